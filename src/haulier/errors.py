@@ -1,0 +1,259 @@
+"""Every error a user can meet: its code, HTTP status, title and sentence, in one list.
+
+`permanent` matters to a failing attempt only: True fails the job at once, False lets it be tried again.
+Detail sentences are templates filled from keyword arguments, so that nothing formats messages where it raises.
+"""
+
+from typing import Any, ClassVar
+
+
+class HaulierError(Exception):
+    """Base of all errors that may reach a user. Subclasses state `code`, `status`, `title` and `sentence`."""
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal error"
+    sentence: ClassVar[str] = "Something went wrong on our side. Try again; if it persists, report the request id."
+    permanent: ClassVar[bool] = False
+    retry_after_s: int | None = None
+
+    def __init__(self, *, retry_after_s: int | None = None, **facts: Any) -> None:
+        self.facts = facts
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
+        super().__init__(self.detail)
+
+    @property
+    def detail(self) -> str:
+        """The sentence for the user."""
+        return self.sentence.format(**self.facts)
+
+
+# ---- requests
+
+
+class InvalidRequest(HaulierError):
+    """`problems` lists (pointer, message) pairs: where in the request, and what to do."""
+
+    code, status, title = "invalid_request", 400, "Invalid request"
+    sentence = "The request is not valid: {summary}"
+
+    def __init__(self, *problems: tuple[str, str]) -> None:
+        self.problems = problems
+        super().__init__(summary="; ".join(f"{pointer or 'body'}: {message}" for pointer, message in problems))
+
+
+class MalformedJson(HaulierError):
+    code, status, title = "malformed_json", 400, "Malformed JSON"
+    sentence = "The body is not valid JSON: {reason}. Send one JSON object in UTF-8."
+
+
+class Unauthenticated(HaulierError):
+    code, status, title = "unauthenticated", 401, "Authentication required"
+    sentence = "Send a valid bearer token in the Authorization header: {reason}."
+
+
+class Forbidden(HaulierError):
+    code, status, title = "forbidden", 403, "Forbidden"
+    sentence = "Your role does not allow this."
+
+
+class BadSignature(HaulierError):
+    code, status, title = "bad_signature", 403, "Link not valid"
+    sentence = "This link is not valid or has expired. Ask for a fresh one with GET /v1/download/file/{{job_id}}."
+
+
+class NotFound(HaulierError):
+    code, status, title = "not_found", 404, "Not found"
+    sentence = "There is nothing at this path. See /docs for what there is."
+
+
+class JobNotFound(HaulierError):
+    code, status, title = "job_not_found", 404, "Job not found"
+    sentence = "There is no such job, or it is not yours."
+
+
+class MethodNotAllowed(HaulierError):
+    code, status, title = "method_not_allowed", 405, "Method not allowed"
+    sentence = "This path allows {allowed}."
+
+
+class JobNotReady(HaulierError):
+    code, status, title = "job_not_ready", 409, "Not ready"
+    sentence = "The job is {job_status}; there is no file to download. Follow its status."
+
+
+class JobFinished(HaulierError):
+    code, status, title = "job_finished", 409, "Already finished"
+    sentence = "The job is {job_status} and can no longer be cancelled."
+
+
+class JobNotRetryable(HaulierError):
+    code, status, title = "job_not_retryable", 409, "Not retryable"
+    sentence = "The job is {job_status}; only a failed or cancelled job can be retried."
+
+
+class ArtefactExpired(HaulierError):
+    code, status, title = "artefact_expired", 410, "File expired"
+    sentence = "The prepared file has expired. Initiate the download again."
+
+
+class BodyTooLarge(HaulierError):
+    code, status, title = "body_too_large", 413, "Body too large"
+    sentence = "The body is larger than {limit_bytes} bytes."
+
+
+class UnsupportedMediaType(HaulierError):
+    code, status, title = "unsupported_media_type", 415, "Unsupported media type"
+    sentence = "Send the body as application/json."
+
+
+class RangeNotSatisfiable(HaulierError):
+    code, status, title = "range_not_satisfiable", 416, "Range not satisfiable"
+    sentence = "The file has {size} bytes; the range asked for lies outside."
+
+
+class IdempotencyMismatch(HaulierError):
+    code, status, title = "idempotency_key_reused", 422, "Idempotency key reused"
+    sentence = "This Idempotency-Key was used with another body. Use a new key for a new request."
+
+
+class RateLimited(HaulierError):
+    code, status, title = "rate_limited", 429, "Too many requests"
+    sentence = "You may start {limit} downloads a minute. Try again in {wait_s} s."
+
+
+class QuotaExceeded(HaulierError):
+    code, status, title = "quota_exceeded", 429, "Daily quota used up"
+    sentence = "You may start {limit} downloads a day. Your quota renews in {wait_s} s."
+
+
+class HeadersTooLarge(HaulierError):
+    code, status, title = "headers_too_large", 431, "Header too large"
+    sentence = "The header {name} is longer than {limit_bytes} bytes."
+
+
+class Unavailable(HaulierError):
+    """A dependency does not answer; nothing was accepted."""
+
+    code, status, title = "unavailable", 503, "Temporarily unavailable"
+    sentence = "The service cannot take this request right now. Try again in a few seconds."
+    retry_after_s = 5
+
+
+class LedgerUnavailable(Unavailable):
+    code = "ledger_unavailable"
+
+
+class EngineUnavailable(Unavailable):
+    code = "engine_unavailable"
+
+
+class StorageUnavailable(Unavailable):
+    code = "storage_unavailable"
+
+
+# ---- attempts: what a job's `error.code` can say
+
+
+class AttemptError(HaulierError):
+    """An attempt went wrong. Transient unless the subclass says otherwise."""
+
+    code, title = "preparation_failed", "Preparation failed"
+    sentence = "The file could not be prepared. Try again later."
+
+
+class SourceMissing(AttemptError):
+    code, title, permanent = "source_missing", "Source missing", True
+    sentence = "What the file is made from does not exist: {name}."
+
+
+class SourceDenied(AttemptError):
+    code, title, permanent = "source_denied", "Source denied", True
+    sentence = "Access to what the file is made from was denied: {name}."
+
+
+class SourceChanged(AttemptError):
+    code, title = "source_changed", "Source changed"
+    sentence = "What the file is made from changed while it was read: {name}."
+
+
+class SourceUnavailable(AttemptError):
+    code, title = "source_unavailable", "Source unavailable"
+    sentence = "What the file is made from could not be read: {name} ({reason})."
+
+
+class SourceTruncated(AttemptError):
+    code, title = "source_truncated", "Source truncated"
+    sentence = "{name} ended after {got} of {expected} bytes."
+
+
+class SourceTooLarge(AttemptError):
+    code, title, permanent = "source_too_large", "Source too large", True
+    sentence = "{name} is larger than the limit of {limit_bytes} bytes."
+
+
+class SourceRefused(AttemptError):
+    code, title, permanent = "source_refused", "Source refused", True
+    sentence = "The address of {name} is not allowed: {reason}."
+
+
+class UnknownPreparer(AttemptError):
+    code, title, permanent = "unknown_preparer", "Unknown preparer", True
+    sentence = "No preparer named {name} is installed on the worker."
+
+
+class BadRecipe(AttemptError):
+    code, title, permanent = "bad_recipe", "Bad catalogue rule", True
+    sentence = "The catalogue's rule for this file is not valid: {reason}."
+
+
+class StorageFailed(AttemptError):
+    code, title = "storage_failed", "Storage failed"
+    sentence = "The prepared file could not be stored ({reason})."
+
+
+class ArtefactDamaged(AttemptError):
+    code, title = "artefact_damaged", "Artefact damaged"
+    sentence = "The stored file has {got} bytes where {expected} were written."
+
+
+class WorkerLost(AttemptError):
+    code, title = "worker_lost", "Worker lost"
+    sentence = "The worker that prepared the file stopped answering."
+
+
+class TookTooLong(AttemptError):
+    code, title = "took_too_long", "Took too long"
+    sentence = "The file took longer than {limit_s} s to prepare."
+
+
+# ---- starting up
+
+
+class ConfigurationError(HaulierError):
+    """The settings do not allow a start; `problems` names each variable and what to do."""
+
+    code, title = "configuration", "Configuration"
+    sentence = "{problems}"
+
+
+class HomeInUse(HaulierError):
+    code, title = "home_in_use", "Home in use"
+    sentence = "{home} is in use by process {pid}. Stop it, or choose another folder with --home."
+
+
+class MigrationError(HaulierError):
+    code, title = "migration", "Migration"
+    sentence = "The database cannot be migrated: {reason}"
+
+
+def every_error() -> list[type[HaulierError]]:
+    """All errors of this module, for the documentation and its test."""
+    found: list[type[HaulierError]] = []
+    todo: list[type[HaulierError]] = [HaulierError]
+    while todo:
+        current = todo.pop()
+        found.append(current)
+        todo += current.__subclasses__()
+    return sorted(found, key=lambda error: error.code)

@@ -1,0 +1,73 @@
+"""What Haulier asks of an object store. Adapters: folder, memory, S3; one conformance suite runs on all of them.
+
+Every method raises StorageUnavailable when the store does not answer or answers with a server error.
+"""
+
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from haulier.job import Artefact
+
+
+class ObjectInfo(msgspec.Struct, frozen=True):
+    """An object's metadata. `etag` is quoted as in HTTP and strong."""
+
+    key: str
+    size: int
+    etag: str
+    last_modified: datetime
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What `write` stored: bytes and their SHA-256 as 64 hex digits, computed while writing."""
+
+    size: int
+    sha256: str
+    etag: str
+
+
+class Storage(Protocol):
+    """A place for objects. Keys are relative paths with `/`, without `.` or `..` segments."""
+
+    async def head(self, key: str) -> ObjectInfo | None:
+        """The object's metadata, or None when there is no such object."""
+        ...
+
+    def read(
+        self, key: str, *, start: int = 0, end: int | None = None, etag: str | None = None
+    ) -> AsyncIterator[bytes]:
+        """Chunks (at most 1 MiB) of bytes `start` to `end` (exclusive; None: the end).
+
+        With `etag`, raises SourceChanged when the object has another one. Raises SourceMissing when there is none.
+        Closing the iterator early releases the connection.
+        """
+        ...
+
+    async def write(
+        self, key: str, chunks: AsyncIterable[bytes], *, file_name: str, content_type: str
+    ) -> Written:
+        """Store a stream under `key`, in bounded memory; the object appears whole or not at all.
+
+        An exception raised by `chunks` aborts the upload, leaves nothing behind, and is raised again unchanged.
+        Cancelling the calling task does the same. Name and type become the object's download headers where the store can.
+        """
+        ...
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects; those that do not exist are no error."""
+        ...
+
+    def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+        """All objects whose key starts with `prefix` (a whole path segment: `artifacts/`), in key order."""
+        ...
+
+    async def sign(self, artefact: Artefact, *, job_id: str, expires_s: int) -> str:
+        """A URL that downloads `artefact` with its name and type for `expires_s` seconds. Never stored, never logged."""
+        ...
+
+    async def ping(self) -> None:
+        """Return when the store answers; raise StorageUnavailable otherwise, within 2 s."""
+        ...
