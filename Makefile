@@ -1,0 +1,45 @@
+# `make setup | run | test | check | bench`: each does its own set-up from a clean checkout.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: setup run test check bench lock clean
+
+setup: .venv/installed
+
+run: setup
+	@$(BIN)/haulier up --demo
+
+test: .venv/installed-dev
+	@tests/setup
+	$(BIN)/pytest -n 2
+
+check: .venv/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/codespell README.md CHANGELOG.md docs src tests
+
+bench: setup
+	@bench/run
+
+# Locked versions with hashes; no index address is written into them.
+lock: .venv/installed-dev
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/run.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements/dev.lock
+
+.venv/installed: requirements/run.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install -q --require-hashes -r requirements/run.lock
+	@$(BIN)/pip install -q "hatchling>=1.27" editables && $(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements/dev.lock
+	@$(BIN)/pip install -q --require-hashes -r requirements/dev.lock
+	@touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,152 @@
+"""The JSON shapes of the wire contract, once: the API answers with them, the client reads them, OpenAPI describes them.
+
+Times are RFC 3339 in UTC with milliseconds and `Z`; sizes are bytes; ids are UUIDs as text.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from haulier.job import MAX_BATCH_FILES, MAX_FILE_ID, MIN_FILE_ID
+
+FileId = Annotated[int, Meta(ge=MIN_FILE_ID, le=MAX_FILE_ID, description="Number of a file, see the catalogue.")]
+JobId = Annotated[str, Meta(description="UUIDv7 of a job.", extra_json_schema={"format": "uuid"})]
+Time = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds.", extra_json_schema={"format": "date-time"})]
+StatusName = Literal["queued", "processing", "completed", "failed", "cancelled"]
+
+
+class InitiateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Ask for one file (`file_id`) or for several as one ZIP (`file_ids`)."""
+
+    file_id: FileId | UnsetType = UNSET
+    file_ids: Annotated[tuple[FileId, ...], Meta(min_length=1, max_length=MAX_BATCH_FILES)] | UnsetType = UNSET
+
+
+class CheckRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    file_id: FileId
+
+
+class JobError(msgspec.Struct, frozen=True):
+    """Why a job failed: a stable code and a sentence."""
+
+    code: str
+    message: str
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """How long jobs like this took, in seconds from claim to end: the middle and the range of half of them."""
+
+    median_s: float
+    low_s: float
+    high_s: float
+    samples: int
+
+
+class ProgressDetail(msgspec.Struct, frozen=True):
+    """Bytes done of total (null while unknown) and what the preparer is doing."""
+
+    stage: str
+    done_bytes: int
+    total_bytes: int | None
+
+
+class JobStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A job. Optional fields are left out when they do not apply."""
+
+    job_id: JobId
+    status: StatusName
+    progress: Annotated[int, Meta(ge=0, le=100)]
+    file_id: int | None
+    created_at: Time
+    updated_at: Time
+    version: int
+    attempt: int
+    estimated_completion: Time | None
+    file_ids: tuple[int, ...] | UnsetType = UNSET
+    progress_detail: ProgressDetail | UnsetType = UNSET
+    estimate: Estimate | UnsetType = UNSET
+    queue_position: int | UnsetType = UNSET
+    retry_at: Time | UnsetType = UNSET
+    started_at: Time | UnsetType = UNSET
+    completed_at: Time | UnsetType = UNSET
+    download_url: str | UnsetType = UNSET
+    file_url: str | UnsetType = UNSET
+    file_name: str | UnsetType = UNSET
+    file_size: int | UnsetType = UNSET
+    sha256: str | UnsetType = UNSET
+    expires_at: Time | UnsetType = UNSET
+    error: JobError | UnsetType = UNSET
+    retry_of: JobId | UnsetType = UNSET
+
+
+class DownloadResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the file is. `expires_at` is the end of `download_url`; `file_url` is the handle that stays good."""
+
+    job_id: JobId
+    download_url: str
+    expires_at: Time
+    file_size: int
+    file_name: str
+    content_type: str
+    etag: str
+    file_url: str
+    available_until: Time
+    sha256: str | UnsetType = UNSET
+
+
+class Cancelled(msgspec.Struct, frozen=True):
+    job_id: JobId
+    status: Literal["cancelled"] = "cancelled"
+
+
+class JobPage(msgspec.Struct, frozen=True):
+    """Jobs, newest first. `next_cursor` continues behind the last of them, null at the end."""
+
+    jobs: tuple[JobStatus, ...]
+    total: int
+    page: int
+    limit: int
+    next_cursor: str | None
+
+
+class CheckAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`size` and `estimated_seconds` are left out while nothing is known."""
+
+    file_id: int
+    available: bool
+    size: int | UnsetType = UNSET
+    estimated_seconds: float | UnsetType = UNSET
+
+
+class HealthCheck(msgspec.Struct, frozen=True, omit_defaults=True):
+    status: Literal["ok", "failing"]
+    reason: str | UnsetType = UNSET
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The process is alive; `checks` tells of ledger, engine and storage."""
+
+    status: Literal["ok", "degraded", "unready"]
+    version: str
+    checks: dict[str, HealthCheck]
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    """Where a request is wrong (JSON pointer, or the name of a parameter) and what to do."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error answer (RFC 9457), as application/problem+json."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    errors: tuple[FieldProblem, ...] | UnsetType = UNSET
