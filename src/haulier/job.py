@@ -120,6 +120,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     def is_terminal(self) -> bool:
         return self.status in TERMINAL
 
+    def is_available(self, *, now: datetime) -> bool:
+        """Whether the artefact can be downloaded at `now`: the job is completed and the artefact has not expired."""
+        if self.artefact is None or self.artefact_expired:
+            return False
+        return self.artefact_expires_at is None or self.artefact_expires_at > now
+
 
 class Handed(msgspec.Struct, frozen=True):
     """One hand-over of a job to the engine. `handover` counts from 1: the same pair handed over twice is one entry."""

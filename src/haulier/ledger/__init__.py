@@ -1,0 +1,57 @@
+"""The ledger: PostgreSQL, the only truth about jobs, attempts and limits."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from haulier.ledger.attempts import Attempts, failure_of
+from haulier.ledger.backlog import Backlog
+from haulier.ledger.database import Database, open_database
+from haulier.ledger.fleet import Leadership, Workers, leadership
+from haulier.ledger.migrations import migrate, pending
+from haulier.ledger.reading import Duration, Fleet, Jobs
+from haulier.ledger.submissions import Admission, Allowance, Submission, Submissions
+from haulier.settings import Secret
+
+__all__ = [
+    "Admission",
+    "Allowance",
+    "Attempts",
+    "Backlog",
+    "Duration",
+    "Fleet",
+    "Jobs",
+    "Leadership",
+    "Ledger",
+    "Submission",
+    "Submissions",
+    "Workers",
+    "failure_of",
+    "leadership",
+    "migrate",
+    "open_ledger",
+    "pending",
+]
+
+
+class Ledger:
+    """The ledger's parts, over one pool. Every call raises LedgerUnavailable when PostgreSQL does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self.submissions = Submissions(database)
+        self.attempts = Attempts(database)
+        self.jobs = Jobs(database)
+        self.backlog = Backlog(database)
+        self.workers = Workers(database)
+
+    async def ping(self) -> None:
+        """Return when PostgreSQL answers and has our tables."""
+        await self.jobs.fleet()
+
+
+@asynccontextmanager
+async def open_ledger(
+    url: Secret, *, connections: int = 10, server_settings: dict[str, str] | None = None
+) -> AsyncIterator[Ledger]:
+    """The ledger behind `url`. Connects when first used, so it opens although PostgreSQL is away."""
+    async with open_database(url, connections=connections, server_settings=server_settings) as database:
+        yield Ledger(database)

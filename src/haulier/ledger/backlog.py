@@ -1,0 +1,64 @@
+"""What the dispatcher asks of the ledger: the backlog in fair order, what should be in the engine, what is over."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from haulier.job import Handed, Job
+from haulier.ledger.database import Database
+from haulier.ledger.queryfile import Exec, Many, One, QueryFile
+from haulier.ledger.records import handed_from, job_from
+
+
+class BacklogQueries(QueryFile, file="backlog.sql"):
+    take_for_hand_over: Many
+    unclaimed: Many
+    take_back: Many
+    next_due: One
+    expire_artefacts: Many
+    attempts_alive: Many
+    sweep_idempotency: Exec
+
+
+class Backlog:
+    """Queued jobs, and the marks of which of them the engine holds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def take(self, *, most: int) -> list[Handed]:
+        """Mark up to `most` jobs as handed over, in fair order; the caller hands them to the engine."""
+        rows = await self._database.run(BacklogQueries.take_for_hand_over, most=most)
+        taken = [job_from(row) for row in rows]
+        return [Handed(job.id, job.handover) for job in sorted(taken, key=lambda job: (job.fair_tag, job.id))]
+
+    async def unclaimed(self, *, age: timedelta) -> list[Handed]:
+        """Hand-overs at least `age` old that no worker has claimed."""
+        return [handed_from(row) for row in await self._database.run(BacklogQueries.unclaimed, age=age)]
+
+    async def take_back(self, missing: Sequence[Handed]) -> int:
+        """Return hand-overs that the engine does not hold to the backlog; how many were."""
+        rows = await self._database.run(
+            BacklogQueries.take_back,
+            job_ids=[handed.job_id for handed in missing],
+            handovers=[handed.handover for handed in missing],
+        )
+        return len(rows)
+
+    async def seconds_to_next_due(self) -> float | None:
+        """Seconds until the next backing-off job is due (negative: overdue), or None."""
+        row = await self._database.run(BacklogQueries.next_due)
+        return row and row["seconds"]
+
+    async def expire_artefacts(self) -> list[Job]:
+        """Mark artefacts whose time is over; their objects are the caller's to delete."""
+        return [job_from(row) for row in await self._database.run(BacklogQueries.expire_artefacts)]
+
+    async def attempts_alive(self, job_ids: Sequence[UUID]) -> set[tuple[UUID, int]]:
+        """Of these jobs, the (job, attempt) pairs whose objects are in use: running, or published and not expired."""
+        rows = await self._database.run(BacklogQueries.attempts_alive, job_ids=list(job_ids))
+        return {(row["id"], row["attempt"]) for row in rows}
+
+    async def sweep(self) -> None:
+        """Forget idempotency keys that are long over."""
+        await self._database.run(BacklogQueries.sweep_idempotency)

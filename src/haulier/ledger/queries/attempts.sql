@@ -1,0 +1,102 @@
+-- name: claim_job :one
+-- Start an attempt of a handed-over job; no row when it was cancelled, finished, claimed elsewhere or handed over anew.
+with claimed as (
+    update jobs set
+        status = 'processing', reason = 'claimed', attempt = attempt + 1, attempts_used = attempts_used + 1,
+        worker = :worker, lease_until = haulier_now() + :lease::interval, retry_at = null,
+        stage = '', done_bytes = 0, total_bytes = null, started_at = coalesce(started_at, haulier_now())
+    where id = :job_id and handover = :handover and status = 'queued'
+    returning *
+), opened as (
+    insert into attempts (job_id, number, worker, preparer, started_at)
+    select id, attempt, worker, preparer, haulier_now() from claimed
+)
+select * from claimed;
+
+-- name: beat :many
+-- Prolong the leases of running attempts and note their progress; attempts that lost their job are not returned.
+update jobs set
+    lease_until = haulier_now() + :lease::interval,
+    stage = beat.stage, done_bytes = beat.done_bytes, total_bytes = beat.total_bytes
+from unnest(:job_ids::uuid[], :attempts::integer[], :stages::text[], :done::bigint[], :total::bigint[])
+    as beat (id, attempt, stage, done_bytes, total_bytes)
+where jobs.id = beat.id and jobs.attempt = beat.attempt and jobs.status = 'processing'
+returning jobs.*;
+
+-- name: save_checkpoint :one
+-- Keep a running attempt's state for the next attempt.
+update jobs set checkpoint = :checkpoint
+where id = :job_id and attempt = :attempt and status = 'processing'
+returning id;
+
+-- name: complete_job :one
+-- Make an attempt's artefact the job's: the moment it becomes visible. No row when the attempt lost its job.
+with done as (
+    update jobs set
+        status = 'completed', reason = 'completed', completed_at = haulier_now(),
+        lease_until = null, handed_at = null, checkpoint = null,
+        done_bytes = :size, total_bytes = :size,
+        artefact_key = :key, artefact_name = :file_name, artefact_type = :content_type, artefact_size = :size,
+        artefact_etag = :etag, artefact_sha256 = :sha256, artefact_expires_at = haulier_now() + :keep_for::interval
+    where id = :job_id and attempt = :attempt and status = 'processing'
+    returning *
+), closed as (
+    update attempts set ended_at = haulier_now(), outcome = 'completed', size_bytes = :size
+    from done where attempts.job_id = done.id and attempts.number = done.attempt
+)
+select * from done;
+
+-- name: end_attempt :one
+-- End an attempt without an artefact: failed for good, or queued again after `wait`. A hand-back is not counted.
+with ended as (
+    update jobs set
+        status = case when :outcome = 'failed' then 'failed' else 'queued' end, reason = :outcome,
+        attempts_used = attempts_used - case when :outcome = 'handed_back' then 1 else 0 end,
+        retry_at = case when :outcome = 'retried' then haulier_now() + :wait::interval end,
+        completed_at = case when :outcome = 'failed' then haulier_now() end,
+        error_code = case when :outcome = 'failed' then :error_code::text end,
+        error_message = case when :outcome = 'failed' then :error_message::text end,
+        lease_until = null, handed_at = null
+    where id = :job_id and attempt = :attempt and status = 'processing'
+    returning *
+), closed as (
+    update attempts set
+        ended_at = haulier_now(), outcome = :outcome, error_code = :error_code, error_message = :error_message
+    from ended where attempts.job_id = ended.id and attempts.number = ended.attempt
+)
+select * from ended;
+
+-- name: cancel_job :one
+-- Cancel a queued or processing job of this user (null: of anyone); no row when it is over already or not theirs.
+with cancelled as (
+    update jobs set
+        status = 'cancelled', reason = 'cancelled', completed_at = haulier_now(),
+        lease_until = null, handed_at = null, retry_at = null
+    where id = :job_id and (:user_id::text is null or user_id = :user_id) and status in ('queued', 'processing')
+    returning *
+), closed as (
+    update attempts set ended_at = haulier_now(), outcome = 'cancelled'
+    from cancelled where attempts.job_id = cancelled.id and attempts.ended_at is null
+)
+select * from cancelled;
+
+-- name: end_lost_attempts :many
+-- Take jobs from attempts whose lease ran out: queued again at once, or failed when no attempts remain.
+with lost as (
+    select id from jobs where status = 'processing' and lease_until < haulier_now()
+    order by id limit 500 for update skip locked
+), ended as (
+    update jobs set
+        status = case when attempts_used < max_attempts then 'queued' else 'failed' end, reason = 'lost',
+        completed_at = case when attempts_used < max_attempts then null else haulier_now() end,
+        error_code = case when attempts_used < max_attempts then null else :error_code::text end,
+        error_message = case when attempts_used < max_attempts then null else :error_message::text end,
+        lease_until = null, handed_at = null
+    from lost where jobs.id = lost.id
+    returning jobs.*
+), closed as (
+    update attempts set
+        ended_at = haulier_now(), outcome = 'lost', error_code = :error_code, error_message = :error_message
+    from ended where attempts.job_id = ended.id and attempts.number = ended.attempt
+)
+select * from ended;

@@ -1,0 +1,50 @@
+-- name: job_by_id :one
+-- One job.
+select * from jobs where id = :job_id;
+
+-- name: jobs_of_user :many
+-- A user's jobs (null: everyone's), newest first; keyset by `before`, or by offset.
+select * from jobs
+where user_id = :user_id and (:status::text is null or status = :status) and (:before::uuid is null or id < :before)
+order by id desc
+offset :skip limit :count;
+
+-- name: count_jobs_of_user :one
+-- How many jobs a user has.
+select count(*) as total from jobs where user_id = :user_id and (:status::text is null or status = :status);
+
+-- name: queue_position :one
+-- A waiting job's place in the fair order from 1; the count stops at 10,000. Jobs in the engine are ahead of all others.
+select 1 + (
+    select count(*) from (
+        select from jobs other
+        where other.status = 'queued' and other.handed_at is not null
+            and (job.handed_at is null or (other.handed_at, other.id) < (job.handed_at, job.id))
+        limit 10000
+    ) handed
+) + (
+    select count(*) from (
+        select from jobs other
+        where job.handed_at is null and other.status = 'queued' and other.handed_at is null
+            and (other.fair_tag, other.id) < (job.fair_tag, job.id)
+        limit 10000
+    ) waiting
+) as position
+from jobs job where job.id = :job_id and job.status = 'queued';
+
+-- name: durations :many
+-- How long the latest completed attempts took: quartiles in seconds by preparer and decimal size class (null: all sizes).
+with recent as (
+    select preparer, floor(log(greatest(size_bytes, 1)))::integer as size_class,
+        extract(epoch from ended_at - started_at)::double precision as seconds
+    from attempts where outcome = 'completed' order by ended_at desc limit 2000
+)
+select preparer, size_class, count(*)::integer as samples,
+    percentile_cont(array[0.25, 0.5, 0.75]) within group (order by seconds) as quartiles
+from recent
+group by grouping sets ((preparer), (preparer, size_class));
+
+-- name: fleet :one
+-- Slots of the workers seen in the last 30 seconds, and attempts running.
+select (engine_window() / 2)::integer as slots,
+    (select count(*) from jobs where status = 'processing')::integer as running;

@@ -1,0 +1,79 @@
+"""Reading jobs and their history."""
+
+from uuid import UUID
+
+import msgspec
+
+from haulier.job import Job, Status
+from haulier.ledger.database import Database
+from haulier.ledger.queryfile import Many, One, QueryFile
+from haulier.ledger.records import job_from
+
+
+class JobQueries(QueryFile, file="jobs.sql"):
+    job_by_id: One
+    jobs_of_user: Many
+    count_jobs_of_user: One
+    queue_position: One
+    durations: Many
+    fleet: One
+
+
+class Duration(msgspec.Struct, frozen=True):
+    """Quartiles of the seconds that attempts of one kind took. `size_class` is floor(log10(bytes)); None: all."""
+
+    preparer: str
+    size_class: int | None
+    samples: int
+    low_s: float
+    median_s: float
+    high_s: float
+
+
+class Fleet(msgspec.Struct, frozen=True):
+    """Slots of all workers alive, and how many of them run an attempt."""
+
+    slots: int
+    running: int
+
+
+class Jobs:
+    """Queries about jobs; nothing here changes one."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, job_id: UUID) -> Job | None:
+        """The job, whoever owns it; None when there is none."""
+        row = await self._database.run(JobQueries.job_by_id, job_id=job_id)
+        return row and job_from(row)
+
+    async def of_user(
+        self, user_id: str, *, status: Status | None, limit: int, skip: int = 0, before: UUID | None = None
+    ) -> list[Job]:
+        """A user's jobs, newest first: `skip` counts from the newest, or from the job `before` (exclusive)."""
+        rows = await self._database.run(
+            JobQueries.jobs_of_user, user_id=user_id, status=status, before=before, skip=skip, count=limit
+        )
+        return [job_from(row) for row in rows]
+
+    async def count_of_user(self, user_id: str, *, status: Status | None) -> int:
+        """How many jobs the user has."""
+        row = await self._database.run(JobQueries.count_jobs_of_user, user_id=user_id, status=status)
+        return row["total"] if row else 0
+
+    async def queue_position(self, job_id: UUID) -> int | None:
+        """Place in the fair order from 1, counted up to about 20,000; None when the job does not wait."""
+        row = await self._database.run(JobQueries.queue_position, job_id=job_id)
+        return row and row["position"]
+
+    async def durations(self) -> list[Duration]:
+        """Quartiles over the last 2,000 completed attempts, by preparer and by preparer and size class."""
+        rows = await self._database.run(JobQueries.durations)
+        return [Duration(row["preparer"], row["size_class"], row["samples"], *row["quartiles"]) for row in rows]
+
+    async def fleet(self) -> Fleet:
+        """The workers alive and their load."""
+        row = await self._database.run(JobQueries.fleet)
+        assert row is not None
+        return Fleet(row["slots"], row["running"])

@@ -1,0 +1,100 @@
+"""Admitting requests: the one way a job comes into being."""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from haulier.job import Job, Request
+from haulier.ledger.database import Database
+from haulier.ledger.queryfile import One, QueryFile
+from haulier.ledger.records import job_from
+from haulier.limits import RoleLimits
+
+EXPLICIT_KEY_TTL = timedelta(days=1)
+IMPLICIT_KEY_TTL = timedelta(hours=1)  # the contract's hour in which the same file is the same job
+
+
+class SubmissionQueries(QueryFile, file="submissions.sql"):
+    submit_job: One
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to admit. `key` is the client's Idempotency-Key, or None for the rule of the same file in an hour."""
+
+    id: UUID
+    user_id: str
+    role: str
+    request: Request
+    preparer: str
+    max_attempts: int
+    limits: RoleLimits
+    key: str | None = None
+    retry_of: UUID | None = None
+
+
+class Allowance(msgspec.Struct, frozen=True):
+    """How much of a limit is used, and when it starts anew."""
+
+    used: int
+    resets_at: datetime
+
+
+class Admission(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a submission. `job` is set for created and joined."""
+
+    outcome: Literal["created", "joined", "mismatch", "rate_limited", "quota_exceeded"]
+    job: Job | None = None
+    rate: Allowance | None = None
+    quota: Allowance | None = None
+
+
+class Submissions:
+    """Admits requests, each in one statement and one commit."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def submit(self, submission: Submission) -> Admission:
+        """Create the job, join an existing one, or say why not. After the answer the job is durable."""
+        row = await self._database.run(
+            SubmissionQueries.submit_job,
+            id=submission.id,
+            user_id=submission.user_id,
+            role=submission.role,
+            request=msgspec.to_builtins(submission.request),
+            preparer=submission.preparer,
+            max_attempts=submission.max_attempts,
+            retry_of=submission.retry_of,
+            key=_key(submission),
+            request_hash=request_hash(submission.request),
+            key_is_explicit=submission.key is not None,
+            key_ttl=IMPLICIT_KEY_TTL if submission.key is None else EXPLICIT_KEY_TTL,
+            rate=submission.limits.rate_per_minute,
+            quota=submission.limits.quota_per_day,
+            running=submission.limits.running,
+            weight=submission.limits.weight,
+        )
+        assert row is not None
+        admitted = row["outcome"] in ("created", "joined")
+        return Admission(
+            outcome=row["outcome"],
+            job=job_from(row["job"]) if admitted else None,
+            rate=Allowance(row["rate_used"], row["rate_resets_at"]) if row["rate_resets_at"] else None,
+            quota=Allowance(row["quota_used"], row["quota_resets_at"]) if row["quota_resets_at"] else None,
+        )
+
+
+def request_hash(request: Request) -> bytes:
+    """SHA-256 of the request's canonical JSON: equal for equal requests, whatever the spelling of the body."""
+    return hashlib.sha256(msgspec.json.encode(request, order="deterministic")).digest()
+
+
+def _key(submission: Submission) -> str:
+    if submission.key is not None:
+        return f"key:{submission.key}"
+    if submission.retry_of is not None:
+        return f"retry:{submission.retry_of}"
+    return f"request:{request_hash(submission.request).hex()}"
