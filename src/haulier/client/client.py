@@ -1,0 +1,156 @@
+"""The client: the calls of the wire contract, typed, and what they are usually wanted for: follow and download."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from haulier.client.download import Downloaded, Fetch, Progress, download_to
+from haulier.client.errors import ApiError, UnexpectedAnswer
+from haulier.client.patience import Patience
+from haulier.client.sinks import PartFile, Sink
+from haulier.client.transport import Sleep, Token, Transport, read, retry_after
+from haulier.clock import SYSTEM_CLOCK, Clock
+from haulier.job import TERMINAL
+from haulier.wire import Cancelled, CheckAnswer, DownloadResult, JobPage, JobStatus
+
+API = "/v1/download"
+POLL_S = 2.0
+
+
+def _silent(_reason: str, _wait_s: float) -> None:
+    """The default of `on_wait`."""
+
+
+def _unwatched(_done: int, _total: int | None) -> None:
+    """The default of `on_progress`."""
+
+
+class Client:
+    """A client of one API, for one user.
+
+    `token` is a bearer token, or a function that makes one (asked before each request, so that it may be short-lived).
+    `on_wait(reason, seconds)` is told of each pause before another try. Not for several event loops.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: Token,
+        patience: Patience | None = None,
+        timeout_s: float = 30.0,
+        on_wait: Callable[[str, float], None] = _silent,
+        clock: Clock = SYSTEM_CLOCK,
+        sleep: Sleep = asyncio.sleep,
+        rng: Random | None = None,
+    ) -> None:
+        self._clock = clock
+        self._transport = Transport(
+            url,
+            token=token,
+            patience=patience or Patience(),
+            sleep=sleep,
+            rng=rng or Random(),  # noqa: S311 - jitter, not a secret
+            timeout_s=timeout_s,
+            on_wait=on_wait,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._transport.aclose()
+
+    async def initiate(self, file_id: int | Sequence[int], *, idempotency_key: str | None = None) -> JobStatus:
+        """Ask for a file, or for several as one ZIP. Without a key it joins the user's living job for the same."""
+        wanted = {"file_id": file_id} if isinstance(file_id, int) else {"file_ids": list(file_id)}
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        return read(await self._transport.request("POST", f"{API}/initiate", json=wanted, headers=headers), JobStatus)
+
+    async def status(self, job_id: str) -> JobStatus:
+        return read(await self._transport.request("GET", _path("status", job_id)), JobStatus)
+
+    async def follow(self, job_id: str, *, wait_s: int = 30) -> AsyncIterator[JobStatus]:
+        """The job's status now and after each change, up to its terminal one.
+
+        Long-polls for `wait_s` seconds at a time; where that is not answered with a wait (a proxy in between, an older
+        API) it polls as often as Retry-After says. `wait_s` 0 always polls.
+        """
+        tag, version = "", -1
+        while True:
+            asked = self._clock.monotonic()
+            try:
+                answer = await self._transport.request(
+                    "GET",
+                    _path("status", job_id),
+                    params={"wait": wait_s} if wait_s and tag else None,
+                    headers={"If-None-Match": tag} if tag else None,
+                    timeout_s=self._transport.timeout_s + wait_s,
+                    final=frozenset({HTTPStatus.GATEWAY_TIMEOUT}) if wait_s else frozenset(),
+                )
+            except (ApiError, UnexpectedAnswer) as error:
+                if wait_s and error.status == HTTPStatus.GATEWAY_TIMEOUT:  # a proxy that cuts off long answers
+                    wait_s = 0
+                    continue
+                raise
+            tag = answer.headers.get("ETag", tag)
+            changed = False
+            if answer.status_code != HTTPStatus.NOT_MODIFIED:
+                status = read(answer, JobStatus)
+                changed, version = status.version != version, status.version
+                if changed:
+                    yield status
+                if status.status in TERMINAL:
+                    return
+            held = wait_s and self._clock.monotonic() - asked >= wait_s / 2
+            if not wait_s or not (changed or held):
+                await self._transport.sleep(retry_after(answer) or POLL_S)
+
+    async def result(self, job_id: str) -> DownloadResult:
+        return read(await self._transport.request("GET", _path("result", job_id)), DownloadResult)
+
+    async def cancel(self, job_id: str) -> Cancelled:
+        """Also fine when the job is cancelled already; ApiError `job_finished` when it completed or failed."""
+        return read(await self._transport.request("DELETE", _path("cancel", job_id)), Cancelled)
+
+    async def retry(self, job_id: str) -> JobStatus:
+        """A new job for a failed or cancelled one."""
+        answer = await self._transport.request("POST", _path("retry", job_id), repeatable=False)
+        return read(answer, JobStatus)
+
+    async def check(self, file_id: int) -> CheckAnswer:
+        """Whether a file can be had, without starting anything."""
+        return read(await self._transport.request("POST", f"{API}/check", json={"file_id": file_id}), CheckAnswer)
+
+    async def jobs(self, *, status: str | None = None, limit: int = 20, cursor: str | None = None) -> JobPage:
+        """The user's jobs, newest first; `cursor` is the `next_cursor` of the page before."""
+        params: dict[str, str | int] = {"limit": limit}
+        params |= {name: value for name, value in (("status", status), ("cursor", cursor)) if value is not None}
+        return read(await self._transport.request("GET", f"{API}/jobs", params=params), JobPage)
+
+    async def download(
+        self, job: JobStatus, path: Path, *, force: bool = False, on_progress: Progress = _unwatched
+    ) -> Downloaded:
+        """Fetch the file of a completed job to `path`, resuming `path.part` where an earlier run left one.
+
+        Checks size and SHA-256 as far as they are known, then renames. Raises TargetExists without `force`,
+        TargetInUse, DownloadDamaged, DownloadFailed. `on_progress(done, total)` counts bytes, total None if unknown.
+        """
+        async with PartFile.open(path, force=force) as part:
+            return await self.download_into(job, part, on_progress=on_progress)
+
+    async def download_into(self, job: JobStatus, sink: Sink, *, on_progress: Progress = _unwatched) -> Downloaded:
+        """The same into any sink."""
+        return await download_to(sink, Fetch(self._transport, _path("file", job.job_id)), job, on_progress=on_progress)
+
+
+def _path(call: str, job_id: str) -> str:
+    """Raises ValueError for what is no UUID: it must not become a path of its own."""
+    return f"{API}/{call}/{UUID(job_id)}"

@@ -1,0 +1,146 @@
+"""One request to the API: token, retries, and errors as exceptions."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from random import Random
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from haulier.client.errors import ApiError, ClientError, UnexpectedAnswer, Unreachable
+from haulier.client.patience import Patience
+from haulier.wire import Problem
+
+Sleep = Callable[[float], Awaitable[None]]
+Token = str | Callable[[], str]
+Shape = TypeVar("Shape")
+
+TRANSIENT = frozenset({429, 502, 503, 504})
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_REFUSED = frozenset({429, 503})
+
+
+class Transport:
+    """Sends requests to one API. The token goes to this API's address only, never along a redirect."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: Token,
+        patience: Patience,
+        sleep: Sleep = asyncio.sleep,
+        rng: Random,
+        timeout_s: float,
+        on_wait: Callable[[str, float], None],
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.patience = patience
+        self.timeout_s = timeout_s
+        self.http = httpx.AsyncClient(timeout=timeout_s, headers={"User-Agent": "haulier-client"})
+        self._token = token
+        self._sleep = sleep
+        self._rng = rng
+        self._on_wait = on_wait
+        self._seen = False
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool = True,
+        timeout_s: float | None = None,
+        final: frozenset[int] = frozenset(),
+    ) -> httpx.Response:
+        """The answer below 400, redirects not followed. Raises ApiError, Unreachable, UnexpectedAnswer.
+
+        Tried again on connection errors, 429, 502, 503 and 504. With `repeatable` False only when the API cannot have
+        acted on it: nothing was sent, or it said 429 or 503. Statuses in `final` are raised at once.
+        """
+        content = None if json is None else msgspec.json.encode(json)
+        sent = dict(headers or {}) | ({} if content is None else {"Content-Type": "application/json"})
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                answer = await self.http.request(
+                    method,
+                    self.url + path,
+                    content=content,
+                    params=params,
+                    headers=sent | {"Authorization": f"Bearer {self._bearer()}", "Accept": "application/json"},
+                    timeout=timeout_s or self.timeout_s,
+                )
+            except httpx.TransportError as error:
+                failure: ClientError = Unreachable(origin(self.url), reason(error))
+                retry_after_s, again = None, repeatable or isinstance(error, _NOT_SENT)
+            else:
+                self._seen = True
+                if answer.status_code < 400:
+                    return answer
+                failure, retry_after_s = as_error(answer), retry_after(answer)
+                again = answer.status_code in (TRANSIENT if repeatable else _REFUSED) - final
+            if not again:
+                raise failure
+            await self.pause(tries, failure, retry_after_s=retry_after_s)
+
+    async def pause(self, tries: int, failure: ClientError, *, retry_after_s: float | None = None) -> None:
+        """Wait before the next try, or raise `failure` when patience ends."""
+        wait_s = self.patience.wait_s(tries, rng=self._rng, retry_after_s=retry_after_s)
+        if wait_s is None or (not self._seen and tries >= self.patience.tries_unseen):
+            raise failure
+        self._on_wait(str(failure), wait_s)
+        await self._sleep(wait_s)
+
+    async def sleep(self, seconds: float) -> None:
+        await self._sleep(seconds)
+
+    async def aclose(self) -> None:
+        await self.http.aclose()
+
+    def _bearer(self) -> str:
+        return self._token if isinstance(self._token, str) else self._token()
+
+
+def read(answer: httpx.Response, shape: type[Shape]) -> Shape:
+    """The body as `shape`; unknown fields are ignored, so that an older client reads a newer API."""
+    try:
+        return msgspec.json.decode(answer.content, type=shape)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise UnexpectedAnswer(origin(str(answer.request.url)), answer.status_code) from None
+
+
+def as_error(answer: httpx.Response) -> ClientError:
+    """The problem that an answer of 400 or above states."""
+    try:
+        problem = msgspec.json.decode(answer.content, type=Problem)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return UnexpectedAnswer(origin(str(answer.request.url)), answer.status_code)
+    return ApiError(problem, retry_after_s=retry_after(answer))
+
+
+def retry_after(answer: httpx.Response) -> float | None:
+    """Seconds of Retry-After; None without one. Our API sends seconds; a proxy's date form counts as none."""
+    try:
+        return max(0.0, float(answer.headers["Retry-After"]))
+    except (KeyError, ValueError):
+        return None
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port: what may be shown of any URL, also a signed one."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def reason(error: httpx.RequestError) -> str:
+    """A transport error in a few words; httpx leaves some without any."""
+    if isinstance(error, httpx.TimeoutException):
+        return "timed out"
+    return str(error).strip() or "the connection broke"

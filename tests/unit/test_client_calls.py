@@ -1,0 +1,172 @@
+"""The client's calls: retries, errors, following a job."""
+
+from collections.abc import AsyncGenerator
+from random import Random
+
+import msgspec
+import pytest
+from loopback import JOB, Loopback, Reply, answer, completed, loopback, problem, status
+
+from haulier.client import ApiError, Client, Patience, UnexpectedAnswer, Unreachable
+
+INITIATE = "/v1/download/initiate"
+STATUS = f"/v1/download/status/{JOB}"
+
+
+class Sleeper:
+    """Sleeps no time and remembers how long."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+@pytest.fixture
+async def server() -> AsyncGenerator[Loopback]:
+    async with loopback() as running:
+        yield running
+
+
+@pytest.fixture
+def sleeper() -> Sleeper:
+    return Sleeper()
+
+
+def client_of(url: str, sleeper: Sleeper) -> Client:
+    return Client(url, token="secret-token", sleep=sleeper, rng=Random(1), patience=Patience(tries=4))
+
+
+async def test_initiate_sends_the_token_and_no_idempotency_key(server: Loopback, sleeper: Sleeper) -> None:
+    server.on("POST", INITIATE, answer(status()))
+    async with client_of(server.url, sleeper) as client:
+        job = await client.initiate(70_000)
+    assert (job.job_id, job.status) == (JOB, "queued")
+    assert msgspec.json.decode(server.seen[0].body) == {"file_id": 70_000}
+    assert server.seen[0].headers["authorization"] == "Bearer secret-token"
+    assert "idempotency-key" not in server.seen[0].headers
+
+
+async def test_several_files_are_one_job(server: Loopback, sleeper: Sleeper) -> None:
+    server.on("POST", INITIATE, answer(status(file_id=None, file_ids=[70_000, 70_001])))
+    async with client_of(server.url, sleeper) as client:
+        job = await client.initiate([70_000, 70_001], idempotency_key="k")
+    assert job.file_ids == (70_000, 70_001)
+    assert server.seen[0].headers["idempotency-key"] == "k"
+
+
+async def test_a_token_function_is_asked_before_each_request(server: Loopback, sleeper: Sleeper) -> None:
+    tokens = iter(["one", "two"])
+    server.on("GET", STATUS, answer(status()))
+    async with Client(server.url, token=lambda: next(tokens), sleep=sleeper) as client:
+        await client.status(JOB)
+        await client.status(JOB)
+    assert [seen.headers["authorization"] for seen in server.seen] == ["Bearer one", "Bearer two"]
+
+
+async def test_a_503_is_tried_again_after_retry_after(server: Loopback, sleeper: Sleeper) -> None:
+    server.on("GET", STATUS, problem(503, "ledger_unavailable", Retry_After="7"), answer(status()))
+    async with client_of(server.url, sleeper) as client:
+        assert (await client.status(JOB)).status == "queued"
+    assert len(sleeper.slept) == 1
+    assert 7 <= sleeper.slept[0] <= 7.5
+
+
+async def test_a_restarting_api_only_pauses_the_client(server: Loopback, sleeper: Sleeper) -> None:
+    server.on("GET", STATUS, Reply(502), Reply(200, b"{", {"Content-Length": "99"}), answer(status()))
+    async with client_of(server.url, sleeper) as client:
+        assert (await client.status(JOB)).status == "queued"
+    assert len(sleeper.slept) == 2
+
+
+async def test_patience_ends_with_the_api_s_own_words(server: Loopback, sleeper: Sleeper) -> None:
+    server.on("GET", STATUS, problem(503, "engine_unavailable", detail="Try later."))
+    async with client_of(server.url, sleeper) as client:
+        with pytest.raises(ApiError, match="Try later") as caught:
+            await client.status(JOB)
+    assert (caught.value.code, caught.value.status, caught.value.request_id) == ("engine_unavailable", 503, "r-1")
+    assert len(server.seen) == 4
+
+
+async def test_a_used_up_quota_is_not_waited_for(server: Loopback, sleeper: Sleeper) -> None:
+    server.on("POST", INITIATE, problem(429, "quota_exceeded", Retry_After="40000"))
+    async with client_of(server.url, sleeper) as client:
+        with pytest.raises(ApiError) as caught:
+            await client.initiate(70_000)
+    assert caught.value.retry_after_s == 40_000
+    assert sleeper.slept == []
+
+
+async def test_a_refusal_is_not_repeated(server: Loopback, sleeper: Sleeper) -> None:
+    async with client_of(server.url, sleeper) as client:
+        with pytest.raises(ApiError, match="No"):
+            await client.cancel(JOB)
+    assert len(server.seen) == 1
+
+
+async def test_an_address_that_never_answered_is_given_up_early(sleeper: Sleeper) -> None:
+    async with loopback() as gone:
+        url = gone.url
+    async with client_of(url, sleeper) as client:
+        with pytest.raises(Unreachable, match="Is it running"):
+            await client.jobs()
+    assert len(sleeper.slept) == 2
+
+
+async def test_a_broken_retry_call_is_not_sent_twice(server: Loopback, sleeper: Sleeper) -> None:
+    server.on("POST", f"/v1/download/retry/{JOB}", Reply(200, b"{", {"Content-Length": "99"}))
+    async with client_of(server.url, sleeper) as client:
+        with pytest.raises(Unreachable):
+            await client.retry(JOB)
+    assert len(server.seen) == 1
+
+
+async def test_another_program_at_the_address_is_named(server: Loopback, sleeper: Sleeper) -> None:
+    server.on("GET", "/v1/download/jobs", Reply(200, b"<html>"))
+    async with client_of(server.url, sleeper) as client:
+        with pytest.raises(UnexpectedAnswer, match="Is the address right"):
+            await client.jobs()
+
+
+async def test_a_job_id_that_is_none_never_becomes_a_path(sleeper: Sleeper) -> None:
+    async with client_of("http://127.0.0.1:9", sleeper) as client:
+        with pytest.raises(ValueError, match="badly formed"):
+            await client.status("../../health")
+
+
+async def test_follow_long_polls_from_the_version_it_has(server: Loopback, sleeper: Sleeper) -> None:
+    server.on(
+        "GET",
+        STATUS,
+        answer(status(), ETag='"1"', Retry_After="2"),
+        answer(status(status="processing", version=2), ETag='"2"', Retry_After="2"),
+        answer(completed(), ETag='"9"'),
+    )
+    async with client_of(server.url, sleeper) as client:
+        names = [job.status async for job in client.follow(JOB)]
+    assert names == ["queued", "processing", "completed"]
+    assert [seen.query.get("wait") for seen in server.seen] == [None, "30", "30"]
+    assert [seen.headers.get("if-none-match") for seen in server.seen] == [None, '"1"', '"2"']
+    assert sleeper.slept == []
+
+
+async def test_follow_polls_where_nobody_holds_the_request(server: Loopback, sleeper: Sleeper) -> None:
+    server.on("GET", STATUS, answer(status(), ETag='"1"'), Reply(304, b"", {"Retry-After": "5"}), answer(completed()))
+    async with client_of(server.url, sleeper) as client:
+        names = [job.status async for job in client.follow(JOB)]
+    assert names == ["queued", "completed"]
+    assert sleeper.slept == [5]
+
+
+async def test_follow_stops_long_polling_behind_a_proxy_that_cuts_it_off(server: Loopback, sleeper: Sleeper) -> None:
+    server.on("GET", STATUS, answer(status(), ETag='"1"'), Reply(504), answer(completed()))
+    async with client_of(server.url, sleeper) as client:
+        assert [job.status async for job in client.follow(JOB)] == ["queued", "completed"]
+    assert [seen.query.get("wait") for seen in server.seen] == [None, "30", None]
+
+
+async def test_an_older_client_reads_a_newer_api(server: Loopback, sleeper: Sleeper) -> None:
+    server.on("GET", STATUS, answer(status(colour="green")))
+    async with client_of(server.url, sleeper) as client:
+        assert (await client.status(JOB)).job_id == JOB
