@@ -35,7 +35,7 @@ class History(msgspec.Struct, frozen=True):
 
 
 def size_class(size_bytes: int) -> int:
-    """Decimal order of magnitude: 0 below 10 bytes, 6 for 1 to 10 MB. The ledger's `durations` query counts the same."""
+    """Decimal order of magnitude: 0 below 10 bytes, 6 for 1 to 10 MB; the query `durations` counts alike."""
     return len(str(max(size_bytes, 1))) - 1
 
 

@@ -64,18 +64,17 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far an attempt is. `done` and `total` are bytes; `total` is None while unknown."""
+    """How far an attempt is. `done` and `total` are bytes, `total` is None while unknown; `percent` never goes back."""
 
     stage: str = ""
     done: int = 0
     total: int | None = None
+    percent: int = 0
 
-    @property
-    def percent(self) -> int:
-        """0 to 100; 100 is kept for a completed job, so work under way shows at most 99."""
-        if not self.total:
-            return 0
-        return max(0, min(99, self.done * 100 // self.total))
+    def advanced(self, *, stage: str, done: int, total: int | None) -> "Progress":
+        """The progress after a report. 100 percent is kept for a completed job: work under way shows at most 99."""
+        share = max(0, done) * 100 // total if total else 0
+        return Progress(stage or self.stage, max(0, done), total, max(self.percent, min(99, share)))
 
 
 class Artefact(msgspec.Struct, frozen=True):
@@ -100,6 +99,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     version: int
     attempt: int
+    attempts_used: int
     max_attempts: int
     created_at: datetime
     updated_at: datetime

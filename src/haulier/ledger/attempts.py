@@ -45,6 +45,7 @@ class Attempts:
             stages=[progress.stage for _, progress in beats],
             done=[progress.done for _, progress in beats],
             total=[progress.total for _, progress in beats],
+            percent=[progress.percent for _, progress in beats],
         )
         return {row["id"]: job_from(row) for row in rows}
 

@@ -54,6 +54,7 @@ create table jobs (
     stage text not null default '',
     done_bytes bigint not null default 0 check (done_bytes >= 0),
     total_bytes bigint check (total_bytes >= 0),
+    percent smallint not null default 0 check (percent between 0 and 100),
     artefact_key text,
     artefact_name text,
     artefact_type text,
@@ -168,9 +169,9 @@ begin
             is distinct from (to_jsonb(old) - array['artefact_expired', 'reason', 'updated_at', 'version']) then
         raise exception 'a % job does not change', old.status using errcode = 'integrity_constraint_violation';
     end if;
-    if (new.status, new.attempt, new.stage, new.done_bytes, new.total_bytes, new.retry_at, new.artefact_expired)
+    if (new.status, new.attempt, new.stage, new.done_bytes, new.total_bytes, new.percent, new.retry_at, new.artefact_expired)
         is distinct from
-        (old.status, old.attempt, old.stage, old.done_bytes, old.total_bytes, old.retry_at, old.artefact_expired) then
+        (old.status, old.attempt, old.stage, old.done_bytes, old.total_bytes, old.percent, old.retry_at, old.artefact_expired) then
         new.version := old.version + 1;
         new.updated_at := haulier_now();
     end if;

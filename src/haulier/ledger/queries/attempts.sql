@@ -4,7 +4,8 @@ with claimed as (
     update jobs set
         status = 'processing', reason = 'claimed', attempt = attempt + 1, attempts_used = attempts_used + 1,
         worker = :worker, lease_until = haulier_now() + :lease::interval, retry_at = null,
-        stage = '', done_bytes = 0, total_bytes = null, started_at = coalesce(started_at, haulier_now())
+        stage = '', done_bytes = 0, total_bytes = null, percent = 0,
+        started_at = coalesce(started_at, haulier_now())
     where id = :job_id and handover = :handover and status = 'queued'
     returning *
 ), opened as (
@@ -17,9 +18,9 @@ select * from claimed;
 -- Prolong the leases of running attempts and note their progress; attempts that lost their job are not returned.
 update jobs set
     lease_until = haulier_now() + :lease::interval,
-    stage = beat.stage, done_bytes = beat.done_bytes, total_bytes = beat.total_bytes
-from unnest(:job_ids::uuid[], :attempts::integer[], :stages::text[], :done::bigint[], :total::bigint[])
-    as beat (id, attempt, stage, done_bytes, total_bytes)
+    stage = beat.stage, done_bytes = beat.done_bytes, total_bytes = beat.total_bytes, percent = beat.percent
+from unnest(:job_ids::uuid[], :attempts::integer[], :stages::text[], :done::bigint[], :total::bigint[], :percent::smallint[])
+    as beat (id, attempt, stage, done_bytes, total_bytes, percent)
 where jobs.id = beat.id and jobs.attempt = beat.attempt and jobs.status = 'processing'
 returning jobs.*;
 
@@ -35,7 +36,7 @@ with done as (
     update jobs set
         status = 'completed', reason = 'completed', completed_at = haulier_now(),
         lease_until = null, handed_at = null, checkpoint = null,
-        done_bytes = :size, total_bytes = :size,
+        done_bytes = :size, total_bytes = :size, percent = 100,
         artefact_key = :key, artefact_name = :file_name, artefact_type = :content_type, artefact_size = :size,
         artefact_etag = :etag, artefact_sha256 = :sha256, artefact_expires_at = haulier_now() + :keep_for::interval
     where id = :job_id and attempt = :attempt and status = 'processing'

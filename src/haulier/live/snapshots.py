@@ -1,0 +1,141 @@
+"""Snapshots: a job's current state for many readers, at the price of few ledger reads.
+
+A snapshot follows announcements and is compared with the ledger every few seconds, so a lost announcement is repaired
+by itself. Versions only grow: what a reader sees never goes back. With the ledger away, the last known state answers.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from haulier.clock import Clock
+from haulier.errors import LedgerUnavailable
+from haulier.job import Job
+from haulier.ledger import Ledger
+from haulier.live.announcements import Announcements, open_announcements
+from haulier.settings import Secret
+
+FRESH_S = 2.0  # how long a snapshot answers without a look at the ledger
+FRESH_WITHOUT_ANNOUNCEMENTS_S = 0.25
+FRESH_WHEN_OVER_S = 60.0  # terminal states never change; only an early expiry could
+LIMIT = 20_000
+
+
+@dataclass(slots=True)
+class _Entry:
+    job: Job
+    seen_at: float
+
+
+class Snapshots:
+    """The jobs that readers of this process ask for."""
+
+    def __init__(self, ledger: Ledger, announcements: Announcements, *, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._entries: OrderedDict[UUID, _Entry] = OrderedDict()
+        self._reads: dict[UUID, asyncio.Future[Job | None]] = {}
+        self._waiters: dict[UUID, set[asyncio.Event]] = {}
+        self.announcements = announcements
+        announcements.on_change(self._follow, wanted=self._entries.__contains__)
+
+    def fresh(self, job_id: UUID) -> Job | None:
+        """The snapshot if it is fresh enough to answer without I/O."""
+        entry = self._entries.get(job_id)
+        return entry.job if entry and self._clock.monotonic() - entry.seen_at < self._fresh_s(entry.job) else None
+
+    async def get(self, job_id: UUID) -> Job | None:
+        """The job's current state; None when there is no such job.
+
+        Raises LedgerUnavailable when the ledger does not answer and no snapshot of the job was ever announced.
+        """
+        return self.fresh(job_id) or await self._read_once(job_id)
+
+    async def wait(self, job_id: UUID, *, version: int, timeout_s: float) -> Job | None:
+        """The job as soon as its version is not `version`, or as it is after `timeout_s` seconds."""
+        end = self._clock.monotonic() + timeout_s
+        changed = asyncio.Event()
+        waiters = self._waiters.setdefault(job_id, set())
+        waiters.add(changed)
+        try:
+            while True:
+                changed.clear()
+                job = await self.get(job_id)
+                left_s = end - self._clock.monotonic()
+                if job is None or job.version != version or job.is_terminal or left_s <= 0:
+                    return job
+                try:
+                    await asyncio.wait_for(changed.wait(), min(left_s, FRESH_S))
+                except TimeoutError:
+                    continue
+        finally:
+            waiters.discard(changed)
+            if not waiters:
+                self._waiters.pop(job_id, None)
+
+    def announce(self, job: Job) -> None:
+        """This process has just committed a new version: remember it and tell the others."""
+        self.remember(job)
+        self.announcements.changed(job)
+
+    def remember(self, job: Job) -> None:
+        """Keep a state that was just read from or committed to the ledger."""
+        entry = self._entries.get(job.id)
+        if entry is not None and entry.job.version > job.version:
+            return
+        self._entries[job.id] = _Entry(job, self._clock.monotonic())
+        self._entries.move_to_end(job.id)
+        if len(self._entries) > LIMIT:
+            self._entries.popitem(last=False)
+        if entry is None or entry.job.version != job.version:
+            for changed in self._waiters.get(job.id, ()):
+                changed.set()
+
+    def _follow(self, job: Job) -> None:
+        entry = self._entries.get(job.id)
+        if entry is None or entry.job.version < job.version:
+            self.remember(job)
+
+    def _fresh_s(self, job: Job) -> float:
+        if job.is_terminal:
+            return FRESH_WHEN_OVER_S
+        return FRESH_S if self.announcements.listening else FRESH_WITHOUT_ANNOUNCEMENTS_S
+
+    async def _read_once(self, job_id: UUID) -> Job | None:
+        """One ledger read at a time for a job, however many readers want it."""
+        reading = self._reads.get(job_id)
+        if reading is None:
+            reading = asyncio.ensure_future(self._read(job_id))
+            self._reads[job_id] = reading
+            reading.add_done_callback(lambda done: self._read_ended(job_id, done))
+        return await asyncio.shield(reading)
+
+    def _read_ended(self, job_id: UUID, reading: "asyncio.Future[Job | None]") -> None:
+        del self._reads[job_id]
+        if not reading.cancelled():
+            reading.exception()  # every reader may have left; nobody else looks at it then
+
+    async def _read(self, job_id: UUID) -> Job | None:
+        try:
+            job = await self._ledger.jobs.get(job_id)
+        except LedgerUnavailable:
+            entry = self._entries.get(job_id)
+            job = await self.announcements.kept(job_id) or (entry and entry.job)
+            if job is None:
+                raise
+        if job is not None:
+            self.remember(job)
+            job = self._entries[job_id].job
+        return job
+
+
+@asynccontextmanager
+async def open_snapshots(url: Secret, *, prefix: str, ledger: Ledger, clock: Clock) -> AsyncIterator[Snapshots]:
+    """Snapshots that follow announcements on the Redis at `url` during the block."""
+    async with open_announcements(url, prefix=prefix) as announcements:
+        snapshots = Snapshots(ledger, announcements, clock=clock)
+        async with announcements.running():
+            yield snapshots

@@ -1,0 +1,1 @@
+"""What Haulier tells about itself: logs (metrics and traces come with a later issue)."""

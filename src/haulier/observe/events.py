@@ -1,0 +1,30 @@
+"""Names of all log events, in one place; docs/operations.md lists them and a test compares."""
+
+LOOP_DEPENDENCY_AWAY = "loop_dependency_away"
+LOOP_FAILED = "loop_failed"
+
+REQUEST = "request"
+REQUEST_FAILED = "request_failed"
+HAND_OVER_POSTPONED = "hand_over_postponed"
+
+WORKER_READY = "worker_ready"
+WORKER_DRAINING = "worker_draining"
+WORKER_STOPPED = "worker_stopped"
+ATTEMPT_STARTED = "attempt_started"
+ATTEMPT_COMPLETED = "attempt_completed"
+ATTEMPT_RETRIED = "attempt_retried"
+ATTEMPT_FAILED = "attempt_failed"
+ATTEMPT_CANCELLED = "attempt_cancelled"
+ATTEMPT_HANDED_BACK = "attempt_handed_back"
+ATTEMPT_LOST = "attempt_lost"
+ATTEMPT_CRASHED = "attempt_crashed"
+COMMIT_POSTPONED = "commit_postponed"
+
+DISPATCH_LEADING = "dispatch_leading"
+DISPATCH_TOOK_BACK = "dispatch_took_back"
+DISPATCH_ENDED_LOST = "dispatch_ended_lost"
+ARTEFACT_EXPIRED = "artefact_expired"
+ORPHANS_SWEPT = "orphans_swept"
+
+ANNOUNCEMENTS_AWAY = "announcements_away"
+ANNOUNCEMENTS_BACK = "announcements_back"

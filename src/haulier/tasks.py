@@ -1,0 +1,52 @@
+"""Background tasks with an owner: they run as long as a block, and are cancelled and awaited at its end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+
+from haulier.errors import Unavailable
+from haulier.observe.events import LOOP_DEPENDENCY_AWAY, LOOP_FAILED
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def background(*loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `loops` during the block. They end with it; one that ends before it by an error is a defect, and logged."""
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    for task in tasks:
+        task.add_done_callback(_log_defect)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _log_defect(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error(LOOP_FAILED, loop=task.get_coro().__qualname__, exc_info=error)
+
+
+async def repeat(
+    step: Callable[[], Awaitable[float]],
+    *,
+    name: str,
+    on_failure_s: float = 1.0,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Call `step` for ever; it answers the seconds to wait before the next call. Errors are logged, never raised."""
+    while True:
+        try:
+            wait_s = await step()
+        except Unavailable as error:
+            log.warning(LOOP_DEPENDENCY_AWAY, loop=name, code=error.code)
+            wait_s = on_failure_s
+        except Exception:
+            log.exception(LOOP_FAILED, loop=name)
+            wait_s = on_failure_s
+        await sleep(wait_s)

@@ -1,0 +1,105 @@
+"""What a preparer receives: the `Build` of preparers/port.py over a running attempt."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from haulier.catalogue import Catalogue
+from haulier.job import Request
+from haulier.ledger import Attempts
+from haulier.preparers import Result
+from haulier.preparers.registry import Registry
+from haulier.settings import Settings
+from haulier.storage import Storage
+from haulier.work.running import RunningAttempt
+
+Report = Callable[[int, int | None, str], None]
+Save = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+class Desk:
+    """One request's view for its preparer."""
+
+    def __init__(
+        self,
+        workshop: "Workshop",
+        request: Request,
+        *,
+        file_name: str,
+        params: Any,
+        checkpoint: Mapping[str, Any] | None,
+        report: Report,
+        save: Save,
+    ) -> None:
+        self._workshop = workshop
+        self._report = report
+        self._save = save
+        self.request = request
+        self.file_name = file_name
+        self.params = params
+        self.checkpoint = checkpoint
+
+    @property
+    def storage(self) -> Storage:
+        return self._workshop.storage
+
+    @property
+    def settings(self) -> Settings:
+        return self._workshop.settings
+
+    def report(self, *, done: int, total: int | None = None, stage: str = "") -> None:
+        self._report(done, total, stage)
+
+    async def save(self, checkpoint: Mapping[str, Any]) -> None:
+        await self._save(checkpoint)
+
+    async def part(self, file_id: int) -> Result:
+        return await self._workshop.prepare(Request(file_id=file_id), report=_ignore, save=_forget)
+
+
+class Workshop:
+    """Finds the recipe of a request and runs its preparer."""
+
+    def __init__(self, *, catalogue: Catalogue, registry: Registry, storage: Storage, settings: Settings) -> None:
+        self.catalogue = catalogue
+        self.registry = registry
+        self.storage = storage
+        self.settings = settings
+
+    async def prepare(
+        self, request: Request, *, report: Report, save: Save, checkpoint: Mapping[str, Any] | None = None
+    ) -> Result:
+        """Run the preparer of `request`. Raises UnknownPreparer, BadRecipe, and what preparers raise."""
+        recipe = self.catalogue.recipe(request)
+        preparer = self.registry.get(recipe.preparer)
+        desk = Desk(
+            self,
+            request,
+            file_name=recipe.file_name,
+            params=self.registry.params(recipe),
+            checkpoint=checkpoint,
+            report=report,
+            save=save,
+        )
+        return await preparer.prepare(desk)
+
+    async def prepare_attempt(self, running: RunningAttempt, attempts: Attempts) -> Result:
+        """Run the preparer of a running attempt, with progress and checkpoints."""
+        attempt = running.attempt
+
+        async def save(checkpoint: Mapping[str, Any]) -> None:
+            await attempts.save_checkpoint(attempt, checkpoint)
+
+        return await self.prepare(
+            attempt.job.request,
+            report=lambda done, total, stage: running.report(done=done, total=total, stage=stage),
+            save=save,
+            checkpoint=attempt.checkpoint,
+        )
+
+
+def _ignore(_done: int, _total: int | None, _stage: str) -> None:
+    """Parts do not report: the whole counts their bytes."""
+
+
+async def _forget(_checkpoint: Mapping[str, Any]) -> None:
+    """Parts keep no state: the whole does."""

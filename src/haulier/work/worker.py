@@ -1,0 +1,172 @@
+"""The worker's loop over named steps: claim, keep the lease, prepare, publish, commit."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+from random import Random
+
+import structlog
+
+from haulier.artefacts import is_ours
+from haulier.errors import HaulierError, LedgerUnavailable, TookTooLong, Unavailable
+from haulier.job import Attempt, Handed, Job, Status
+from haulier.ledger import Ledger
+from haulier.live import Announcements
+from haulier.observe import events
+from haulier.settings import Settings
+from haulier.storage import Storage
+from haulier.work.backoff import backoff
+from haulier.work.desk import Workshop
+from haulier.work.outcomes import Done, Failed, HandedBack, Lost, Outcome, Retried, outcome_of
+from haulier.work.publishing import publish
+from haulier.work.running import AttemptStopped, RunningAttempt, RunningAttempts, Stop
+
+log = structlog.get_logger()
+
+COMMIT_RETRY_S = 1.0
+STOP_PATIENCE_S = 10.0  # how long a stopped preparer may take to let go before it is left behind
+
+
+class Worker:
+    """Runs handed-over jobs. `name` is unique among all workers."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        settings: Settings,
+        ledger: Ledger,
+        storage: Storage,
+        workshop: Workshop,
+        running: RunningAttempts,
+        announcements: Announcements,
+        rng: Random,
+    ) -> None:
+        self.name = name
+        self._settings = settings
+        self._ledger = ledger
+        self._storage = storage
+        self._workshop = workshop
+        self._running = running
+        self._announcements = announcements
+        self._rng = rng
+
+    async def handle(self, handed: Handed) -> None:
+        """Run one handed-over job to the end of an attempt. Raises LedgerUnavailable when it cannot be claimed."""
+        attempt = await self._ledger.attempts.claim(
+            handed, worker=self.name, lease=timedelta(seconds=self._settings.lease_s)
+        )
+        if attempt is None:  # cancelled, finished, claimed elsewhere, or handed over anew
+            return
+        with structlog.contextvars.bound_contextvars(job_id=str(attempt.job.id), attempt=attempt.number):
+            self._announcements.changed(attempt.job)
+            with self._running.hold(attempt) as running:
+                outcome = await self._run(running)
+                await self._finish(attempt, outcome)
+
+    # ---- prepare and publish
+
+    async def _run(self, running: RunningAttempt) -> Outcome:
+        """Prepare and publish in a child task, so that stopping the attempt never stops the engine's loop."""
+        log.info(events.ATTEMPT_STARTED, preparer=running.attempt.job.preparer)
+        task = running.task = asyncio.create_task(self._make(running))
+        try:
+            async with asyncio.timeout(self._settings.attempt_timeout_s):
+                await asyncio.wait({task})
+        except TimeoutError:
+            running.stop(Stop.TIMEOUT)
+        except asyncio.CancelledError:  # the process ends sooner than the grace time
+            running.stop(Stop.DRAINING)
+        if running.stop_reason is not None:
+            await self._let_go(task)
+            return await self._stopped(running, task)
+        return task.result()
+
+    async def _make(self, running: RunningAttempt) -> Outcome:
+        job = running.attempt.job
+        try:
+            result = await self._workshop.prepare_attempt(running, self._ledger.attempts)
+            return Done(await publish(result, running, storage=self._storage))
+        except AttemptStopped:
+            return Lost()
+        except HaulierError as error:
+            log.info("attempt_error", code=error.code, detail=error.detail)
+            return outcome_of(error, job=job)
+        except Exception as error:
+            log.exception(events.ATTEMPT_CRASHED)
+            return outcome_of(error, job=job)
+
+    async def _let_go(self, task: "asyncio.Task[Outcome]") -> None:
+        """Wait for a stopped preparer; one that ignores its cancellation is left to end by itself."""
+        await asyncio.wait({task}, timeout=STOP_PATIENCE_S)
+
+    async def _stopped(self, running: RunningAttempt, task: "asyncio.Task[Outcome]") -> Outcome:
+        finished = task.result() if task.done() and not task.cancelled() else None
+        if isinstance(finished, Done) and running.stop_reason is not Stop.LOST:
+            return finished  # it was faster than its stop
+        if isinstance(finished, Done):
+            await self._discard(finished)
+        if running.stop_reason is Stop.DRAINING:
+            return HandedBack()
+        if running.stop_reason is Stop.TIMEOUT:
+            return outcome_of(TookTooLong(limit_s=round(self._settings.attempt_timeout_s)), job=running.attempt.job)
+        return Lost()
+
+    # ---- commit
+
+    async def _finish(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Write the outcome, however long the ledger is away; the lease's fencing makes a late write harmless."""
+        job = await self._committed(lambda: self._commit(attempt, outcome))
+        if job is None:
+            if isinstance(outcome, Done):
+                await self._discard(outcome)
+            log.info(events.ATTEMPT_LOST)
+            return
+        log.info(_EVENT_OF[type(outcome)], status=job.status.value)
+        self._announcements.changed(job)
+        self._announcements.nudge()
+
+    async def _commit(self, attempt: Attempt, outcome: Outcome) -> Job | None:
+        attempts = self._ledger.attempts
+        match outcome:
+            case Done(artefact):
+                keep_for = timedelta(seconds=self._settings.artefact_ttl_s)
+                job = await attempts.complete(attempt, artefact, keep_for=keep_for)
+                return job or await self._completed_before(attempt)
+            case Failed(failure):
+                return await attempts.fail(attempt, failure)
+            case Retried(failure):
+                return await attempts.retry(attempt, failure, wait=backoff(attempt.job.attempts_used, self._rng))
+            case HandedBack():
+                return await attempts.hand_back(attempt)
+            case Lost():
+                return None
+
+    async def _completed_before(self, attempt: Attempt) -> Job | None:
+        """The job, when this very attempt's completion was committed although its answer was lost on the way."""
+        job = await self._ledger.jobs.get(attempt.job.id)
+        return job if job and job.status is Status.COMPLETED and job.attempt == attempt.number else None
+
+    async def _committed(self, write: Callable[[], Awaitable[Job | None]]) -> Job | None:
+        while True:
+            try:
+                return await write()
+            except LedgerUnavailable:
+                log.warning(events.COMMIT_POSTPONED)
+                await asyncio.sleep(COMMIT_RETRY_S)
+
+    async def _discard(self, done: Done) -> None:
+        """Remove an artefact that will never be visible; the sweeper finds what is left. Sources are not ours."""
+        if is_ours(done.artefact.key):
+            with suppress(Unavailable):
+                await self._storage.delete([done.artefact.key])
+
+
+_EVENT_OF: dict[type[Outcome], str] = {
+    Done: events.ATTEMPT_COMPLETED,
+    Failed: events.ATTEMPT_FAILED,
+    Retried: events.ATTEMPT_RETRIED,
+    HandedBack: events.ATTEMPT_HANDED_BACK,
+    Lost: events.ATTEMPT_LOST,
+}
