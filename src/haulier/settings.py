@@ -66,7 +66,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwt_secret: Annotated[Secret, _doc("Shared secret of HS256 tokens, at least 32 bytes.")] = msgspec.field(
         default_factory=Secret
     )
-    jwks_url: Annotated[str, _doc("Where to fetch the public keys of RS256, ES256 or EdDSA tokens; instead of a secret.")] = ""
+    jwks_url: Annotated[
+        str, _doc("Where to fetch the public keys of RS256, ES256 or EdDSA tokens; instead of a secret.")
+    ] = ""
     jwt_algorithm: Annotated[
         Literal["HS256", "RS256", "ES256", "EdDSA"], _doc("The one algorithm that tokens may use.")
     ] = "HS256"
@@ -84,7 +86,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Annotated[int, _doc("Port the API listens on.", ge=0, le=65_535)] = 8080
     docs: Annotated[bool, _doc("Serve /docs and /openapi.json.")] = True
     url_ttl_s: Annotated[int, _doc("Life of a download URL in status and result.", ge=10, le=604_800)] = 3_600
-    file_url_ttl_s: Annotated[int, _doc("Life of the URL that /v1/download/file redirects to.", ge=10, le=604_800)] = 300
+    file_url_ttl_s: Annotated[int, _doc("Life of the URL that /v1/download/file redirects to.", ge=10, le=604_800)] = (
+        300
+    )
     artefact_ttl_s: Annotated[int, _doc("How long a prepared file is kept.", ge=60)] = 86_400
 
     # limits by role
@@ -96,16 +100,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: Annotated[int, _doc("Jobs that one worker runs at a time.", ge=1, le=1_000)] = 10
     max_attempts: Annotated[int, _doc("Attempts of a job before it fails for good.", ge=1, le=100)] = 3
     lease_s: Annotated[float, _doc("Time an attempt keeps its job without a heartbeat.", ge=1, le=3_600)] = 15.0
-    grace_s: Annotated[float, _doc("Time running jobs get to finish at shutdown before they are handed back.", ge=0)] = 20.0
+    grace_s: Annotated[
+        float, _doc("Time running jobs get to finish at shutdown before they are handed back.", ge=0)
+    ] = 20.0
     attempt_timeout_s: Annotated[float, _doc("Longest an attempt may take.", ge=1)] = 3_600.0
     catalogue: Annotated[str, _doc("TOML file of catalogue rules; without it file N is object downloads/N.zip.")] = ""
 
     # preparers
     fetch_max_bytes: Annotated[int, _doc("Largest body that fetch accepts.", ge=1)] = 10 * 2**30
     fetch_timeout_s: Annotated[float, _doc("Longest that fetch waits for an origin's next bytes.", gt=0)] = 30.0
-    fetch_allow_private: Annotated[
-        bool, _doc("Let fetch reach private, loopback and link-local addresses.")
-    ] = False
+    fetch_allow_private: Annotated[bool, _doc("Let fetch reach private, loopback and link-local addresses.")] = False
 
     # logs
     log_format: Annotated[
@@ -193,7 +197,9 @@ _URL_CHECKS: dict[str, Callable[[str], str | None]] = {
 
 def _inconsistencies(settings: Settings, need: tuple[str, ...]) -> list[tuple[str, str]]:
     problems: list[tuple[str, str]] = [
-        (name, "is required; `haulier env` prints it for a running home") for name in need if not getattr(settings, name)
+        (name, "is required; `haulier env` prints it for a running home")
+        for name in need
+        if not getattr(settings, name)
     ]
     for name, check in _URL_CHECKS.items():
         url: Secret = getattr(settings, name)

@@ -75,7 +75,7 @@ class Build(Protocol):
     def report(self, *, done: int, total: int | None = None, stage: str = "") -> None:
         """Tell how far the work is, in bytes. Cheap and never blocking: call it as often as you like.
 
-        Raises CancelledError... never; a cancelled build is stopped at its next await.
+        Raises an error of the worker's when the attempt was stopped: let it pass.
         """
         ...
 

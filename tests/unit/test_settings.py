@@ -1,0 +1,93 @@
+"""Settings: read once, wrong ones named, secrets never printed."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from haulier.errors import ConfigurationError
+from haulier.limits import Role
+from haulier.settings import Secret, Settings, load, variable
+
+DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
+
+
+def problems(environ, **arguments):
+    with pytest.raises(ConfigurationError) as caught:
+        load(environ, **arguments)
+    return caught.value.detail
+
+
+def test_the_defaults_are_valid():
+    assert load({}).port == 8080
+
+
+def test_the_environment_sets_a_field():
+    assert load({"HAULIER_PORT": "9000"}).port == 9000
+
+
+def test_an_argument_beats_the_environment():
+    assert load({"HAULIER_PORT": "9000"}, port=9001).port == 9001
+
+
+def test_an_argument_that_was_not_given_does_not():
+    assert load({"HAULIER_PORT": "9000"}, port=None).port == 9000
+
+
+def test_every_wrong_variable_is_named_at_once():
+    text = problems({"HAULIER_PORT": "many", "HAULIER_LEASE_S": "0", "HAULIER_LIMITS_FREE": "rate=x"})
+    assert all(name in text for name in ("HAULIER_PORT", "HAULIER_LEASE_S", "HAULIER_LIMITS_FREE"))
+
+
+def test_a_needed_variable_that_is_missing_is_named():
+    assert "HAULIER_DATABASE_URL" in problems({}, need=("database_url",))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HAULIER_REDIS_URL", "http://localhost"),
+        ("HAULIER_DATABASE_URL", "mysql://localhost"),
+        ("HAULIER_STORAGE_URL", "ftp://x"),
+        ("HAULIER_JWT_SECRET", "short"),
+        ("HAULIER_JWT_ALGORITHM", "none"),
+        ("HAULIER_PUBLIC_URL", "downloads.example.com"),
+        ("HAULIER_CATALOGUE", "/nowhere/catalogue.toml"),
+        ("HAULIER_LOG_LEVEL", "loud"),
+        ("HAULIER_CONCURRENCY", "0"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_variable(name, value):
+    assert name in problems({name: value})
+
+
+def test_public_keys_need_an_algorithm_that_has_some():
+    assert "HAULIER_JWT_ALGORITHM" in problems({"HAULIER_JWKS_URL": "https://example.com/jwks"})
+
+
+def test_a_secret_in_a_wrong_setting_is_not_repeated():
+    assert "hunter2" not in problems({"HAULIER_DATABASE_URL": "mysql://user:hunter2@localhost"})
+
+
+def test_secrets_do_not_print():
+    settings = load({"HAULIER_JWT_SECRET": "x" * 32})
+    assert "x" * 32 not in f"{settings} {settings.jwt_secret} {settings.jwt_secret!r}"
+    assert settings.jwt_secret.reveal() == "x" * 32
+
+
+def test_an_empty_secret_is_false():
+    assert not Secret()
+
+
+def test_limits_of_a_role_follow_the_settings():
+    assert load({"HAULIER_LIMITS_FREE": "running=7"}).limits(Role.FREE).running == 7
+
+
+def test_three_heartbeats_fit_into_a_lease():
+    assert load({"HAULIER_LEASE_S": "9"}).heartbeat_s == 3
+
+
+def test_the_documentation_lists_every_setting():
+    text = DOCS.read_text()
+    missing = [field.name for field in msgspec.structs.fields(Settings) if f"`{variable(field.name)}`" not in text]
+    assert missing == []
