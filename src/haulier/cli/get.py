@@ -1,0 +1,144 @@
+"""`get`: from a file id to a verified file on disk."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from haulier.cli.options import DEFAULT_HOME, Home, Json, Token, Url, User
+from haulier.job import MAX_FILE_ID, MIN_FILE_ID
+
+if TYPE_CHECKING:
+    from haulier.cli.view import View
+    from haulier.client import Client
+    from haulier.wire import JobStatus
+
+STDOUT = "-"
+
+
+def get(
+    file_ids: Annotated[list[int], typer.Argument(metavar="FILE_ID", min=MIN_FILE_ID, max=MAX_FILE_ID, hidden=True)],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", envvar="HAULIER_OUTPUT", metavar="PATH", help="File or folder to save to; - is stdout."
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", envvar="HAULIER_FORCE", help="Replace an existing file.")
+    ] = False,
+    json: Json = False,
+    url: Url = None,
+    token: Token = None,
+    user: User = "demo",
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Prepare a file, follow it, download it and check its SHA-256.
+
+    FILE_ID is a number from 10000 to 100000000; several become one ZIP. Joins your job for the same if there is one. An
+    interrupted download leaves PATH.part and is resumed by the next run; Ctrl-C leaves the job running.
+    """
+    from rich.console import Console
+
+    from haulier.cli.access import connect
+    from haulier.cli.failures import INTERRUPTED, CommandFailed
+    from haulier.cli.view import pause_words, view_for
+
+    if json and output == STDOUT:
+        raise typer.BadParameter("--json and --output - both want stdout; leave one out")
+    console = Console(stderr=True)
+    view = view_for(console)
+    client = connect(
+        url=url,
+        given_token=token,
+        user=user,
+        home=home,
+        on_wait=lambda why, wait_s: view.say(pause_words(why, wait_s)),
+    )
+    run = Run(client, view, output=output, force=force)
+    try:
+        with view:
+            asyncio.run(run.run(file_ids))
+    except KeyboardInterrupt:
+        again = " ".join(["haulier get", *map(str, file_ids), *(["-o", output] if output else [])])
+        raise CommandFailed(run.after_interrupt(again), exit_code=INTERRUPTED) from None
+    finally:
+        if json and run.job is not None:
+            _print_json(run.job)
+
+
+class Run:
+    """One `haulier get`. `job` is the last status seen, also after an interruption."""
+
+    def __init__(self, client: "Client", view: "View", *, output: str | None, force: bool) -> None:
+        self.job: JobStatus | None = None
+        self._client = client
+        self._view = view
+        self._output = output
+        self._force = force
+
+    async def run(self, file_ids: list[int]) -> None:
+        """Raises CommandFailed with the exit codes of a failed and of a cancelled job."""
+        from haulier.cli.jobs import raise_unless_completed
+
+        self._refuse_existing()
+        async with self._client:
+            self.job = await self._client.initiate(file_ids[0] if len(file_ids) == 1 else file_ids)
+            self._view.show_job(self.job)
+            async for job in self._client.follow(self.job.job_id):
+                self.job = job
+                self._view.show_job(job)
+            raise_unless_completed(self.job)
+            await self._save(self.job)
+
+    def after_interrupt(self, again: str) -> str:
+        if self.job is None:
+            return "Interrupted."
+        if self.job.status == "completed":
+            return f"Interrupted. `{again}` continues the download."
+        return f"Interrupted; the job goes on. `{again}` continues, `haulier cancel {self.job.job_id}` stops it."
+
+    def _refuse_existing(self) -> None:
+        """Before anything is prepared, as far as the name is known."""
+        from haulier.client import TargetExists
+
+        if self._output and self._output != STDOUT and not self._force and Path(self._output).is_file():
+            raise TargetExists(Path(self._output))
+
+    async def _save(self, job: "JobStatus") -> None:
+        from haulier.cli.words import size_words
+        from haulier.client.sinks import StreamSink
+
+        if self._output == STDOUT:
+            await self._client.download_into(job, StreamSink(_to_stdout), on_progress=self._view.show_bytes)
+            return
+        path = _target(self._output, job)
+        got = await self._client.download(job, path, force=self._force, on_progress=self._view.show_bytes)
+        checked = "SHA-256 verified" if got.verified else "size verified; the service knows no SHA-256 for it"
+        self._view.say(f"Saved {path} ({size_words(got.size)}, {checked}: {got.sha256})")
+
+
+def _target(output: str | None, job: "JobStatus") -> Path:
+    from msgspec import UNSET
+
+    from haulier.client.names import safe_name
+
+    fallback = str(job.file_id) if job.file_id is not None else f"{job.job_id}.zip"
+    name = safe_name("" if job.file_name is UNSET else job.file_name, fallback=fallback)
+    if output is None:
+        return Path(name)
+    return Path(output) / name if output.endswith("/") or Path(output).is_dir() else Path(output)
+
+
+def _to_stdout(chunk: bytes) -> None:
+    sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()
+
+
+def _print_json(job: "JobStatus") -> None:
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(job).decode() + "\n")
+    sys.stdout.flush()

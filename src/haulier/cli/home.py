@@ -1,0 +1,23 @@
+"""The environment of a running `haulier up`, for commands that would rather use it than ask for settings."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def home_environment(home: Path) -> dict[str, str]:
+    """`HAULIER_…` of the `up` that runs on `home`; empty when none runs there, or it belongs to another user."""
+    if not home.is_dir():
+        return {}
+    from haulier.embedded.home import running_environment
+    from haulier.errors import ConfigurationError
+
+    try:
+        return running_environment(home)
+    except (ConfigurationError, OSError):
+        return {}
+
+
+def surroundings(home: Path) -> Mapping[str, str]:
+    """This process's environment; what it does not set comes from the running home."""
+    return home_environment(home) | {name: value for name, value in os.environ.items() if value.strip()}

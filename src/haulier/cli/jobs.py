@@ -1,0 +1,179 @@
+"""`status`, `jobs` and `cancel`."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from uuid import UUID
+
+import typer
+
+from haulier.cli.options import DEFAULT_HOME, Home, Json, Token, Url, User
+from haulier.job import Status
+
+if TYPE_CHECKING:
+    from haulier.client import Client
+    from haulier.wire import JobPage, JobStatus
+
+Result = TypeVar("Result")
+Job = Annotated[UUID, typer.Argument(metavar="JOB", hidden=True)]
+
+
+def status(
+    job: Job,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", "-w", envvar="HAULIER_WATCH", help="Follow it to its end; exit 3 or 4 if it failed."),
+    ] = False,
+    json: Json = False,
+    url: Url = None,
+    token: Token = None,
+    user: User = "demo",
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Show a job, by the id that `haulier jobs` lists."""
+    from haulier.cli.access import connect
+    from haulier.clock import SYSTEM_CLOCK
+
+    client = connect(url=url, given_token=token, user=user, home=home, patience=None if watch else _impatient())
+    seen = asyncio.run(
+        _call(client, (lambda open_: _watch(open_, str(job))) if watch else (lambda open_: open_.status(str(job))))
+    )
+    if json:
+        _print_json(seen)
+    else:
+        for name, value in _lines(seen, now=SYSTEM_CLOCK.now()):
+            sys.stdout.write(f"{name:<12}{value}\n")
+    if watch:
+        raise_unless_completed(seen)
+
+
+def jobs(
+    status: Annotated[
+        Status | None, typer.Option("--status", envvar="HAULIER_STATUS", help="Only jobs in this status.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", envvar="HAULIER_LIMIT", min=1, max=100, metavar="N", help="How many.")
+    ] = 20,
+    json: Json = False,
+    url: Url = None,
+    token: Token = None,
+    user: User = "demo",
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """List your jobs, newest first."""
+    from haulier.cli.access import connect
+    from haulier.clock import SYSTEM_CLOCK
+
+    client = connect(url=url, given_token=token, user=user, home=home, patience=_impatient())
+    page = asyncio.run(_call(client, lambda open_: open_.jobs(status=status, limit=limit)))
+    if json:
+        _print_json(page)
+    else:
+        _print_table(page, now=SYSTEM_CLOCK.now())
+
+
+def cancel(job: Job, url: Url = None, token: Token = None, user: User = "demo", home: Home = DEFAULT_HOME) -> None:
+    """Cancel a job. Fine when it is cancelled already; fails when it has finished."""
+    from haulier.cli.access import connect
+
+    client = connect(url=url, given_token=token, user=user, home=home, patience=_impatient())
+    asyncio.run(_call(client, lambda open_: open_.cancel(str(job))))
+    sys.stdout.write(f"Cancelled {job}\n")
+
+
+def raise_unless_completed(job: "JobStatus") -> None:
+    """Turn a job's bad end into the command's: exit code 3 for failed, 4 for cancelled."""
+    from msgspec import UNSET
+
+    from haulier.cli.failures import JOB_CANCELLED, JOB_FAILED, CommandFailed
+    from haulier.cli.words import one_line
+
+    if job.status == "failed":
+        error = "" if job.error is UNSET else f" {one_line(job.error.message)} [{job.error.code}]"
+        raise CommandFailed(f"The job {job.job_id} failed.{error}", exit_code=JOB_FAILED)
+    if job.status == "cancelled":
+        raise CommandFailed(f"The job {job.job_id} was cancelled.", exit_code=JOB_CANCELLED)
+
+
+def _impatient() -> Any:
+    """For a question that a person waits for: three tries, in a few seconds."""
+    from haulier.client import Patience
+
+    return Patience(tries=3, retry_after_max_s=5)
+
+
+async def _call(client: "Client", ask: Callable[["Client"], Awaitable[Result]]) -> Result:
+    async with client:
+        return await ask(client)
+
+
+async def _watch(client: "Client", job_id: str) -> "JobStatus":
+    from rich.console import Console
+
+    from haulier.cli.view import view_for
+
+    with view_for(Console(stderr=True)) as view:
+        last = await client.status(job_id)
+        async for last in client.follow(job_id):
+            view.show_job(last)
+    return last
+
+
+def _lines(job: "JobStatus", *, now: datetime) -> list[tuple[str, str]]:
+    from msgspec import UNSET
+
+    from haulier.cli.words import duration_words, files_words, moment, one_line, size_words, state_words
+
+    lines = [
+        ("job", job.job_id),
+        ("for", files_words(job)),
+        ("status", job.status),
+        ("progress", f"{job.progress} %"),
+        ("created", f"{job.created_at} ({duration_words((now - moment(job.created_at)).total_seconds())} ago)"),
+    ]
+    doing = state_words(job, now=now)
+    if doing != job.status:
+        lines.append(("now", one_line(doing)))
+    if job.attempt > 1:
+        lines.append(("attempt", str(job.attempt)))
+    for label, value in (("name", job.file_name), ("sha-256", job.sha256), ("kept until", job.expires_at)):
+        if value is not UNSET:
+            lines.append((label, one_line(value)))
+    if job.file_size is not UNSET:
+        lines.append(("size", size_words(job.file_size)))
+    if job.error is not UNSET:
+        lines.append(("error", f"{one_line(job.error.message)} [{job.error.code}]"))
+    if job.retry_of is not UNSET:
+        lines.append(("retry of", job.retry_of))
+    return lines
+
+
+def _print_table(page: "JobPage", *, now: datetime) -> None:
+    from msgspec import UNSET
+    from rich.console import Console
+    from rich.table import Table
+
+    from haulier.cli.words import duration_words, files_words, moment, size_words
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("job", "for", "status"):
+        table.add_column(name, no_wrap=True)
+    for name in ("progress", "age", "size"):
+        table.add_column(name, no_wrap=True, justify="right")
+    for job in page.jobs:
+        age = duration_words((now - moment(job.created_at)).total_seconds())
+        size = "" if job.file_size is UNSET else size_words(job.file_size)
+        table.add_row(job.job_id, files_words(job), job.status, f"{job.progress} %", age, size)
+    console = Console()
+    # Ids must not be cut where the output goes to another program.
+    Console(width=console.width if console.is_terminal else 200).print(table)
+    if page.total > len(page.jobs):
+        sys.stderr.write(f"{len(page.jobs)} of {page.total} jobs; --limit shows more.\n")
+
+
+def _print_json(shape: Any) -> None:
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(shape).decode() + "\n")

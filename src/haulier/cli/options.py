@@ -1,0 +1,34 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_HOME = Path(".haulier")
+
+Home = Annotated[Path, typer.Option("--home", envvar="HAULIER_HOME", metavar="DIR", help="Folder of `haulier up`.")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        envvar="HAULIER_URL",
+        metavar="URL",
+        help="Address of the API; default: the running home's, else http://127.0.0.1:8080.",
+        show_default=False,
+    ),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        envvar="HAULIER_TOKEN",
+        metavar="JWT",
+        help="Bearer token, better given as variable; default: one made for a running home.",
+        show_default=False,
+    ),
+]
+User = Annotated[
+    str, typer.Option("--user", envvar="HAULIER_USER", metavar="NAME", help="Whom that made token is for.")
+]
+Json = Annotated[bool, typer.Option("--json", envvar="HAULIER_JSON", help="Print JSON on stdout.")]

@@ -1,0 +1,87 @@
+"""The commands of the program, put together."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from haulier.cli import access, doctor, get, jobs, services
+from haulier.cli.failures import EXIT_CODES
+from haulier.cli.shape import Command, Program, examples
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from haulier import __version__
+
+        sys.stdout.write(f"haulier {__version__}\n")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=Program,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="\n\n".join(
+        [
+            examples(
+                "haulier up --demo            everything on this machine, with files to try",
+                "haulier get 70000            prepare file 70000, follow it, download and verify it",
+                "haulier doctor               check settings and dependencies",
+            ),
+            "Every option is also an environment variable; `haulier COMMAND --help` names it.",
+            EXIT_CODES,
+        ]
+    ),
+)
+
+
+@app.callback()
+def program(
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="HAULIER_DEBUG", help="Show the traceback of an error.")
+    ] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Prepares downloads that take too long for one HTTP request."""
+
+
+def _add(command: Any, summary: str, *lines: str) -> None:
+    app.command(cls=Command, short_help=summary, epilog=examples(*lines))(command)
+
+
+_add(
+    services.up,
+    "Start everything on this machine.",
+    "haulier up --demo",
+    "haulier up --home /srv/haulier --workers 4 --port 9000",
+)
+_add(
+    get.get,
+    "Prepare, download and verify a file.",
+    "haulier get 70000",
+    "haulier get 70000 70001 -o both.zip",
+    "haulier get 70000 -o - | tar tz",
+)
+_add(jobs.status, "Show or watch a job.", "haulier status 0193f2a0-0000-7000-8000-000000000000 --watch")
+_add(jobs.jobs, "List your jobs.", "haulier jobs --status processing", "haulier jobs --json | jq -r '.jobs[].job_id'")
+_add(jobs.cancel, "Cancel a job.", "haulier cancel 0193f2a0-0000-7000-8000-000000000000")
+_add(access.token, "Make a bearer token.", "haulier token --user ada --role premium --ttl 86400")
+_add(
+    access.env,
+    "Print a running home's addresses and secrets.",
+    "haulier env",
+    'eval "$(haulier env --export)" && psql "$HAULIER_DATABASE_URL"',
+)
+_add(
+    doctor.doctor,
+    "Check settings and dependencies, say what to do.",
+    "haulier doctor",
+    "haulier doctor --home /srv/haulier",
+)
+_add(services.api, "Run the API.", "haulier api --host 0.0.0.0 --port 8080")
+_add(services.worker, "Run a worker.", "haulier worker --concurrency 20")
+_add(services.migrate, "Bring the database up to date.", "haulier migrate")

@@ -1,0 +1,44 @@
+"""What all commands share in form: plain help with examples, errors as sentences."""
+
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from haulier.cli.failures import tell
+
+
+class Command(TyperCommand):
+    """A command whose epilog is printed as it is written."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        _verbatim(self.epilog, formatter)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+
+
+class Program(TyperGroup):
+    """The program: no exception leaves it, unless --debug asks for the traceback."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        _verbatim(self.epilog, formatter)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, Exception) as error:
+            if isinstance(error, (typer.Exit, typer.Abort, typer.TyperException)) or ctx.params.get("debug"):
+                raise
+            raise typer.Exit(tell(error)) from None
+
+
+def _verbatim(text: str | None, formatter: Any) -> None:
+    if text:
+        formatter.write("\n")
+        for line in text.splitlines():
+            formatter.write(f"{line}\n")
+
+
+def examples(*lines: str) -> str:
+    return "\n".join(["Examples:", *(f"  {line}" for line in lines)])

@@ -1,0 +1,149 @@
+"""What a person sees of a job and its download: a progress bar, or sparse lines where there is no terminal."""
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from msgspec import UNSET
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from haulier.cli.words import duration_words, files_words, one_line, size_words, state_words
+from haulier.clock import SYSTEM_CLOCK, Clock
+from haulier.wire import JobStatus
+
+LINE_EVERY_S = 15.0
+LINE_EVERY_PERCENT = 25
+
+
+class View(Protocol):
+    """Shows a job, then its download; everything goes to stderr."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def show_job(self, job: JobStatus) -> None: ...
+
+    def show_bytes(self, done: int, total: int | None) -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+
+def view_for(console: Console, *, clock: Clock = SYSTEM_CLOCK) -> View:
+    return Bar(console, clock=clock) if console.is_terminal else Lines(console, clock=clock)
+
+
+class Bar:
+    """One bar: first the preparation (percent of the job, bytes where they are known), then the download."""
+
+    def __init__(self, console: Console, *, clock: Clock) -> None:
+        self._console = console
+        self._clock = clock
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            expand=True,
+        )
+        self._task = self._progress.add_task("asking", total=None)
+        self._phase = ""
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def show_job(self, job: JobStatus) -> None:
+        words = one_line(state_words(job, now=self._clock.now()))
+        self._enter(f"{job.status} {job.attempt} {words if job.status == 'processing' else ''}")
+        detail = job.progress_detail
+        done, total = (0, None) if detail is UNSET else (detail.done_bytes, detail.total_bytes)
+        if total is None and job.progress:
+            done, total = job.progress, 100
+        self._progress.update(
+            self._task, description=f"{files_words(job)}: {words}".replace("[", "\\["), completed=done, total=total
+        )
+
+    def show_bytes(self, done: int, total: int | None) -> None:
+        self._enter("downloading")
+        self._progress.update(self._task, description="downloading", completed=done, total=total)
+
+    def say(self, text: str) -> None:
+        self._console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
+
+    def _enter(self, phase: str) -> None:
+        """Rate and remaining time count from the beginning of a phase."""
+        if phase != self._phase:
+            self._phase = phase
+            self._progress.reset(self._task, total=None)
+
+
+class Lines:
+    """A line when the state changes, and every 25 % or 15 s in between."""
+
+    def __init__(self, console: Console, *, clock: Clock) -> None:
+        self._console = console
+        self._clock = clock
+        self._phase = ""
+        self._percent = 0
+        self._at = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def show_job(self, job: JobStatus) -> None:
+        words = one_line(state_words(job, now=self._clock.now()))
+        phase = f"{job.status} {words if job.status == 'processing' else ''}"
+        if self._due(phase, job.progress):
+            percent = f", {job.progress} %" if job.status == "processing" else ""
+            self.say(f"{files_words(job)}: {words}{percent}{_bytes_words(job)}")
+
+    def show_bytes(self, done: int, total: int | None) -> None:
+        if self._due("downloading", done * 100 // total if total else 0):
+            self.say(f"downloading, {size_words(done)}" + (f" of {size_words(total)}" if total else ""))
+
+    def say(self, text: str) -> None:
+        self._console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
+
+    def _due(self, phase: str, percent: int) -> bool:
+        now = self._clock.monotonic()
+        due = phase != self._phase or percent >= self._percent + LINE_EVERY_PERCENT or now >= self._at + LINE_EVERY_S
+        if due:
+            self._phase, self._percent, self._at = phase, percent, now
+        return due
+
+
+def _bytes_words(job: JobStatus) -> str:
+    detail = job.progress_detail
+    if detail is UNSET or not detail.done_bytes:
+        return ""
+    total = f" of {size_words(detail.total_bytes)}" if detail.total_bytes is not None else ""
+    return f" ({size_words(detail.done_bytes)}{total})"
+
+
+def pause_words(why: str, wait_s: float) -> str:
+    """What to say of a pause before another try."""
+    return f"{why} Trying again in {duration_words(max(1.0, wait_s))}."

@@ -1,0 +1,66 @@
+"""Numbers and jobs in words, for people."""
+
+from datetime import UTC, datetime
+
+from msgspec import UNSET
+
+from haulier.wire import JobStatus
+
+
+def size_words(size_bytes: int) -> str:
+    """`4.2 MB`; powers of 1,000, as disks and networks are sold."""
+    if size_bytes < 1_000:
+        return f"{size_bytes} B"
+    amount = float(size_bytes)
+    for unit in ("kB", "MB", "GB", "TB"):
+        amount /= 1_000
+        if amount < 999.95 or unit == "TB":
+            return f"{amount:.1f} {unit}"
+    raise AssertionError
+
+
+def duration_words(seconds: float) -> str:
+    """`40 s`, `3 min 20 s`, `2 h 5 min`, `4 d`; never below zero."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3_600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    if whole < 86_400:
+        return f"{whole // 3_600} h" + (f" {whole % 3_600 // 60} min" if whole % 3_600 // 60 else "")
+    return f"{whole // 86_400} d"
+
+
+def moment(wire_time: str) -> datetime:
+    """A time of the wire."""
+    return datetime.fromisoformat(wire_time).astimezone(UTC)
+
+
+def files_words(job: JobStatus) -> str:
+    """What the job is for: `file 70000`, `3 files`."""
+    if job.file_ids is not UNSET and job.file_ids:
+        return f"{len(job.file_ids)} files"
+    return f"file {job.file_id}"
+
+
+def state_words(job: JobStatus, *, now: datetime) -> str:
+    """What the job is doing: `queued, position 3, ready in about 40 s`, `zipping`."""
+    if job.status == "queued":
+        parts = ["queued"]
+        if job.queue_position is not UNSET:
+            parts.append(f"position {job.queue_position}")
+        if job.retry_at is not UNSET:
+            parts.append(f"next attempt in {duration_words((moment(job.retry_at) - now).total_seconds())}")
+        elif job.estimated_completion is not None:
+            left_s = (moment(job.estimated_completion) - now).total_seconds()
+            if left_s >= 1:
+                parts.append(f"ready in about {duration_words(left_s)}")
+        return ", ".join(parts)
+    if job.status == "processing" and job.progress_detail is not UNSET and job.progress_detail.stage:
+        return job.progress_detail.stage
+    return job.status
+
+
+def one_line(text: str) -> str:
+    """Text from elsewhere without control characters: it must not steer the terminal."""
+    return "".join(char if char.isprintable() else " " for char in text)
