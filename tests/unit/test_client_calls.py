@@ -5,9 +5,10 @@ from random import Random
 
 import msgspec
 import pytest
-from loopback import JOB, Loopback, Reply, answer, completed, loopback, problem, status
+from msgspec import UNSET
 
 from haulier.client import ApiError, Client, Patience, UnexpectedAnswer, Unreachable
+from tests.loopback import JOB, Loopback, Reply, answer, completed, loopback, problem, status
 
 INITIATE = "/v1/download/initiate"
 STATUS = f"/v1/download/status/{JOB}"
@@ -146,7 +147,7 @@ async def test_follow_long_polls_from_the_version_it_has(server: Loopback, sleep
     async with client_of(server.url, sleeper) as client:
         names = [job.status async for job in client.follow(JOB)]
     assert names == ["queued", "processing", "completed"]
-    assert [seen.query.get("wait") for seen in server.seen] == [None, "30", "30"]
+    assert [seen.query.get("wait") for seen in server.seen] == [None, "10", "30"]
     assert [seen.headers.get("if-none-match") for seen in server.seen] == [None, '"1"', '"2"']
     assert sleeper.slept == []
 
@@ -163,10 +164,32 @@ async def test_follow_stops_long_polling_behind_a_proxy_that_cuts_it_off(server:
     server.on("GET", STATUS, answer(status(), ETag='"1"'), Reply(504), answer(completed()))
     async with client_of(server.url, sleeper) as client:
         assert [job.status async for job in client.follow(JOB)] == ["queued", "completed"]
-    assert [seen.query.get("wait") for seen in server.seen] == [None, "30", None]
+    assert [seen.query.get("wait") for seen in server.seen] == [None, "10", None]
 
 
 async def test_an_older_client_reads_a_newer_api(server: Loopback, sleeper: Sleeper) -> None:
     server.on("GET", STATUS, answer(status(colour="green")))
     async with client_of(server.url, sleeper) as client:
         assert (await client.status(JOB)).job_id == JOB
+
+
+async def test_follow_tells_a_new_place_in_the_queue(server: Loopback, sleeper: Sleeper) -> None:
+    server.on(
+        "GET",
+        STATUS,
+        answer(status(queue_position=2), ETag='"1"'),
+        Reply(304, b"", {"Retry-After": "3"}),
+        answer(status(queue_position=1), ETag='"1"'),
+        answer(completed()),
+    )
+    async with client_of(server.url, sleeper) as client:
+        places = [job.queue_position async for job in client.follow(JOB)]
+    assert places == [2, 1, UNSET]
+    assert [seen.headers.get("if-none-match") for seen in server.seen] == [None, '"1"', None, '"1"']
+
+
+async def test_follow_without_an_etag_does_not_rush(server: Loopback, sleeper: Sleeper) -> None:
+    server.on("GET", STATUS, answer(status()), answer(status(version=2)), answer(completed()))
+    async with client_of(server.url, sleeper) as client:
+        assert len([job async for job in client.follow(JOB)]) == 3
+    assert sleeper.slept == [2, 2]

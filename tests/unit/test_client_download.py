@@ -8,12 +8,12 @@ from random import Random
 
 import msgspec
 import pytest
-from loopback import CONTENT, JOB, SHA256, Loopback, Reply, Seen, completed, loopback, ranged
 
 from haulier.client import Client, DownloadDamaged, DownloadFailed, Patience, TargetExists, TargetInUse
 from haulier.client.names import safe_name
 from haulier.client.sinks import PartFile, StreamSink
 from haulier.wire import JobStatus
+from tests.loopback import CONTENT, JOB, SHA256, Loopback, Reply, Seen, completed, loopback, ranged
 
 FILE = f"/v1/download/file/{JOB}"
 HALF = len(CONTENT) // 2

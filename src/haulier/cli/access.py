@@ -46,7 +46,6 @@ def token(
 ) -> None:
     """Make a bearer token with HAULIER_JWT_SECRET, or with the secret of a running home."""
     from haulier import settings
-    from haulier.api.auth import mint_token
     from haulier.clock import SYSTEM_CLOCK
     from haulier.errors import ConfigurationError
 
@@ -57,6 +56,8 @@ def token(
         )
     if not loaded.jwt_secret:
         raise ConfigurationError(problems="HAULIER_JWT_SECRET: is required, or --home with a running `haulier up`")
+    from haulier.api.auth import mint_token
+
     made = mint_token(loaded.jwt_secret, user=user, role=role.value, ttl_s=ttl, now=SYSTEM_CLOCK.now())
     sys.stdout.write(f"{made}\n")
 

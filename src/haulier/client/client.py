@@ -9,17 +9,20 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+import httpx
+
 from haulier.client.download import Downloaded, Fetch, Progress, download_to
 from haulier.client.errors import ApiError, UnexpectedAnswer
 from haulier.client.patience import Patience
 from haulier.client.sinks import PartFile, Sink
 from haulier.client.transport import Sleep, Token, Transport, read, retry_after
 from haulier.clock import SYSTEM_CLOCK, Clock
-from haulier.job import TERMINAL
+from haulier.job import TERMINAL, Status
 from haulier.wire import Cancelled, CheckAnswer, DownloadResult, JobPage, JobStatus
 
 API = "/v1/download"
 POLL_S = 2.0
+QUEUED_WAIT_S = 10
 
 
 def _silent(_reason: str, _wait_s: float) -> None:
@@ -78,40 +81,47 @@ class Client:
         return read(await self._transport.request("GET", _path("status", job_id)), JobStatus)
 
     async def follow(self, job_id: str, *, wait_s: int = 30) -> AsyncIterator[JobStatus]:
-        """The job's status now and after each change, up to its terminal one.
+        """The job's status now and after each change that a client can see, up to its terminal one.
 
         Long-polls for `wait_s` seconds at a time; where that is not answered with a wait (a proxy in between, an older
-        API) it polls as often as Retry-After says. `wait_s` 0 always polls.
+        API) it polls as often as Retry-After says. `wait_s` 0 always polls. The place in the queue moves without a new
+        version, so a queued job is looked at every 10 s all the same.
         """
-        tag, version = "", -1
+        tag, last = "", None
         while True:
+            hold_s = wait_s if tag else 0
+            if last is not None and last.status == Status.QUEUED:
+                hold_s = min(hold_s, QUEUED_WAIT_S)
             asked = self._clock.monotonic()
             try:
-                answer = await self._transport.request(
-                    "GET",
-                    _path("status", job_id),
-                    params={"wait": wait_s} if wait_s and tag else None,
-                    headers={"If-None-Match": tag} if tag else None,
-                    timeout_s=self._transport.timeout_s + wait_s,
-                    final=frozenset({HTTPStatus.GATEWAY_TIMEOUT}) if wait_s else frozenset(),
-                )
+                answer = await self._ask_status(job_id, tag=tag, hold_s=hold_s)
             except (ApiError, UnexpectedAnswer) as error:
-                if wait_s and error.status == HTTPStatus.GATEWAY_TIMEOUT:  # a proxy that cuts off long answers
+                if hold_s and error.status == HTTPStatus.GATEWAY_TIMEOUT:  # a proxy that cuts off long answers
                     wait_s = 0
                     continue
                 raise
-            tag = answer.headers.get("ETag", tag)
-            changed = False
-            if answer.status_code != HTTPStatus.NOT_MODIFIED:
-                status = read(answer, JobStatus)
-                changed, version = status.version != version, status.version
-                if changed:
-                    yield status
-                if status.status in TERMINAL:
-                    return
-            held = wait_s and self._clock.monotonic() - asked >= wait_s / 2
-            if not wait_s or not (changed or held):
+            unchanged = answer.status_code == HTTPStatus.NOT_MODIFIED
+            status = last if unchanged and last is not None else read(answer, JobStatus)
+            held = last is None or status.version != last.version or self._clock.monotonic() - asked >= hold_s / 2
+            if status != last:
+                yield status
+            if status.status in TERMINAL:
+                return
+            tag, last = answer.headers.get("ETag", tag), status
+            if not wait_s or not tag or not held:
                 await self._transport.sleep(retry_after(answer) or POLL_S)
+            if unchanged and status.status == Status.QUEUED:
+                tag = ""
+
+    async def _ask_status(self, job_id: str, *, tag: str, hold_s: int) -> httpx.Response:
+        return await self._transport.request(
+            "GET",
+            _path("status", job_id),
+            params={"wait": hold_s} if hold_s else None,
+            headers={"If-None-Match": tag} if tag else None,
+            timeout_s=self._transport.timeout_s + hold_s,
+            final=frozenset({HTTPStatus.GATEWAY_TIMEOUT}) if hold_s else frozenset(),
+        )
 
     async def result(self, job_id: str) -> DownloadResult:
         return read(await self._transport.request("GET", _path("result", job_id)), DownloadResult)

@@ -1,0 +1,181 @@
+"""`haulier get`, `status`, `jobs` and `cancel` as a user runs them, against a loopback API."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.loopback import CONTENT, JOB, Loopback, Reply, answer, completed, loopback, problem, ranged, status
+
+INITIATE = "/v1/download/initiate"
+STATUS = f"/v1/download/status/{JOB}"
+WAITING = Reply(304, b"", {"Retry-After": "1"})
+
+
+@dataclass
+class Done:
+    code: int
+    stdout: bytes
+    stderr: str
+
+
+Run = Callable[..., Awaitable[Done]]
+
+
+@pytest.fixture
+async def api() -> AsyncGenerator[Loopback]:
+    async with loopback() as server:
+        server.on("POST", INITIATE, answer(status()))
+        server.on("GET", f"/v1/download/file/{JOB}", Reply(307, b"", {"Location": "/store/report.bin?signature=s"}))
+        server.on("GET", "/store/report.bin", ranged)
+        yield server
+
+
+async def start(api: Loopback, folder: Path, *args: str) -> asyncio.subprocess.Process:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HAULIER_")}
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "haulier",
+        *args,
+        cwd=folder,
+        env=kept | {"HAULIER_URL": api.url, "HAULIER_TOKEN": "secret-token", "COLUMNS": "80"},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+@pytest.fixture
+def run(api: Loopback, tmp_path: Path) -> Run:
+    async def run_(*args: str) -> Done:
+        process = await start(api, tmp_path, *args)
+        out, err = await process.communicate()
+        return Done(process.returncode or 0, out, err.decode())
+
+    return run_
+
+
+async def test_get_saves_a_verified_file_under_its_own_name(api: Loopback, run: Run, tmp_path: Path) -> None:
+    working = status(status="processing", version=2, attempt=1, progress=40)
+    api.on("GET", STATUS, answer(status(), ETag='"1"'), answer(working, ETag='"2"'), answer(completed()))
+    done = await run("get", "70000")
+    assert done.code == 0, done.stderr
+    assert (tmp_path / "report.bin").read_bytes() == CONTENT
+    assert done.stdout == b""
+    lines = done.stderr.splitlines()
+    assert lines[:3] == ["file 70000: queued", "file 70000: processing, 40 %", "file 70000: completed"]
+    assert lines[-1].startswith("Saved report.bin (3.1 MB, SHA-256 verified: ")
+    assert "secret-token" not in done.stderr
+    assert "signature" not in done.stderr
+
+
+async def test_get_json_prints_the_final_status_only(api: Loopback, run: Run, tmp_path: Path) -> None:
+    api.on("GET", STATUS, answer(completed()))
+    done = await run("get", "70000", "--json", "-o", "sub/")
+    assert done.code == 1
+    assert "cannot be written" in done.stderr
+    done = await run("get", "70000", "--json", "-o", ".")
+    assert (done.code, msgspec.json.decode(done.stdout)["status"]) == (0, "completed")
+    assert (tmp_path / "report.bin").exists()
+
+
+async def test_get_to_stdout_is_the_bytes_alone(api: Loopback, run: Run) -> None:
+    api.on("GET", STATUS, answer(completed()))
+    api.on("GET", "/store/report.bin", lambda seen: ranged(seen, cut_after=2_000_000), ranged)
+    done = await run("get", "70000", "-o", "-")
+    assert (done.code, done.stdout) == (0, CONTENT), done.stderr
+    assert "Trying again" in done.stderr
+
+
+async def test_a_hostile_file_name_stays_in_the_folder(api: Loopback, run: Run, tmp_path: Path) -> None:
+    api.on("GET", STATUS, answer(completed(file_name="../../evil\x1b[2J.sh")))
+    done = await run("get", "70000")
+    assert done.code == 0
+    assert (tmp_path / "_.._evil[2J.sh").read_bytes() == CONTENT
+    assert "\x1b" not in done.stderr
+
+
+async def test_a_failed_job_exits_with_3(api: Loopback, run: Run) -> None:
+    error = {"code": "source_missing", "message": "It is gone."}
+    api.on("GET", STATUS, answer(status(status="failed", version=3, error=error)))
+    done = await run("get", "70000")
+    assert done.code == 3
+    assert done.stderr.splitlines()[-1] == f"The job {JOB} failed. It is gone. [source_missing]"
+
+
+async def test_a_cancelled_job_exits_with_4(api: Loopback, run: Run) -> None:
+    api.on("GET", STATUS, answer(status(status="cancelled", version=3)))
+    assert (await run("get", "70000")).code == 4
+    assert (await run("status", JOB, "--watch")).code == 4
+    assert (await run("status", JOB)).code == 0
+
+
+async def test_ctrl_c_leaves_the_job_and_says_how_to_go_on(api: Loopback, tmp_path: Path) -> None:
+    api.on("GET", STATUS, answer(status(), ETag='"1"'), WAITING)
+    process = await start(api, tmp_path, "get", "70000", "-o", "x.bin")
+    async with asyncio.timeout(20):
+        while len(api.to(STATUS)) < 2:  # noqa: ASYNC110 - what is waited for is in another process
+            await asyncio.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = await process.communicate()
+    assert process.returncode == 130
+    assert "`haulier get 70000 -o x.bin` continues" in err.decode()
+    assert f"`haulier cancel {JOB}` stops it" in err.decode()
+    assert "Traceback" not in err.decode()
+
+
+async def test_a_reader_that_goes_away_is_no_traceback(api: Loopback, tmp_path: Path) -> None:
+    api.on("GET", STATUS, answer(completed()))
+    process = await start(api, tmp_path, "get", "70000", "-o", "-")
+    assert process.stdout is not None
+    await process.stdout.read(10)
+    process.stdout._transport.close()  # type: ignore[attr-defined]
+    assert process.stderr is not None
+    err = (await process.stderr.read()).decode()
+    assert await process.wait() == 1
+    assert "Traceback" not in err
+    assert "Exception" not in err
+
+
+async def test_an_api_error_is_a_sentence_with_its_request_id(api: Loopback, run: Run) -> None:
+    api.on("GET", STATUS, problem(404, "job_not_found", detail="There is no such job, or it is not yours."))
+    done = await run("status", JOB)
+    assert done.code == 1
+    assert done.stderr == "There is no such job, or it is not yours. [job_not_found, request r-1]\n"
+
+
+async def test_status_is_readable_and_json(api: Loopback, run: Run) -> None:
+    api.on("GET", STATUS, answer(completed(attempt=2)))
+    text = (await run("status", JOB)).stdout.decode()
+    assert "status      completed" in text
+    assert "attempt     2" in text
+    assert "size        3.1 MB" in text
+    assert msgspec.json.decode((await run("status", JOB, "--json")).stdout)["job_id"] == JOB
+
+
+async def test_jobs_is_a_table_with_whole_ids(api: Loopback, run: Run) -> None:
+    page = {"jobs": [completed(), status()], "total": 7, "page": 1, "limit": 2, "next_cursor": "c"}
+    api.on("GET", "/v1/download/jobs", answer(page))
+    done = await run("jobs", "--limit", "2", "--status", "completed")
+    assert done.code == 0
+    assert api.seen[0].query == {"limit": "2", "status": "completed"}
+    lines = done.stdout.decode().splitlines()
+    assert lines[0].split() == ["job", "for", "status", "progress", "age", "size"]
+    assert lines[1].startswith(f"{JOB}  file 70000  completed")
+    assert "2 of 7 jobs" in done.stderr
+    assert msgspec.json.decode((await run("jobs", "--json")).stdout)["total"] == 7
+
+
+async def test_cancel_says_so_or_why_not(api: Loopback, run: Run) -> None:
+    path = f"/v1/download/cancel/{JOB}"
+    api.on("DELETE", path, answer({"job_id": JOB, "status": "cancelled"}), problem(409, "job_finished"))
+    assert (await run("cancel", JOB)).stdout.decode() == f"Cancelled {JOB}\n"
+    done = await run("cancel", JOB)
+    assert (done.code, done.stderr) == (1, "No. [job_finished, request r-1]\n")

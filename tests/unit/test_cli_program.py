@@ -1,0 +1,167 @@
+"""The program as a whole: help, environment names, errors and exit codes."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from haulier.cli import services
+from haulier.cli.program import app
+from haulier.errors import HomeInUse
+
+COMMANDS = ["up", "get", "status", "jobs", "cancel", "token", "env", "doctor", "api", "worker", "migrate"]
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
+    """Run the program in an empty folder with nothing set."""
+    import os
+
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith("HAULIER_"):
+            monkeypatch.delenv(name)
+    return lambda *args, **environ: CliRunner().invoke(app, list(args), env=environ)
+
+
+def options() -> Iterator[tuple[str, Any]]:
+    root: Any = typer.main.get_command(app)
+    for name, command in root.commands.items():
+        for param in command.params:
+            if param.param_type_name == "option" and param.name != "help":
+                yield name, param
+
+
+def test_all_commands_are_there() -> None:
+    root: Any = typer.main.get_command(app)
+    assert list(root.commands) == COMMANDS
+
+
+def test_every_option_is_a_variable_and_says_what_it_does() -> None:
+    assert [
+        f"{name} {param.name}" for name, param in options() if not (param.envvar or "").startswith("HAULIER_")
+    ] == []
+    assert [f"{name} {param.name}" for name, param in options() if not param.help] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples_and_no_noise(run: Any, command: str) -> None:
+    text = run(command, "--help").stdout
+    assert "Examples:\n  haulier " in text
+    assert re.findall(r"<[a-z\[\] ]+>", text) == []
+    assert "{" not in text.split("Options:")[0]
+
+
+def test_help_lists_the_exit_codes(run: Any) -> None:
+    assert "130  interrupted" in run("--help").stdout
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom haulier.cli.program import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "print([name for name in ('httpx', 'rich', 'asyncpg', 'bullmq', 'obstore') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_each_missing_variable_has_its_own_line(run: Any) -> None:
+    done = run("api")
+    assert done.exit_code == 2
+    lines = done.stderr.splitlines()
+    for name in ("HAULIER_REDIS_URL", "HAULIER_DATABASE_URL", "HAULIER_STORAGE_URL", "HAULIER_JWT_SECRET"):
+        assert sum(line.strip().startswith(f"{name}: is required") for line in lines) == 1
+
+
+def test_a_worker_needs_no_token_secret(run: Any) -> None:
+    done = run("worker")
+    assert done.exit_code == 2
+    assert "HAULIER_JWT_SECRET" not in done.stderr
+
+
+def test_a_wrong_variable_of_an_option_is_named(run: Any) -> None:
+    done = run("api", HAULIER_PORT="eighty")
+    assert done.exit_code == 2
+    assert "HAULIER_PORT" in done.stderr
+
+
+def test_a_secret_that_is_wrong_is_not_printed(run: Any) -> None:
+    done = run("api", HAULIER_DATABASE_URL="mysql://root:hunter2@db/x", HAULIER_JWT_SECRET="short-one")
+    assert done.exit_code == 2
+    assert "HAULIER_DATABASE_URL: must start with" in done.stderr
+    assert "hunter2" not in done.output
+    assert "short-one" not in done.output
+
+
+def test_an_error_is_one_sentence_with_its_code(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def in_use(**_: Any) -> None:
+        raise HomeInUse(home=".haulier", pid=7)
+
+    monkeypatch.setattr(services, "_configured", in_use)
+    done = run("api")
+    assert done.exit_code == 1
+    assert done.stderr == (
+        ".haulier is in use by process 7. Stop it, or choose another folder with --home. [home_in_use]\n"
+    )
+
+
+def test_a_defect_shows_its_traceback_only_in_debug(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(**_: Any) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(services, "_configured", broken)
+    done = run("api")
+    assert done.exit_code == 1
+    assert "HAULIER_DEBUG=1" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert isinstance(run("--debug", "api").exception, ZeroDivisionError)
+    assert isinstance(run("api", HAULIER_DEBUG="1").exception, ZeroDivisionError)
+
+
+def test_without_a_token_the_way_to_one_is_told(run: Any) -> None:
+    done = run("jobs")
+    assert done.exit_code == 2
+    assert "HAULIER_TOKEN: is required" in done.stderr
+    assert "haulier token --user" in done.stderr
+
+
+def test_an_api_that_is_not_there_is_one_sentence(run: Any) -> None:
+    done = run("jobs", "--url", "http://127.0.0.1:9", "--token", "t")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("No answer from http://127.0.0.1:9")
+    assert done.stderr.rstrip().endswith("[unreachable]")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("get", "12"),
+        ("get", "abc"),
+        ("get", "200000000"),
+        ("get",),
+        ("status", "../../x"),
+        ("jobs", "--status", "lost"),
+        ("get", "70000", "--json", "-o", "-", "--token", "t"),
+        ("get", "70000", "--url", "ftp://x", "--token", "t"),
+        ("token",),
+        ("token", "--user", "u"),
+        ("up", "--port", "70000"),
+        ("nonsense",),
+    ],
+)
+def test_what_was_typed_wrong_exits_with_2(run: Any, args: tuple[str, ...]) -> None:
+    assert run(*args).exit_code == 2
+
+
+def test_the_target_is_refused_before_anything_is_prepared(run: Any, tmp_path: Any) -> None:
+    (tmp_path / "there.zip").write_bytes(b"mine")
+    done = run("get", "70000", "-o", "there.zip", "--token", "t", "--url", "http://127.0.0.1:9")
+    assert done.exit_code == 1
+    assert "target_exists" in done.stderr
