@@ -32,7 +32,8 @@ class FetchParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         dict[str, str], Meta(description="Headers to send, as for authorization; not to other hosts after a redirect.")
     ] = field(default_factory=dict[str, str])
     max_bytes: Annotated[
-        int | None, Meta(description="Largest size to accept, when less than HAULIER_FETCH_MAX_BYTES.", ge=1)
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Largest size to accept, when less than HAULIER_FETCH_MAX_BYTES."),
     ] = None
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
 
@@ -79,6 +80,8 @@ def _load(point: EntryPoint) -> Preparer:
         raise TypeError(f"{point.value} is not a haulier.preparers.Preparer")
     if loaded.name != point.name:
         raise ValueError(f"{point.value} calls itself {loaded.name}")
+    with suppress(msgspec.ValidationError):
+        msgspec.convert({}, loaded.params)  # a TypeError tells now that msgspec cannot use the type
     return loaded
 
 
