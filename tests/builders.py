@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 
 from haulier.job import Artefact, Job, Request, Status, new_job_id
+from haulier.ledger import Submission
+from haulier.limits import RoleLimits
 
 NOW = datetime(2026, 11, 23, 10, 0, 5, tzinfo=UTC)
 
@@ -37,3 +39,17 @@ def job(**fields) -> Job:
         "updated_at": NOW,
     }
     return Job(**known | fields)
+
+
+def submission(**fields) -> Submission:
+    """User `anna` asks for file 70000, without limits."""
+    known = {
+        "id": new_job_id(),
+        "user_id": "anna",
+        "role": "free",
+        "request": Request(file_id=70_000),
+        "preparer": "simulate",
+        "max_attempts": 3,
+        "limits": RoleLimits(),
+    }
+    return Submission(**known | fields)

@@ -49,9 +49,7 @@ class Ledger:
 
 
 @asynccontextmanager
-async def open_ledger(
-    url: Secret, *, connections: int = 10, server_settings: dict[str, str] | None = None
-) -> AsyncIterator[Ledger]:
+async def open_ledger(url: Secret, *, connections: int = 10) -> AsyncIterator[Ledger]:
     """The ledger behind `url`. Connects when first used, so it opens although PostgreSQL is away."""
-    async with open_database(url, connections=connections, server_settings=server_settings) as database:
+    async with open_database(url, connections=connections) as database:
         yield Ledger(database)

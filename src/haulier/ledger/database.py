@@ -86,13 +86,8 @@ async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 
 @asynccontextmanager
-async def open_database(
-    url: Secret, *, connections: int, server_settings: dict[str, str] | None = None
-) -> AsyncIterator[Database]:
-    """A pool that connects when it is first used, so that a server that is away does not stop a start.
-
-    `server_settings` are PostgreSQL parameters of every connection (tests set `haulier.now`).
-    """
+async def open_database(url: Secret, *, connections: int) -> AsyncIterator[Database]:
+    """A pool that connects when it is first used, so that a server that is away does not stop a start."""
     pool = await asyncpg.create_pool(
         url.reveal(),
         min_size=0,
@@ -100,7 +95,7 @@ async def open_database(
         timeout=ACQUIRE_TIMEOUT_S,
         command_timeout=COMMAND_TIMEOUT_S,
         init=_prepare,
-        server_settings={"application_name": "haulier"} | (server_settings or {}),
+        server_settings={"application_name": "haulier"},
     )
     try:
         yield Database(pool)

@@ -73,7 +73,8 @@ begin
         where user_id = p_user and key = p_key;
     end if;
 
-    -- Start-time fair queueing: nobody starts behind the head of the queue, and an idle queue forgets the past.
+    -- Start-time fair queueing: a job starts where the user's last one ended, but never before the head of the queue;
+    -- an idle queue forgets the past.
     select min(fair_tag) into v_tag from jobs
     where status = 'queued' and handed_at is null and retry_at is null;
     if v_tag is null then
@@ -81,7 +82,7 @@ begin
     end if;
     insert into users as u values (p_user, coalesce(v_tag, 0) + 1 / p_weight)
     on conflict (user_id) do update set fair_tag = greatest(u.fair_tag, v_tag) + 1 / p_weight
-    returning u.fair_tag into v_tag;
+    returning u.fair_tag - 1 / p_weight into v_tag;
 
     -- With room in the engine and nobody waiting, the job is handed over by whoever submits it.
     v_room := not exists (select from jobs where status = 'queued' and handed_at is null and retry_at is null)

@@ -2,12 +2,10 @@
 set local lock_timeout = '5s';
 set local statement_timeout = '60s';
 
--- The one clock that decides about leases, limits and retries. Tests set haulier.now to say what time it is.
-create function haulier_now() returns timestamptz language sql stable parallel safe as $$
-    select coalesce(nullif(current_setting('haulier.now', true), '')::timestamptz, now())
-$$;
+-- The one clock that decides about leases, limits and retries. Tests put another function in its place.
+create function haulier_now() returns timestamptz language sql stable parallel safe as $$ select now() $$;
 
--- A user's place in the fair order: fair_tag is the virtual finish time of their latest job.
+-- A user's place in the fair order: the virtual time at which their latest job ends (jobs.fair_tag: starts).
 create table users (
     user_id text primary key check (length(user_id) between 1 and 255),
     fair_tag double precision not null default 0
