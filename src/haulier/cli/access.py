@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haulier.cli.failures import say
 from haulier.cli.home import home_environment, surroundings
 from haulier.cli.options import DEFAULT_HOME, Home
 from haulier.limits import Role
@@ -56,6 +57,8 @@ def token(
         )
     if not loaded.jwt_secret:
         raise ConfigurationError(problems="HAULIER_JWT_SECRET: is required, or --home with a running `haulier up`")
+    if loaded.jwt_issuer or loaded.jwt_audience:
+        say("Note: HAULIER_JWT_ISSUER or HAULIER_JWT_AUDIENCE is set; this token carries neither and will be refused.")
     from haulier.api.auth import mint_token
 
     made = mint_token(loaded.jwt_secret, user=user, role=role.value, ttl_s=ttl, now=SYSTEM_CLOCK.now())

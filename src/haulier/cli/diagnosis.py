@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import AsyncIterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -33,6 +33,14 @@ class Finding(msgspec.Struct, frozen=True):
     subject: str
     text: str
     advice: str = ""
+
+
+class Check(Protocol):
+    """A look at one dependency; never raises for what is wrong with it."""
+
+    __name__: str
+
+    async def __call__(self, settings: Settings, clock: Clock) -> list[Finding]: ...
 
 
 async def ledger(settings: Settings, clock: Clock) -> list[Finding]:

@@ -11,7 +11,7 @@ import typer
 from haulier.cli.options import DEFAULT_HOME, Home
 
 if TYPE_CHECKING:
-    from haulier.cli.diagnosis import Finding
+    from haulier.cli.diagnosis import Check, Finding
     from haulier.settings import Settings
 
 _NAMED = re.compile(r"(?P<variable>HAULIER_[A-Z0-9_]+): (?P<text>.*)")
@@ -77,7 +77,7 @@ async def diagnose(settings: "Settings") -> "list[Finding]":
     from haulier.cli import diagnosis
     from haulier.clock import SYSTEM_CLOCK
 
-    checks = [diagnosis.tokens, diagnosis.catalogue]
+    checks: list[Check] = [diagnosis.tokens, diagnosis.catalogue]
     for url, check in (
         (settings.database_url, diagnosis.ledger),
         (settings.redis_url, diagnosis.engine),
@@ -85,7 +85,15 @@ async def diagnose(settings: "Settings") -> "list[Finding]":
     ):
         if url:
             checks.append(check)
-    found = await asyncio.gather(*(check(settings, SYSTEM_CLOCK) for check in checks))
+
+    async def run(check: "Check") -> "list[Finding]":
+        try:
+            return await check(settings, SYSTEM_CLOCK)
+        except Exception as error:  # one check that breaks must not hide what the others say
+            text = f"the check itself failed: {type(error).__name__}: {error}"
+            return [diagnosis.Finding(diagnosis.Mark.BAD, check.__name__, text, "This is a defect of Haulier.")]
+
+    found = await asyncio.gather(*map(run, checks))
     return [finding for findings in found for finding in findings]
 
 
