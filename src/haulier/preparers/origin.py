@@ -90,7 +90,7 @@ class Origin:
             raise SourceUnavailable(name=self.name, reason=f"no answer within {self._timeout_s:g} s") from error
         except httpx.ConnectError as error:
             raise SourceUnavailable(name=self.name, reason="no connection") from error
-        except httpx.TransportError as error:
+        except (httpx.TransportError, httpx.InvalidURL) as error:  # the latter from a Location that httpx looks into
             raise SourceUnavailable(name=self.name, reason="its answer is not valid HTTP") from error
 
     def _target(self, response: httpx.Response) -> httpx.URL:
