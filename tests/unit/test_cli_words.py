@@ -107,5 +107,4 @@ def test_a_bar_shows_stage_and_percent() -> None:
         view.show_job(at_work(50, version=3))
         view._progress.refresh()
     assert "file 70000: zipping" in out.getvalue()
-    assert "50%" in out.getvalue()
-    assert "0.5/1.0 MB" in out.getvalue()
+    assert "50 %  500.0 kB of 1.0 MB" in out.getvalue()

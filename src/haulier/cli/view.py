@@ -5,15 +5,8 @@ from typing import Protocol, Self
 
 from msgspec import UNSET
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
 
 from haulier.cli.words import duration_words, files_words, one_line, size_words, state_words
 from haulier.clock import SYSTEM_CLOCK, Clock
@@ -43,6 +36,23 @@ def view_for(console: Console, *, clock: Clock = SYSTEM_CLOCK) -> View:
     return Bar(console, clock=clock) if console.is_terminal else Lines(console, clock=clock)
 
 
+class Figures(ProgressColumn):
+    """Percent, bytes, rate and remaining time, as far as each is known."""
+
+    def render(self, task: Task) -> Text:
+        parts: list[str] = []
+        if task.total:
+            parts.append(f"{task.percentage:.0f} %")
+        if task.fields.get("in_bytes") and task.completed:
+            of_total = f" of {size_words(int(task.total))}" if task.total else ""
+            parts.append(f"{size_words(int(task.completed))}{of_total}")
+            if task.speed:
+                parts.append(f"{size_words(int(task.speed))}/s")
+        if task.time_remaining:
+            parts.append(f"{duration_words(task.time_remaining)} left")
+        return Text("  ".join(parts), no_wrap=True)
+
+
 class Bar:
     """One bar: first the preparation (percent of the job, bytes where they are known), then the download."""
 
@@ -52,10 +62,7 @@ class Bar:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
-            TaskProgressColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
+            Figures(),
             console=console,
             transient=True,
             expand=True,
@@ -74,27 +81,28 @@ class Bar:
 
     def show_job(self, job: JobStatus) -> None:
         words = one_line(state_words(job, now=self._clock.now()))
-        self._enter(f"{job.status} {job.attempt} {words if job.status == 'processing' else ''}")
+        description = f"{files_words(job)}: {words}".replace("[", "\\[")
+        self._enter(f"{job.status} {job.attempt} {words if job.status == 'processing' else ''}", description)
         detail = job.progress_detail
         done, total = (0, None) if detail is UNSET else (detail.done_bytes, detail.total_bytes)
-        if total is None and job.progress:
+        in_bytes = bool(total) or not job.progress
+        if not in_bytes:
             done, total = job.progress, 100
-        self._progress.update(
-            self._task, description=f"{files_words(job)}: {words}".replace("[", "\\["), completed=done, total=total
-        )
+        self._progress.update(self._task, description=description, completed=done, total=total, in_bytes=in_bytes)
 
     def show_bytes(self, done: int, total: int | None) -> None:
-        self._enter("downloading")
-        self._progress.update(self._task, description="downloading", completed=done, total=total)
+        self._enter("downloading", "downloading")
+        self._progress.update(self._task, completed=done, total=total, in_bytes=True)
 
     def say(self, text: str) -> None:
         self._console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
 
-    def _enter(self, phase: str) -> None:
+    def _enter(self, phase: str, description: str) -> None:
         """Rate and remaining time count from the beginning of a phase."""
         if phase != self._phase:
             self._phase = phase
-            self._progress.reset(self._task, total=None)
+            self._progress.remove_task(self._task)
+            self._task = self._progress.add_task(description, total=None)
 
 
 class Lines:

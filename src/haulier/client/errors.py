@@ -38,7 +38,10 @@ class UnexpectedAnswer(ClientError):
     code = "unexpected_answer"
 
     def __init__(self, origin: str, status: int) -> None:
-        super().__init__(f"{origin} answered {status} in a form that Haulier does not use. Is the address right?")
+        if status in {502, 503, 504}:
+            super().__init__(f"{origin} answered {status}: what stands in front of the API cannot reach it.")
+        else:
+            super().__init__(f"{origin} answered {status} in a form that Haulier does not use. Is the address right?")
         self.status = status
 
 
