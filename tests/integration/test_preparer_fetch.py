@@ -1,8 +1,7 @@
-"""fetch against a real origin that stalls, breaks off, lies, redirects and changes."""
+"""fetch against a real origin that stalls, breaks off, lies and changes."""
 
 import asyncio
 import socket
-from collections.abc import Callable
 
 import pytest
 
@@ -11,16 +10,16 @@ from haulier.errors import (
     SourceChanged,
     SourceDenied,
     SourceMissing,
-    SourceRefused,
     SourceTooLarge,
     SourceTruncated,
     SourceUnavailable,
 )
-from haulier.preparers import addresses, fetch
+from haulier.preparers import fetch
 from haulier.preparers.fetch import FetchParams, prepare
 from haulier.settings import Settings
 from tests.fake_build import FakeBuild, content
-from tests.origin import CONTENT, ETAG, Asked, Handler, Origin, Reply, serving, versioned
+from tests.fetching import always, build, failed, fetched, whole
+from tests.origin import CONTENT, ETAG, Asked, Origin, Reply, serving, versioned
 
 HALF = len(CONTENT) // 2
 
@@ -28,33 +27,6 @@ HALF = len(CONTENT) // 2
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "FIRST_PAUSE_S", 0.001)
-
-
-def build(
-    origin: Origin, path: str = "/file.bin", *, host: str = "127.0.0.1", file_name: str = "", **params
-) -> FakeBuild:
-    limits = {"fetch_timeout_s": 0.3, "fetch_max_bytes": 10 * 2**20, "fetch_allow_private": True}
-    settings = Settings(**limits | params.pop("settings", {}))
-    return FakeBuild(FetchParams(url=origin.url(path, host=host), **params), settings=settings, file_name=file_name)
-
-
-async def fetched(handler: Handler, **options) -> bytes:
-    async with serving(handler) as origin:
-        return await content(await prepare(build(origin, **options)))
-
-
-async def failed(handler: Handler, error: type[AttemptError], **options) -> AttemptError:
-    with pytest.raises(error) as caught:
-        await fetched(handler, **options)
-    return caught.value
-
-
-def always(reply: Reply) -> Handler:
-    return lambda asked: reply
-
-
-def whole(**headers: str) -> Reply:
-    return Reply(200, {"ETag": ETAG, **headers}, CONTENT)
 
 
 async def test_a_file_arrives_as_it_is_with_progress():
@@ -285,103 +257,6 @@ async def test_secrets_of_an_address_are_not_told():
     assert "127.0.0.1/a/b" in caught.value.detail
     assert "hunter2" not in caught.value.detail
     assert "s3cret" not in caught.value.detail
-
-
-# ---- redirects
-
-
-def redirects(to: Callable[[Asked], str | None]) -> Handler:
-    def handle(asked: Asked) -> Reply:
-        target = to(asked)
-        return whole() if target is None else Reply(302, {"Location": target})
-
-    return handle
-
-
-async def test_five_redirects_are_followed_and_a_sixth_is_refused():
-    def step(last: int) -> Handler:
-        return redirects(lambda asked: None if asked.path == f"/{last}" else f"/{int(asked.path[1:]) + 1}")
-
-    assert await fetched(step(5), path="/0") == CONTENT
-    await failed(step(6), SourceRefused, path="/0")
-
-
-async def test_a_redirect_loop_is_refused():
-    await failed(redirects(lambda asked: "/file.bin"), SourceRefused)
-
-
-@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://example.org/x"])
-async def test_a_redirect_to_another_scheme_is_refused(target: str):
-    await failed(redirects(lambda asked: target), SourceRefused)
-
-
-@pytest.mark.parametrize("target", ["http://[::bad", "http://a:99999/", "javascript:1"])
-async def test_a_redirect_to_nowhere_is_told(target: str):
-    await failed(redirects(lambda asked: target), SourceUnavailable)
-
-
-async def test_headers_go_to_the_same_host_only():
-    async with (
-        serving(always(whole())) as other,
-        serving(redirects(lambda asked: other.url("/there", host="localhost"))) as origin,
-    ):
-        await content(await prepare(build(origin, headers={"Authorization": "Bearer x"})))
-    assert "authorization" in origin.asked[0].headers
-    assert "authorization" not in other.asked[0].headers
-
-
-# ---- addresses
-
-
-def names(monkeypatch: pytest.MonkeyPatch, table: dict[str, list[str]]) -> list[str]:
-    """Answer name look-ups from `table`; returns the list of names that were looked up."""
-    asked: list[str] = []
-
-    async def resolve(host: str, port: int) -> list[addresses.Address]:
-        asked.append(host)
-        return [addresses.ip_address(text) for text in table[host]]
-
-    monkeypatch.setattr(addresses, "resolve", resolve)
-    return asked
-
-
-async def test_private_addresses_are_refused_by_default():
-    async with serving(always(whole())) as origin:
-        for host in ("127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]"):
-            with pytest.raises(SourceRefused) as caught:
-                await prepare(build(origin, host=host, settings={"fetch_allow_private": False}))
-            assert caught.value.permanent
-    assert origin.asked == []
-
-
-async def test_one_forbidden_address_among_others_is_enough_to_refuse(monkeypatch: pytest.MonkeyPatch):
-    names(monkeypatch, {"mixed.example": ["93.184.216.34", "10.0.0.1"]})
-    await failed(always(whole()), SourceRefused, host="mixed.example", settings={"fetch_allow_private": False})
-
-
-async def test_a_redirect_is_checked_again(monkeypatch: pytest.MonkeyPatch):
-    names(monkeypatch, {"public.example": ["127.0.0.1"], "inside.example": ["10.0.0.1"]})
-    monkeypatch.setattr(addresses, "refusal", lambda address: "it is private" if str(address) == "10.0.0.1" else None)
-    handler = redirects(lambda asked: "http://inside.example/latest/meta-data/")
-    error = await failed(handler, SourceRefused, host="public.example", settings={"fetch_allow_private": False})
-    assert "inside.example" in error.detail
-
-
-async def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch: pytest.MonkeyPatch):
-    asked = names(monkeypatch, {"rebinding.example": ["127.0.0.1"]})
-    async with serving(always(whole())) as origin:
-        await content(await prepare(build(origin, host="rebinding.example")))
-    assert asked == ["rebinding.example"]
-    assert origin.asked[0].headers["host"] == f"rebinding.example:{origin.port}"
-
-
-async def test_the_next_address_is_tried_when_one_does_not_answer(monkeypatch: pytest.MonkeyPatch):
-    names(monkeypatch, {"two.example": ["127.0.0.2", "127.0.0.1"]})
-    assert await fetched(always(whole()), host="two.example") == CONTENT
-
-
-async def test_a_name_without_address_is_told():
-    await failed(always(whole()), SourceUnavailable, host="nowhere.invalid")
 
 
 # ---- closing
