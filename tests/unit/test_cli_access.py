@@ -61,3 +61,19 @@ def test_the_environment_wins_over_the_home_but_not_when_blank(home: Path, monke
     monkeypatch.setenv("HAULIER_PUBLIC_URL", " ")
     around = surroundings(home)
     assert (around["HAULIER_JWT_SECRET"], around["HAULIER_PUBLIC_URL"]) == ("other", "http://127.0.0.1:9000/")
+
+
+@pytest.mark.parametrize("url", ["http://", "https://[::1", "ftp://h", "h.example", "http://h:port"])
+def test_what_is_no_address_is_named(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigurationError, match="HAULIER_URL"):
+        connect(url=url, given_token="t", user="ada", home=tmp_path / "none")
+
+
+def test_a_token_that_no_header_can_carry_is_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="HAULIER_TOKEN") as caught:
+        connect(url=None, given_token="secret\nX-Evil: 1", user="ada", home=tmp_path / "none")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_line_end_behind_a_token_is_forgiven(tmp_path: Path) -> None:
+    assert address_and_token(tmp_path / "none", token="mine\n")[1] == "mine"

@@ -1,5 +1,6 @@
 """`env` and `token`, and how the commands of a client reach the API."""
 
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 MADE_TOKEN_TTL_S = 300
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 def env(
@@ -84,15 +86,27 @@ def connect(
     running = home_environment(home)
     own_url = (running.get("HAULIER_PUBLIC_URL") or DEFAULT_URL).rstrip("/")
     address = (url or own_url).rstrip("/")
-    if not address.startswith(("http://", "https://")):
+    if not _is_address(address):
         raise ConfigurationError(problems="HAULIER_URL: must be an http:// or https:// address")
-    bearer = given_token or (_maker(running, user=user) if _same(address, own_url) else None)
+    if given_token and not _TOKEN.fullmatch(given_token.strip()):
+        raise ConfigurationError(problems="HAULIER_TOKEN: is no token; it has characters that a header cannot carry")
+    bearer = (given_token or "").strip() or (_maker(running, user=user) if _same(address, own_url) else None)
     if not bearer:
         raise ConfigurationError(
             problems=f"HAULIER_TOKEN: is required for {address}; `haulier token --user NAME`, run where "
             "HAULIER_JWT_SECRET is set, prints one"
         )
     return Client(address, token=bearer, patience=patience, on_wait=on_wait or (lambda _reason, _wait_s: None))
+
+
+def _is_address(text: str) -> bool:
+    import httpx
+
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    return url.scheme in {"http", "https"} and bool(url.host)
 
 
 def _same(one: str, other: str) -> bool:
