@@ -6,6 +6,8 @@ LOOP_FAILED = "loop_failed"
 REQUEST = "request"
 REQUEST_FAILED = "request_failed"
 HAND_OVER_POSTPONED = "hand_over_postponed"
+KEYS_AWAY = "keys_away"
+HEALTH_CHECK_FAILED = "health_check_failed"
 
 WORKER_READY = "worker_ready"
 WORKER_DRAINING = "worker_draining"
@@ -25,6 +27,9 @@ DISPATCH_TOOK_BACK = "dispatch_took_back"
 DISPATCH_ENDED_LOST = "dispatch_ended_lost"
 ARTEFACT_EXPIRED = "artefact_expired"
 ORPHANS_SWEPT = "orphans_swept"
+
+ENGINE_ERROR = "engine_error"
+ENGINE_RESTARTED = "engine_restarted"
 
 ANNOUNCEMENTS_AWAY = "announcements_away"
 ANNOUNCEMENTS_BACK = "announcements_back"

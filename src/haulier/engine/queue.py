@@ -1,0 +1,103 @@
+"""The producer's and observer's side of the engine."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+
+import msgspec
+import redis.asyncio
+import redis.exceptions
+from bullmq import Queue
+
+from haulier.engine.entries import COMPLETED_KEPT_S, FAILED_KEPT_S, NAME, OPTIONS, QUEUE, data_of, entry_id
+from haulier.errors import EngineUnavailable
+from haulier.job import Handed
+from haulier.redis_client import redis_client
+from haulier.settings import Secret
+
+SOCKET_TIMEOUT_S = 1.5
+CLEAN_LIMIT = 1_000
+
+
+class Depth(msgspec.Struct, frozen=True):
+    """How many entries wait and how many are being worked on."""
+
+    waiting: int
+    active: int
+
+
+class Engine:
+    """Hands jobs over and looks after them. Every call raises EngineUnavailable within about 2 s when Redis is away.
+
+    Nothing is repeated by itself; hand-over, look and remove are all safe to repeat.
+    """
+
+    def __init__(self, client: "redis.asyncio.Redis", *, prefix: str) -> None:
+        self._client = client
+        self._queue = Queue(QUEUE, {"connection": client, "prefix": prefix})
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: Secret, *, prefix: str) -> AsyncIterator["Engine"]:
+        """The engine on the Redis at `url`. Connects when first used, so it opens although Redis is away.
+
+        `prefix` needs a `{tag}` for Redis Cluster (gap 10): all keys of the queue then share one slot.
+        """
+        client = redis_client(url, socket_timeout_s=SOCKET_TIMEOUT_S, decode=True)
+        try:
+            yield cls(client, prefix=prefix)
+        finally:
+            await client.aclose()
+
+    async def hand_over(self, jobs: Sequence[Handed]) -> None:
+        """Let workers have these jobs. A pair that was handed over before is not added again."""
+        if not jobs:
+            return
+        with _translated():
+            await self._queue.addBulk(
+                [
+                    {"name": NAME, "data": data_of(handed), "opts": OPTIONS | {"jobId": entry_id(handed)}}
+                    for handed in jobs
+                ]
+            )
+
+    async def present(self, jobs: Sequence[Handed]) -> set[Handed]:
+        """Which of these the engine still holds as waiting or active; finished and unknown ones are not among them."""
+        with _translated():
+            async with self._client.pipeline(transaction=False) as pipe:
+                for handed in jobs:
+                    pipe.hmget(self._queue.toKey(entry_id(handed)), "timestamp", "finishedOn")
+                answers = await pipe.execute()
+        return {handed for handed, (added, ended) in zip(jobs, answers, strict=True) if added and not ended}
+
+    async def remove(self, handed: Handed) -> bool:
+        """Take a waiting entry out; False when it is not there or is being worked on."""
+        with _translated():
+            return bool(await self._queue.remove(entry_id(handed)))
+
+    async def depth(self) -> Depth:
+        """Entries waiting and active."""
+        with _translated():
+            async with self._client.pipeline(transaction=False) as pipe:
+                pipe.llen(self._queue.toKey("wait"))
+                pipe.llen(self._queue.toKey("active"))
+                return Depth(*await pipe.execute())
+
+    async def clean(self) -> int:
+        """Remove finished entries that are old (gap 8: BullMQ does it only when the next job finishes); how many."""
+        with _translated():
+            completed = await self._queue.clean(COMPLETED_KEPT_S * 1_000, CLEAN_LIMIT, "completed")
+            failed = await self._queue.clean(FAILED_KEPT_S * 1_000, CLEAN_LIMIT, "failed")
+        return len(completed) + len(failed)
+
+    async def ping(self) -> None:
+        """Return when Redis answers."""
+        with _translated():
+            await self._client.ping()  # pyright: ignore[reportGeneralTypeIssues]
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (redis.exceptions.RedisError, OSError, TimeoutError) as error:
+        raise EngineUnavailable from error

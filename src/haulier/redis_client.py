@@ -1,0 +1,28 @@
+"""Connections to Redis or Valkey without blind retries.
+
+redis-py 8 repeats a command after a timeout by itself: one LPUSH ran twice while its caller saw one success. Here every
+failure is raised once, and whoever calls decides what may be repeated.
+"""
+
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from haulier.settings import Secret
+
+CONNECT_TIMEOUT_S = 1.5
+
+
+def redis_client(url: Secret, *, socket_timeout_s: float, decode: bool = False) -> "redis.asyncio.Redis":
+    """A client with its own pool; connects when first used.
+
+    `socket_timeout_s` must exceed the longest blocking command. `decode` answers text instead of bytes.
+    """
+    return redis.asyncio.from_url(
+        url.reveal(),
+        decode_responses=decode,
+        socket_timeout=socket_timeout_s,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+        retry_on_error=[],
+    )
