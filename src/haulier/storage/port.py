@@ -46,13 +46,12 @@ class Storage(Protocol):
         """
         ...
 
-    async def write(
-        self, key: str, chunks: AsyncIterable[bytes], *, file_name: str, content_type: str
-    ) -> Written:
+    async def write(self, key: str, chunks: AsyncIterable[bytes], *, file_name: str, content_type: str) -> Written:
         """Store a stream under `key`, in bounded memory; the object appears whole or not at all.
 
         An exception raised by `chunks` aborts the upload, leaves nothing behind, and is raised again unchanged.
-        Cancelling the calling task does the same. Name and type become the object's download headers where the store can.
+        Cancelling the calling task does the same. Name and type become the object's download headers where the store
+        can.
         """
         ...
 
@@ -65,7 +64,7 @@ class Storage(Protocol):
         ...
 
     async def sign(self, artefact: Artefact, *, job_id: str, expires_s: int) -> str:
-        """A URL that downloads `artefact` with its name and type for `expires_s` seconds. Never stored, never logged."""
+        """A URL that downloads `artefact` with its name and type for `expires_s` seconds. Never stored or logged."""
         ...
 
     async def ping(self) -> None:

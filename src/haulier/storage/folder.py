@@ -1,0 +1,137 @@
+"""Storage in a folder of this machine, or of a file system that all machines share."""
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import obstore
+from obstore.store import LocalStore
+
+from haulier.artefacts import ARTEFACTS, is_ours
+from haulier.errors import StorageFailed, StorageUnavailable
+from haulier.storage.failures import STORE_ERRORS, unavailable
+from haulier.storage.keys import check_key, check_prefix
+from haulier.storage.objects import PING_S, ObjectStorage, info_of
+from haulier.storage.port import ObjectInfo, Written
+from haulier.storage.signing import Signer
+
+MAX_NAME_BYTES = 255
+_UPLOADING = re.compile(r"#\d+$")  # obstore's name for a file that is not whole yet
+
+
+class FolderStorage(ObjectStorage):
+    """Objects are files below `root`. Links that lead out of it are as good as missing.
+
+    What obstore leaves to us: file names it cannot hold, links, key order, leftovers and emptied folders.
+    """
+
+    def __init__(self, root: Path, *, signer: Signer) -> None:
+        super().__init__(LocalStore(root), signer=signer, keeps_headers=False)
+        self._root = root.resolve()
+
+    async def _holds(self, key: str) -> bool:
+        check_key(key)
+        return await asyncio.to_thread(self._takes, key)
+
+    def _takes(self, key: str) -> bool:
+        if _UPLOADING.search(key) or any(len(name.encode()) > MAX_NAME_BYTES for name in key.split("/")):
+            return False
+        place = self._root / key
+        return self._is_inside(place) and not place.is_dir()
+
+    async def write(self, key: str, chunks: AsyncIterable[bytes], *, file_name: str, content_type: str) -> Written:
+        if not await self._holds(key):
+            raise StorageFailed(reason="the file system does not take this file name")
+        try:
+            written = await super().write(key, chunks, file_name=file_name, content_type=content_type)
+        except BaseException:
+            self._tidy(key)  # not in a thread: a second cancellation must not stop it
+            raise
+        await asyncio.to_thread(_flush, self._root / key)
+        return written
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            if await self._holds(key):
+                await super().delete([key])
+                await asyncio.to_thread(self._tidy, key)
+
+    def _tidy(self, key: str) -> None:
+        """Remove what a failed upload of ours left, and the folders that became empty."""
+        if not is_ours(key):
+            return
+        place = self._root / key
+        with suppress(OSError):
+            for left in place.parent.iterdir():
+                if left.name.startswith(place.name) and _UPLOADING.fullmatch(left.name[len(place.name) :]):
+                    left.unlink()
+        top = self._root / ARTEFACTS
+        for folder in place.parents:
+            if folder == top:
+                return
+            try:
+                folder.rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError:  # not empty
+                return
+
+    async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+        """Folder by folder, each in key order, so that no more than one path of folders is in memory."""
+        folder = check_prefix(prefix)
+        if folder is not None and not await asyncio.to_thread(self._is_inside, self._root / folder):
+            return
+        try:
+            async for info in self._walk(folder):
+                yield info
+        except STORE_ERRORS as error:
+            raise unavailable(error) from error
+
+    async def _walk(self, folder: str | None) -> AsyncIterator[ObjectInfo]:
+        listed = await obstore.list_with_delimiter_async(self._store, folder)
+        # With their slash, folders sort among the objects as all keys below them do.
+        found: dict[str, ObjectInfo | None] = {f"{name}/": None for name in listed["common_prefixes"]}
+        found |= {meta["path"]: info_of(meta) for meta in listed["objects"]}
+        for name in await asyncio.to_thread(self._without_links_out, found):
+            info = found[name]
+            if info is not None:
+                yield info
+                continue
+            async for below in self._walk(name.removesuffix("/")):
+                yield below
+
+    def _without_links_out(self, names: Iterable[str]) -> Sequence[str]:
+        """In key order, without links out of the store, and without links to folders, which may go round in circles."""
+        return sorted(
+            (
+                name
+                for name in names
+                if not (place := self._root / name).is_symlink() or (not name.endswith("/") and self._is_inside(place))
+            ),
+            key=str.encode,
+        )
+
+    def _is_inside(self, place: Path) -> bool:
+        return place.resolve().is_relative_to(self._root)
+
+    async def ping(self) -> None:
+        try:
+            async with asyncio.timeout(PING_S):
+                usable = await asyncio.to_thread(os.access, self._root, os.R_OK | os.W_OK | os.X_OK)
+        except TimeoutError as error:
+            raise unavailable(error) from error
+        if not usable:
+            raise StorageUnavailable(reason="the folder does not exist or is not writable")
+
+
+def _flush(place: Path) -> None:
+    """Make a file and its name survive a loss of power: what the ledger calls completed must still be there."""
+    for path in (place, place.parent):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
