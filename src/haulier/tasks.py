@@ -1,7 +1,7 @@
 """Background tasks with an owner: they run as long as a block, and are cancelled and awaited at its end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def background(*loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def background(*loops: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
     """Run `loops` during the block. They end with it; one that ends before it by an error is a defect, and logged."""
     tasks = [asyncio.create_task(loop) for loop in loops]
     for task in tasks:
@@ -29,7 +29,7 @@ async def background(*loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 def _log_defect(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.error(LOOP_FAILED, loop=task.get_coro().__qualname__, exc_info=error)
+        log.error(LOOP_FAILED, loop=task.get_name(), exc_info=error)
 
 
 async def repeat(

@@ -1,6 +1,6 @@
 """The ledger: PostgreSQL, the only truth about jobs, attempts and limits."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from haulier.ledger.attempts import Attempts, failure_of
@@ -49,7 +49,7 @@ class Ledger:
 
 
 @asynccontextmanager
-async def open_ledger(url: Secret, *, connections: int = 10) -> AsyncIterator[Ledger]:
+async def open_ledger(url: Secret, *, connections: int = 10) -> AsyncGenerator[Ledger]:
     """The ledger behind `url`. Connects when first used, so it opens although PostgreSQL is away."""
     async with open_database(url, connections=connections) as database:
         yield Ledger(database)

@@ -33,7 +33,7 @@ class Attempts:
         row = await self._database.run(
             AttemptQueries.claim_job, job_id=handed.job_id, handover=handed.handover, worker=worker, lease=lease
         )
-        return row and Attempt(job=job_from(row), worker=worker, checkpoint=row["checkpoint"])
+        return Attempt(job=job_from(row), worker=worker, checkpoint=row["checkpoint"]) if row else None
 
     async def beat(self, beats: Sequence[tuple[Attempt, Progress]], *, lease: timedelta) -> dict[UUID, Job]:
         """Prolong leases and note progress; the jobs still owned, by id. The others were lost."""
@@ -70,7 +70,7 @@ class Attempts:
             sha256=artefact.sha256,
             keep_for=keep_for,
         )
-        return row and job_from(row)
+        return job_from(row) if row else None
 
     async def fail(self, attempt: Attempt, failure: Failure) -> Job | None:
         """Fail the job for good."""
@@ -101,12 +101,12 @@ class Attempts:
             error_code=failure and failure.code,
             error_message=failure and failure.message,
         )
-        return row and job_from(row)
+        return job_from(row) if row else None
 
     async def cancel(self, job_id: UUID, *, user_id: str | None) -> Job | None:
         """Cancel a queued or processing job of `user_id` (None: of anyone)."""
         row = await self._database.run(AttemptQueries.cancel_job, job_id=job_id, user_id=user_id)
-        return row and job_from(row)
+        return job_from(row) if row else None
 
     async def end_lost(self) -> list[Job]:
         """Take jobs from attempts whose lease ran out: queued again, or failed when no attempts remain."""

@@ -48,7 +48,7 @@ class Backlog:
     async def seconds_to_next_due(self) -> float | None:
         """Seconds until the next backing-off job is due (negative: overdue), or None."""
         row = await self._database.run(BacklogQueries.next_due)
-        return row and row["seconds"]
+        return row["seconds"] if row else None
 
     async def expire_artefacts(self) -> list[Job]:
         """Mark artefacts whose time is over; their objects are the caller's to delete."""

@@ -1,7 +1,7 @@
 """The connection pool, and the translation of PostgreSQL's failures into ours."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -12,7 +12,7 @@ from haulier.errors import LedgerUnavailable
 from haulier.ledger.queryfile import Connection
 from haulier.settings import Secret
 
-ACQUIRE_TIMEOUT_S = 2.0  # guarantee: no request hangs longer than 2 s without an answer
+ACQUIRE_TIMEOUT_S = 2  # guarantee: no request hangs longer than 2 s without an answer
 COMMAND_TIMEOUT_S = 10.0
 RETRIES_AFTER_CONFLICT = 3
 
@@ -40,7 +40,7 @@ T = TypeVar("T")
 class Database:
     """A pool of connections. Every call either answers, raises LedgerUnavailable, or shows a defect of ours."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
     async def run(
@@ -75,18 +75,26 @@ class Database:
             connection.terminate()
 
 
-async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+def _encode_jsonb(value: Any) -> bytes:
+    return b"\x01" + msgspec.json.encode(value)  # the version byte of jsonb's binary form
+
+
+def _decode_jsonb(raw: bytes) -> Any:
+    return msgspec.json.decode(raw[1:])
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
-        encoder=lambda value: b"\x01" + msgspec.json.encode(value),
-        decoder=lambda raw: msgspec.json.decode(raw[1:]),
+        encoder=_encode_jsonb,
+        decoder=_decode_jsonb,
         format="binary",
     )
 
 
 @asynccontextmanager
-async def open_database(url: Secret, *, connections: int) -> AsyncIterator[Database]:
+async def open_database(url: Secret, *, connections: int) -> AsyncGenerator[Database]:
     """A pool that connects when it is first used, so that a server that is away does not stop a start."""
     pool = await asyncpg.create_pool(
         url.reveal(),

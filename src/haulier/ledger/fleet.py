@@ -1,6 +1,6 @@
 """Who works, and who leads: the table of workers and the dispatchers' lock."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -43,7 +43,7 @@ class Leadership:
 
     def __init__(self, url: Secret) -> None:
         self._url = url
-        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._connection: asyncpg.Connection | None = None
 
     async def held(self) -> bool:
         """Try to be, or to stay, the leader. False when another process is, or the ledger does not answer."""
@@ -75,7 +75,7 @@ class Leadership:
 
 
 @asynccontextmanager
-async def leadership(url: Secret) -> AsyncIterator[Leadership]:
+async def leadership(url: Secret) -> AsyncGenerator[Leadership]:
     """A candidate for the lead, released at the end."""
     candidate = Leadership(url)
     try:

@@ -19,7 +19,7 @@ create table if not exists haulier_migrations (
     name text primary key, digest text not null, applied_at timestamptz not null default now()
 )
 """
-CONNECT_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 5
 
 
 def scripts() -> Iterator[tuple[str, str]]:
@@ -60,14 +60,14 @@ async def migrate(url: Secret) -> list[str]:
         await connection.close()
 
 
-async def _connect(url: Secret) -> "asyncpg.Connection[asyncpg.Record]":
+async def _connect(url: Secret) -> asyncpg.Connection:
     try:
         return await asyncpg.connect(url.reveal(), timeout=CONNECT_TIMEOUT_S)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
         raise LedgerUnavailable from error
 
 
-async def _applied(connection: "asyncpg.Connection[asyncpg.Record]") -> dict[str, str]:
+async def _applied(connection: asyncpg.Connection) -> dict[str, str]:
     return {row["name"]: row["digest"] for row in await connection.fetch("select name, digest from haulier_migrations")}
 
 
@@ -85,7 +85,7 @@ def _outstanding(applied: dict[str, str]) -> Iterator[tuple[str, str, str]]:
         yield name, digest, text
 
 
-async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", name: str, digest: str, text: str) -> None:
+async def _apply(connection: asyncpg.Connection, name: str, digest: str, text: str) -> None:
     try:
         async with connection.transaction():
             await connection.execute(text)

@@ -11,19 +11,19 @@ import re
 from importlib import resources
 from typing import Any, ClassVar, Protocol, get_type_hints
 
-import asyncpg
-
 _HEAD = re.compile(r"^-- name: (?P<name>\w+) :(?P<kind>one|many|exec)$", re.MULTILINE)
 # A parameter is `:name`, but neither the cast `::type` nor a part of a word or a time.
 _PARAMETER = re.compile(r"(?<![:\w]):(?P<name>[a-z_]\w*)")
 
 
-class Connection(Protocol):
-    """What a query runs on: an asyncpg connection or pool."""
+class Row(Protocol):
+    """A row: values by column name."""
 
-    async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]: ...
-    async def fetchrow(self, query: str, *args: Any) -> asyncpg.Record | None: ...
-    async def execute(self, query: str, *args: Any) -> str: ...
+    def __getitem__(self, column: str, /) -> Any: ...
+
+
+# asyncpg's own connections, and the proxies that its pool hands out.
+Connection = Any
 
 
 class Query:
@@ -53,7 +53,7 @@ class One(Query):
 
     kind = "one"
 
-    async def __call__(self, connection: Connection, /, **values: Any) -> asyncpg.Record | None:
+    async def __call__(self, connection: Connection, /, **values: Any) -> Row | None:
         return await connection.fetchrow(self.sql, *self.arguments(values))
 
 
@@ -62,7 +62,7 @@ class Many(Query):
 
     kind = "many"
 
-    async def __call__(self, connection: Connection, /, **values: Any) -> list[asyncpg.Record]:
+    async def __call__(self, connection: Connection, /, **values: Any) -> list[Row]:
         return await connection.fetch(self.sql, *self.arguments(values))
 
 

@@ -46,7 +46,7 @@ class Jobs:
     async def get(self, job_id: UUID) -> Job | None:
         """The job, whoever owns it; None when there is none."""
         row = await self._database.run(JobQueries.job_by_id, job_id=job_id)
-        return row and job_from(row)
+        return job_from(row) if row else None
 
     async def of_user(
         self, user_id: str, *, status: Status | None, limit: int, skip: int = 0, before: UUID | None = None
@@ -65,7 +65,7 @@ class Jobs:
     async def queue_position(self, job_id: UUID) -> int | None:
         """Place in the fair order from 1, counted up to about 20,000; None when the job does not wait."""
         row = await self._database.run(JobQueries.queue_position, job_id=job_id)
-        return row and row["position"]
+        return row["position"] if row else None
 
     async def durations(self) -> list[Duration]:
         """Quartiles over the last 2,000 completed attempts, by preparer and by preparer and size class."""

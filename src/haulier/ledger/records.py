@@ -1,13 +1,9 @@
 """Rows of the jobs table as jobs."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import msgspec
 
 from haulier.job import Artefact, Failure, Handed, Job, Progress, Request, Status
-
-Row = Mapping[str, Any]
+from haulier.ledger.queryfile import Row
 
 
 def job_from(row: Row) -> Job:

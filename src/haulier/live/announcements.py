@@ -5,7 +5,7 @@ and then. A changed job's snapshot travels along and is kept for the time when t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -178,7 +178,7 @@ class Announcements:
         return f"{self._prefix}:snapshot:{job_id}"
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncGenerator[None]:
         """Send and receive during the block. Listeners are to be set before; what is pending is sent at the end."""
         async with background(self._sender(), self._receiver()):
             yield
@@ -186,7 +186,7 @@ class Announcements:
 
 
 @asynccontextmanager
-async def open_announcements(url: Secret, *, prefix: str) -> AsyncIterator[Announcements]:
+async def open_announcements(url: Secret, *, prefix: str) -> AsyncGenerator[Announcements]:
     """Announcements over `url`, not yet running. Connects lazily: Redis may be away."""
     client = redis_client(url, socket_timeout_s=SOCKET_TIMEOUT_S)
     try:

@@ -6,7 +6,7 @@ by itself. Versions only grow: what a reader sees never goes back. With the ledg
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -133,7 +133,7 @@ class Snapshots:
 
 
 @asynccontextmanager
-async def open_snapshots(url: Secret, *, prefix: str, ledger: Ledger, clock: Clock) -> AsyncIterator[Snapshots]:
+async def open_snapshots(url: Secret, *, prefix: str, ledger: Ledger, clock: Clock) -> AsyncGenerator[Snapshots]:
     """Snapshots that follow announcements on the Redis at `url` during the block."""
     async with open_announcements(url, prefix=prefix) as announcements:
         snapshots = Snapshots(ledger, announcements, clock=clock)

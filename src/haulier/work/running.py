@@ -1,7 +1,7 @@
 """The attempts that run in this process: their progress, their leases, and how they are stopped."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from enum import Enum
@@ -74,7 +74,7 @@ class RunningAttempts:
         self.idle.set()
 
     @contextmanager
-    def hold(self, attempt: Attempt) -> Iterator[RunningAttempt]:
+    def hold(self, attempt: Attempt) -> Generator[RunningAttempt]:
         """Keep the attempt's lease during the block."""
         running = RunningAttempt(attempt, now_s=self._clock.monotonic())
         self._running[attempt.job.id] = running
