@@ -4,6 +4,7 @@ import re
 from urllib.parse import quote
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029/\\]")
+_MEDIA_TYPE = re.compile(r"[!#$%&'*+.^_`|~\w-]+/[!#$%&'*+.^_`|~\w-]+(?:[ \t]*;[\x20-\x7e]*)?", re.ASCII)
 _ATTR_CHAR = "!#$&+-.^_`|~"  # RFC 8187 section 3.2.1, besides letters and digits
 
 
@@ -17,3 +18,8 @@ def content_disposition(file_name: str) -> str:
     plain = re.sub(r'[^\x20-\x7e]|["%]', "_", name)
     header = f'attachment; filename="{plain}"'
     return header if plain == name else f"{header}; filename*=UTF-8''{quote(name, safe=_ATTR_CHAR)}"
+
+
+def media_type(text: str) -> str:
+    """`text` when it is a media type, application/octet-stream otherwise: origins may call their files anything."""
+    return text if _MEDIA_TYPE.fullmatch(text) else "application/octet-stream"

@@ -11,7 +11,7 @@ from haulier.errors import HaulierError, SourceMissing, SourceTruncated
 from haulier.job import Artefact
 from haulier.storage.failures import STORE_ERRORS, is_denied, open_failure, read_failure, unavailable, write_failure
 from haulier.storage.keys import check_key, check_prefix
-from haulier.storage.names import content_disposition
+from haulier.storage.names import content_disposition, media_type
 from haulier.storage.port import ObjectInfo, Written
 from haulier.storage.signing import Signer
 from haulier.storage.upload import Put, UploadFailed, upload
@@ -103,7 +103,7 @@ class ObjectStorage:
     async def write(self, key: str, chunks: AsyncIterable[bytes], *, file_name: str, content_type: str) -> Written:
         check_key(key)
         attributes = (
-            {"Content-Disposition": content_disposition(file_name), "Content-Type": content_type}
+            {"Content-Disposition": content_disposition(file_name), "Content-Type": media_type(content_type)}
             if self._keeps_headers
             else None
         )

@@ -15,7 +15,7 @@ from haulier.clock import Clock
 from haulier.errors import BadSignature
 from haulier.job import Artefact
 from haulier.settings import Secret
-from haulier.storage.names import content_disposition
+from haulier.storage.names import content_disposition, media_type
 
 MAX_EXPIRES_S = 604_800  # SigV4's limit: seven days
 _LABEL = b"haulier folder links v1"
@@ -79,7 +79,7 @@ class S3Signer:
             url=f"{self._bucket_url}/{quote(artefact.key, safe='/~')}",
             params={
                 "response-content-disposition": content_disposition(artefact.file_name),
-                "response-content-type": artefact.content_type,
+                "response-content-type": media_type(artefact.content_type),
             },
         )
         auth = S3SigV4QueryAuth(credentials, "s3", self._region, expires=min(expires_s, MAX_EXPIRES_S))
