@@ -1,0 +1,22 @@
+"""Whose job it is. Someone else's job is indistinguishable from one that does not exist. Pure."""
+
+from haulier.api.auth import Caller
+from haulier.clock import Clock
+from haulier.errors import ArtefactExpired, JobNotFound, JobNotReady
+from haulier.job import Artefact, Job, Status
+
+
+def own_job(job: Job | None, caller: Caller) -> Job:
+    """The job, if the caller may see it: its owner, or an admin. Raises JobNotFound otherwise."""
+    if job is None or (job.user_id != caller.user_id and not caller.is_admin):
+        raise JobNotFound
+    return job
+
+
+def available_artefact(job: Job, *, clock: Clock) -> Artefact:
+    """The artefact to hand out. Raises JobNotReady (also when there will be none) or ArtefactExpired."""
+    if job.status is not Status.COMPLETED or job.artefact is None:
+        raise JobNotReady(job_status=job.status.value)
+    if not job.is_available(now=clock.now()):
+        raise ArtefactExpired
+    return job.artefact

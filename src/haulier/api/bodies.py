@@ -1,0 +1,88 @@
+"""Request bodies: size, media type and strict JSON, before a struct is made of them."""
+
+import json
+import re
+from typing import Any, TypeVar
+
+import msgspec
+
+from haulier.api.exchange import ClientGone, Exchange
+from haulier.errors import BodyTooLarge, InvalidRequest, MalformedJson, UnsupportedMediaType
+
+LIMIT_BYTES = 65_536
+_MAX_MESSAGE = 200
+
+Shape = TypeVar("Shape", bound=msgspec.Struct)
+
+
+async def body_of(exchange: Exchange, shape: type[Shape]) -> Shape:
+    """The JSON body as `shape`. Raises UnsupportedMediaType, BodyTooLarge, MalformedJson or InvalidRequest."""
+    _check_media_type(exchange)
+    raw = await _read(exchange)
+    value = _parse(raw)
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(pointed(error)) from None
+    except UnicodeEncodeError:
+        raise MalformedJson(reason="it has a lone surrogate") from None
+
+
+def pointed(error: msgspec.ValidationError) -> tuple[str, str]:
+    """msgspec's message as (JSON pointer, sentence): where, and what was expected."""
+    message, _, path = str(error).partition(" - at `$")
+    pointer = re.sub(r"[.\[]", "/", path.rstrip("`")).replace("]", "")
+    return pointer[:_MAX_MESSAGE], message.replace("`", "")[:_MAX_MESSAGE]
+
+
+def _check_media_type(exchange: Exchange) -> None:
+    media_type, _, parameters = (exchange.header(b"content-type") or "").partition(";")
+    charset = parameters.replace(" ", "").lower()
+    if media_type.strip().lower() != "application/json" or charset not in ("", "charset=utf-8", 'charset="utf-8"'):
+        raise UnsupportedMediaType
+    if (exchange.header(b"content-encoding") or "identity").lower() != "identity":
+        raise UnsupportedMediaType
+
+
+async def _read(exchange: Exchange) -> bytes:
+    declared = exchange.header(b"content-length") or "0"
+    if len(declared) > 10 or (declared.isdecimal() and int(declared) > LIMIT_BYTES):
+        raise BodyTooLarge(limit_bytes=LIMIT_BYTES)
+    body = b""
+    while True:
+        message = await exchange.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        body += message.get("body", b"")
+        if len(body) > LIMIT_BYTES:
+            raise BodyTooLarge(limit_bytes=LIMIT_BYTES)
+        if not message.get("more_body", False):
+            return body
+
+
+def _parse(raw: bytes) -> Any:
+    """The JSON value of `raw`: UTF-8, no duplicate keys, no NaN. The standard parser, because msgspec keeps the last
+    of two equal keys without a word."""
+    if not raw:
+        raise MalformedJson(reason="it is empty")
+    try:
+        return json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except UnicodeDecodeError:
+        raise MalformedJson(reason="it is not UTF-8") from None
+    except RecursionError:
+        raise MalformedJson(reason="it is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise MalformedJson(reason=f"{error.msg} at character {error.pos}") from None
+    except ValueError as error:
+        raise MalformedJson(reason=str(error)[:_MAX_MESSAGE]) from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    known = dict(pairs)
+    if len(known) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return known
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")

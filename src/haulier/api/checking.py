@@ -1,0 +1,44 @@
+"""Whether a file could be had, without starting anything."""
+
+from msgspec import UNSET
+
+from haulier.api.bodies import body_of
+from haulier.api.exchange import Answer, Exchange, json_answer
+from haulier.api.services import Services
+from haulier.catalogue import Recipe
+from haulier.errors import AttemptError
+from haulier.job import Request
+from haulier.storage import ObjectInfo
+from haulier.wire import CheckAnswer, CheckRequest
+
+PUBLISHED_AS_IS = "object"
+
+
+async def check(exchange: Exchange, services: Services) -> Answer:
+    """Look at the catalogue, and into the store for a file that is published as it is. Counts against no limit."""
+    file_id = (await body_of(exchange, CheckRequest)).file_id
+    try:
+        return json_answer(await _look(file_id, services))
+    except AttemptError:
+        return json_answer(CheckAnswer(file_id, available=False))
+
+
+async def _look(file_id: int, services: Services) -> CheckAnswer:
+    recipe = services.catalogue.recipe(Request(file_id=file_id))
+    services.registry.params(recipe)  # raises for a preparer that is not installed, or a rule that it refuses
+    if recipe.preparer != PUBLISHED_AS_IS:
+        return _possible(file_id, recipe, services)
+    found = await services.storage.head(recipe.params["key"])
+    if found is None:
+        return CheckAnswer(file_id, available=False)
+    return _possible(file_id, recipe, services, found=found)
+
+
+def _possible(file_id: int, recipe: Recipe, services: Services, *, found: ObjectInfo | None = None) -> CheckAnswer:
+    spread = services.estimator.spread(recipe.preparer, size_bytes=found.size if found else None)
+    return CheckAnswer(
+        file_id,
+        available=True,
+        size=found.size if found else UNSET,
+        estimated_seconds=round(spread.median_s, 3) if spread else UNSET,
+    )

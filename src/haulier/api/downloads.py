@@ -1,0 +1,121 @@
+"""One job: its status, its result, its file, and cancelling it."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from msgspec import UNSET
+
+from haulier.api.access import available_artefact, own_job
+from haulier.api.exchange import PRIVATE, Answer, Exchange, json_answer, json_bytes
+from haulier.api.patience import until_first
+from haulier.api.rendering import Rendered, url_life_s
+from haulier.api.requests import StatusQuery, etags_of, job_id_of, known_version, preferences_of, query_of
+from haulier.api.services import Services
+from haulier.api.views import file_url
+from haulier.clock import wire_time
+from haulier.errors import JobFinished
+from haulier.job import Handed, Job, Status
+from haulier.wire import Cancelled, DownloadResult
+
+CANCEL_TRIES = 3
+
+
+async def status(exchange: Exchange, services: Services) -> Answer:
+    """The job as it is now, or, with a wait, as soon as it is no longer as the client knows it."""
+    job_id = job_id_of(exchange)
+    wait_s = query_of(exchange, StatusQuery).wait
+    preferred_s = preferences_of(exchange).wait_s
+    etags = etags_of(exchange)
+    job = own_job(services.snapshots.fresh(job_id) or await services.snapshots.get(job_id), exchange.caller)
+    if wait_s or preferred_s:
+        job = await _changed(job, exchange, services, seen=known_version(etags), wait_s=wait_s or preferred_s or 0)
+    rendered = await services.statuses.of(job)
+    headers = PRIVATE + _status_headers(rendered)
+    if preferred_s is not None and not wait_s:
+        headers += ((b"preference-applied", b"wait=%d" % preferred_s),)
+    if rendered.etag[1:-1] in etags or "*" in etags:
+        return Answer(status=304, headers=headers)
+    return json_bytes(rendered.body, headers=headers)
+
+
+async def _changed(job: Job, exchange: Exchange, services: Services, *, seen: int | None, wait_s: int) -> Job:
+    """The job at another version than `seen` (None: than now), or as it is after `wait_s`. Ends early when the client
+    leaves or the process stops."""
+    version = job.version if seen is None else seen
+    if job.is_terminal or job.version != version:
+        return job
+    changed = await until_first(
+        services.snapshots.wait(job.id, version=version, timeout_s=wait_s),
+        exchange.client_left(),
+        services.closing.wait(),
+    )
+    return own_job(changed, exchange.caller) if isinstance(changed, Job) else job
+
+
+def _status_headers(rendered: Rendered) -> tuple[tuple[bytes, bytes], ...]:
+    etag = (b"etag", rendered.etag.encode())
+    if rendered.retry_after_s is None:
+        return (etag,)
+    return (etag, (b"retry-after", b"%d" % rendered.retry_after_s))
+
+
+async def result(exchange: Exchange, services: Services) -> Answer:
+    """Where the file is, with a URL signed just now."""
+    job = await _job(exchange, services)
+    artefact = available_artefact(job, clock=services.clock)
+    now = services.clock.now()
+    life_s = url_life_s(job, ttl_s=services.settings.url_ttl_s, now=now)
+    url = await services.storage.sign(artefact, job_id=str(job.id), expires_s=life_s)
+    expires_at = now + timedelta(seconds=life_s)
+    return json_answer(
+        DownloadResult(
+            job_id=str(job.id),
+            download_url=url,
+            expires_at=wire_time(expires_at),
+            file_size=artefact.size,
+            file_name=artefact.file_name,
+            content_type=artefact.content_type,
+            etag=artefact.etag,
+            file_url=file_url(job, base_url=services.settings.base_url),
+            available_until=wire_time(job.artefact_expires_at or expires_at),
+            sha256=artefact.sha256 or UNSET,
+        )
+    )
+
+
+async def file(exchange: Exchange, services: Services) -> Answer:
+    """A redirect to a URL signed just now."""
+    job = await _job(exchange, services)
+    artefact = available_artefact(job, clock=services.clock)
+    life_s = url_life_s(job, ttl_s=services.settings.file_url_ttl_s, now=services.clock.now())
+    url = await services.storage.sign(artefact, job_id=str(job.id), expires_s=life_s)
+    return Answer(status=307, headers=((b"location", url.encode()), *PRIVATE))
+
+
+async def cancel(exchange: Exchange, services: Services) -> Answer:
+    """Cancel the job unless it is over; whoever runs it is told at once."""
+    job_id = job_id_of(exchange)
+    owner = None if exchange.caller.is_admin else exchange.caller.user_id
+    for _ in range(CANCEL_TRIES):
+        job = await services.ledger.attempts.cancel(job_id, user_id=owner)
+        if job is not None:
+            _spread_the_word(job, services)
+            break
+        job = own_job(await services.ledger.jobs.get(job_id), exchange.caller)
+        if job.status is Status.CANCELLED:
+            break
+        if job.is_terminal:
+            raise JobFinished(job_status=job.status.value)
+    return json_answer(Cancelled(str(job_id)))
+
+
+def _spread_the_word(job: Job, services: Services) -> None:
+    """After the commit: the worker that runs it, the engine, and whoever watches."""
+    services.snapshots.announce(job)
+    services.snapshots.announcements.cancelled(job.id)
+    services.handovers.remove(Handed(job.id, job.handover))
+
+
+async def _job(exchange: Exchange, services: Services) -> Job:
+    job_id: UUID = job_id_of(exchange)
+    return own_job(await services.snapshots.get(job_id), exchange.caller)

@@ -1,0 +1,65 @@
+"""Whether the process lives, and whether it can serve: what load balancers and people ask."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from haulier import __version__
+from haulier.clock import Clock
+from haulier.errors import Unavailable
+from haulier.observe.events import HEALTH_CHECK_FAILED
+from haulier.wire import Health, HealthCheck
+
+log = structlog.get_logger()
+
+TIMEOUT_S = 2.0
+FRESH_S = 1.0
+# Without these nothing can be accepted or handed out. Without the engine we accept, and work waits.
+NEEDED = ("ledger", "storage")
+
+_OK = HealthCheck("ok")
+_SILENT = HealthCheck("failing", "does not answer")
+
+Ping = Callable[[], Awaitable[None]]
+
+
+class Checks:
+    """Asks all dependencies at once, each for at most TIMEOUT_S, and remembers the answers for FRESH_S."""
+
+    def __init__(self, pings: Mapping[str, Ping], *, clock: Clock) -> None:
+        self._pings = pings
+        self._clock = clock
+        self._asking = asyncio.Lock()
+        self._asked_at = float("-inf")
+        self._answers: dict[str, HealthCheck] = {}
+
+    async def alive(self) -> Health:
+        """The process answers; `degraded` says that a dependency does not."""
+        checks = await self._checks()
+        return Health("ok" if all(check is _OK for check in checks.values()) else "degraded", __version__, checks)
+
+    async def ready(self) -> Health:
+        """As `alive`, but `unready` without a dependency that every request needs."""
+        health = await self.alive()
+        if any(health.checks[name].status != "ok" for name in NEEDED):
+            return Health("unready", health.version, health.checks)
+        return health
+
+    async def _checks(self) -> dict[str, HealthCheck]:
+        async with self._asking:
+            if self._clock.monotonic() - self._asked_at >= FRESH_S:
+                answers = await asyncio.gather(*(self._ask(name, ping) for name, ping in self._pings.items()))
+                self._answers = dict(zip(self._pings, answers, strict=True))
+                self._asked_at = self._clock.monotonic()
+            return self._answers
+
+    async def _ask(self, name: str, ping: Ping) -> HealthCheck:
+        try:
+            await asyncio.wait_for(ping(), TIMEOUT_S)
+        except (Unavailable, TimeoutError):
+            return _SILENT
+        except Exception:
+            log.exception(HEALTH_CHECK_FAILED, check=name)
+            return _SILENT
+        return _OK

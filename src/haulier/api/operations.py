@@ -1,0 +1,206 @@
+"""Everything that can be asked of the API, in one table: the routes, OpenAPI and /docs are made from it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from haulier import errors, wire
+from haulier.api import checking, downloads, jobs, submitting
+from haulier.api.exchange import Answer, Exchange, json_answer
+from haulier.api.requests import LONGEST_WAIT_S, JobsQuery, StatusQuery
+from haulier.api.services import Services
+from haulier.errors import HaulierError
+
+Handler = Callable[[Exchange, Services], Awaitable[Answer]]
+
+
+class Header(msgspec.Struct, frozen=True):
+    """A header, of a request or an answer."""
+
+    name: str
+    description: str
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """One way to answer; `shape` None means without a body."""
+
+    description: str
+    shape: type[msgspec.Struct] | None = None
+    headers: tuple[Header, ...] = ()
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """One call. Paths name their parameters in braces; there is only `{job_id}`. Every secured call can answer 401."""
+
+    name: str
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    replies: Mapping[int, Reply]
+    errors: tuple[type[HaulierError], ...] = ()
+    body: type[msgspec.Struct] | None = None
+    example: str = ""
+    query: type[msgspec.Struct] | None = None
+    headers: tuple[Header, ...] = ()
+    secured: bool = True
+
+
+async def health(_: Exchange, services: Services) -> Answer:
+    """200 as long as the process answers."""
+    return json_answer(await services.checks.alive())
+
+
+async def ready(_: Exchange, services: Services) -> Answer:
+    """503 when requests would fail."""
+    answer = await services.checks.ready()
+    return json_answer(answer, status=503 if answer.status == "unready" else 200)
+
+
+PREFER_ASYNC = Header("Prefer", "`respond-async` asks for 202 and a Location.")
+PREFER_WAIT = Header("Prefer", f"`wait=N` is the same as the query parameter wait; at most {LONGEST_WAIT_S}.")
+IDEMPOTENCY_KEY = Header(
+    "Idempotency-Key", "1 to 200 visible ASCII characters. The same key and body get the same job for a day."
+)
+IF_NONE_MATCH = Header("If-None-Match", "The ETag of the answer you have: 304 when nothing changed.")
+ETAG = Header("ETag", "Starts with the job's version.")
+RETRY_AFTER = Header("Retry-After", "Seconds until another look is worthwhile; only while the job is not over.")
+LOCATION = Header("Location", "The job's status.")
+RATE_LIMIT = Header("RateLimit", "What is left of each limit and when it renews; absent for a role without limits.")
+RATE_LIMIT_POLICY = Header("RateLimit-Policy", "The limits: quota q in a window of w seconds.")
+LINK = Header("Link", 'The next page, rel="next".')
+
+_ACCEPTED = {
+    200: Reply("The job, new or joined.", wire.JobStatus, (RATE_LIMIT_POLICY, RATE_LIMIT)),
+    202: Reply("The same, for Prefer: respond-async.", wire.JobStatus, (LOCATION, RATE_LIMIT_POLICY, RATE_LIMIT)),
+}
+_BODY_ERRORS = (errors.InvalidRequest, errors.MalformedJson, errors.BodyTooLarge, errors.UnsupportedMediaType)
+_LIMIT_ERRORS = (errors.IdempotencyMismatch, errors.RateLimited, errors.QuotaExceeded)
+_FILE_ERRORS = (errors.JobNotFound, errors.JobNotReady, errors.ArtefactExpired)
+
+# Order matters: the router looks from the top, so what is called most stands first.
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        name="status",
+        method="GET",
+        path="/v1/download/status/{job_id}",
+        handler=downloads.status,
+        summary="Status of a job",
+        query=StatusQuery,
+        headers=(IF_NONE_MATCH, PREFER_WAIT),
+        replies={
+            200: Reply("The job.", wire.JobStatus, (ETAG, RETRY_AFTER)),
+            304: Reply("Nothing changed.", None, (ETAG, RETRY_AFTER)),
+        },
+        errors=(errors.InvalidRequest, errors.JobNotFound, errors.LedgerUnavailable),
+    ),
+    Operation(
+        name="initiate",
+        method="POST",
+        path="/v1/download/initiate",
+        handler=submitting.initiate,
+        summary="Ask for a file, or for several as one ZIP",
+        body=wire.InitiateRequest,
+        example='{"file_id": 70000}',
+        headers=(IDEMPOTENCY_KEY, PREFER_ASYNC),
+        replies=_ACCEPTED,
+        errors=(*_BODY_ERRORS, *_LIMIT_ERRORS, errors.LedgerUnavailable),
+    ),
+    Operation(
+        name="result",
+        method="GET",
+        path="/v1/download/result/{job_id}",
+        handler=downloads.result,
+        summary="Where the file of a completed job is",
+        replies={200: Reply("A URL signed just now, and the file's facts.", wire.DownloadResult)},
+        errors=(*_FILE_ERRORS, errors.LedgerUnavailable, errors.StorageUnavailable),
+    ),
+    Operation(
+        name="file",
+        method="GET",
+        path="/v1/download/file/{job_id}",
+        handler=downloads.file,
+        summary="The file of a completed job: the handle that stays good",
+        replies={307: Reply("To a URL signed just now.", None, (Header("Location", "The signed URL."),))},
+        errors=(*_FILE_ERRORS, errors.LedgerUnavailable, errors.StorageUnavailable),
+    ),
+    Operation(
+        name="cancel",
+        method="DELETE",
+        path="/v1/download/cancel/{job_id}",
+        handler=downloads.cancel,
+        summary="Cancel a job that is not over",
+        replies={200: Reply("The job is cancelled, now or before.", wire.Cancelled)},
+        errors=(errors.JobNotFound, errors.JobFinished, errors.LedgerUnavailable),
+    ),
+    Operation(
+        name="jobs",
+        method="GET",
+        path="/v1/download/jobs",
+        handler=jobs.jobs,
+        summary="Your jobs, newest first",
+        query=JobsQuery,
+        replies={200: Reply("One page; its jobs carry no download_url.", wire.JobPage, (LINK,))},
+        errors=(errors.InvalidRequest, errors.Forbidden, errors.LedgerUnavailable),
+    ),
+    Operation(
+        name="check",
+        method="POST",
+        path="/v1/download/check",
+        handler=checking.check,
+        summary="Whether a file could be had, without starting anything",
+        body=wire.CheckRequest,
+        example='{"file_id": 70000}',
+        replies={200: Reply("What is known.", wire.CheckAnswer)},
+        errors=(*_BODY_ERRORS, errors.StorageUnavailable),
+    ),
+    Operation(
+        name="retry",
+        method="POST",
+        path="/v1/download/retry/{job_id}",
+        handler=submitting.retry,
+        summary="A new job for a failed or cancelled one",
+        headers=(IDEMPOTENCY_KEY, PREFER_ASYNC),
+        replies=_ACCEPTED,
+        errors=(
+            errors.InvalidRequest,
+            errors.JobNotFound,
+            errors.JobNotRetryable,
+            *_LIMIT_ERRORS,
+            errors.LedgerUnavailable,
+        ),
+    ),
+    Operation(
+        name="health",
+        method="GET",
+        path="/health",
+        handler=health,
+        summary="The process is alive",
+        replies={200: Reply("`degraded` when a dependency does not answer.", wire.Health)},
+        secured=False,
+    ),
+    Operation(
+        name="ready",
+        method="GET",
+        path="/health/ready",
+        handler=ready,
+        summary="Requests can be served",
+        replies={
+            200: Reply("Ready; `degraded` without the engine: requests are accepted, work waits.", wire.Health),
+            503: Reply("`unready` without ledger or storage.", wire.Health),
+        },
+        secured=False,
+    ),
+)
+
+JobIdParameter = Annotated[str, Meta(description="The job's id.", extra_json_schema={"format": "uuid"})]
+
+
+def possible_errors(operation: Operation) -> tuple[type[HaulierError], ...]:
+    """The errors of a call, with those that its kind always can have, in the order of their status."""
+    found = set(operation.errors)
+    if operation.secured:
+        found |= {errors.Unauthenticated, errors.HeadersTooLarge, errors.Unavailable}
+    return tuple(sorted(found, key=lambda error: (error.status, error.code)))

@@ -1,0 +1,57 @@
+"""uvicorn's fast HTTP protocol with a limit on what a client may send before its request is one."""
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from haulier.errors import HeadersTooLarge
+
+LIMIT_BYTES = 32_768
+_TITLE = HeadersTooLarge.title.encode()
+_ANSWER = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"
+    b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n\r\n%b" % (len(_TITLE), _TITLE)
+)
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """httptools collects heads of any length; this one answers 431 and hangs up at LIMIT_BYTES."""
+
+    _head_bytes = 0
+    _in_head = False
+
+    def data_received(self, data: bytes) -> None:
+        # A header that never ends is not seen by on_header: count what arrives while the head is open.
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > LIMIT_BYTES:
+                self.send_400_response("")
+                return
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        self._head_bytes = 0
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > LIMIT_BYTES:
+            raise ValueError("the head is too large")  # the parser stops, and asks for send_400_response
+
+    def send_400_response(self, msg: str) -> None:
+        if self._head_bytes <= LIMIT_BYTES:
+            super().send_400_response(msg)
+        elif not self.transport.is_closing():
+            self.transport.write(_ANSWER)
+            self.transport.close()

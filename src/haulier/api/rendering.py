@@ -1,0 +1,97 @@
+"""Status answers as bytes, made once for many polls of an unchanged job."""
+
+import hashlib
+from collections import OrderedDict
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from haulier.api.estimating import Estimator, Outlook
+from haulier.api.views import retry_after_s, status_view
+from haulier.clock import Clock
+from haulier.errors import StorageUnavailable
+from haulier.job import Job
+from haulier.storage import Storage
+from haulier.wire import JobStatus
+
+FRESH_S = 1.0  # what moves without a new version (position, estimate, the URL's end) may be this old
+KEPT = 10_000
+
+_ENCODER = msgspec.json.Encoder()
+
+
+class Rendered(msgspec.Struct, frozen=True):
+    """One job's status answer. `retry_after_s` is None when there is nothing left to wait for."""
+
+    version: int
+    etag: str
+    body: bytes
+    retry_after_s: int | None
+    made_at: float
+
+
+class Statuses:
+    """Renders status answers and keeps them for FRESH_S."""
+
+    def __init__(self, *, storage: Storage, estimator: Estimator, clock: Clock, base_url: str, url_ttl_s: int) -> None:
+        self._storage = storage
+        self._estimator = estimator
+        self._clock = clock
+        self._base_url = base_url
+        self._url_ttl_s = url_ttl_s
+        self._kept: OrderedDict[UUID, Rendered] = OrderedDict()
+
+    async def of(self, job: Job) -> Rendered:
+        """The status answer of `job`; whether the caller may see it is for the caller to know."""
+        kept = self._kept.get(job.id)
+        if kept is not None and kept.version == job.version and self._clock.monotonic() - kept.made_at < FRESH_S:
+            return kept
+        rendered = await self._render(job, outlook=await self._estimator.outlook(job))
+        self._kept[job.id] = rendered
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return rendered
+
+    async def first(self, job: Job) -> Rendered:
+        """The answer to a job that was just admitted or joined."""
+        return await self._render(job, outlook=await self._estimator.first_outlook(job))
+
+    async def _render(self, job: Job, *, outlook: Outlook) -> Rendered:
+        now = self._clock.now()
+        url, epoch = await self._signed(job, now=now)
+        view = status_view(job, outlook=outlook, base_url=self._base_url, now=now, download_url=url)
+        return Rendered(
+            version=job.version,
+            etag=_etag(view, epoch=epoch),
+            body=_ENCODER.encode(view),
+            retry_after_s=None if job.is_terminal else retry_after_s(job, outlook=outlook, now=now),
+            made_at=self._clock.monotonic(),
+        )
+
+    async def _signed(self, job: Job, *, now: datetime) -> tuple[str | UnsetType, int]:
+        """A download URL, and the number of the half-life it was signed in: no 304 stands for a URL about to end."""
+        if job.artefact is None or not job.is_available(now=now):
+            return UNSET, 0
+        expires_s = url_life_s(job, ttl_s=self._url_ttl_s, now=now)
+        try:
+            url = await self._storage.sign(job.artefact, job_id=str(job.id), expires_s=expires_s)
+        except StorageUnavailable:
+            return UNSET, 0  # the status is still worth telling, and file_url leads to the file later
+        return url, int(now.timestamp()) // max(self._url_ttl_s // 2, 1)
+
+
+def url_life_s(job: Job, *, ttl_s: int, now: datetime) -> int:
+    """Life of a URL signed now: `ttl_s`, but not longer than the artefact's."""
+    if job.artefact_expires_at is None:
+        return ttl_s
+    return max(1, min(ttl_s, int((job.artefact_expires_at - now).total_seconds())))
+
+
+def _etag(view: JobStatus, *, epoch: int) -> str:
+    """The version, and a digest of what can change without one; estimated_completion drifts with the clock and is not
+    worth a new tag."""
+    lasting = msgspec.structs.replace(view, download_url=UNSET, estimated_completion=None)
+    digest = hashlib.blake2b(_ENCODER.encode(lasting) + b"%d" % epoch, digest_size=8).hexdigest()
+    return f'"{view.version}-{digest}"'

@@ -1,0 +1,97 @@
+"""What handlers work with: the open parts of the house, assembled once."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from haulier.api.auth import Tokens, open_tokens
+from haulier.api.estimating import Estimator
+from haulier.api.handovers import Handovers
+from haulier.api.health import Checks
+from haulier.api.rendering import Statuses
+from haulier.catalogue import Catalogue, load_catalogue
+from haulier.clock import SYSTEM_CLOCK, Clock
+from haulier.engine import Engine
+from haulier.job import new_job_id
+from haulier.ledger import Ledger, open_ledger
+from haulier.live import Snapshots, open_snapshots
+from haulier.preparers.registry import Registry
+from haulier.settings import Settings
+from haulier.storage import Storage, open_storage
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Services:
+    """All that handlers may touch. `closing` is set when the process is asked to stop: long polls end then."""
+
+    settings: Settings
+    ledger: Ledger
+    storage: Storage
+    snapshots: Snapshots
+    tokens: Tokens
+    estimator: Estimator
+    statuses: Statuses
+    handovers: Handovers
+    checks: Checks
+    catalogue: Catalogue
+    registry: Registry
+    clock: Clock = SYSTEM_CLOCK
+    new_id: Callable[[], UUID] = new_job_id
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> AsyncGenerator[Services, None]:
+    """Everything that the API needs, connected lazily: it opens although PostgreSQL or Redis are away."""
+    async with AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(open_ledger(settings.database_url, connections=settings.database_pool))
+        storage = open_storage(settings, clock=clock)
+        engine = await stack.enter_async_context(Engine.open(settings.redis_url, prefix=settings.redis_prefix))
+        snapshots = await stack.enter_async_context(
+            open_snapshots(settings.redis_url, prefix=settings.redis_prefix, ledger=ledger, clock=clock)
+        )
+        tokens = await stack.enter_async_context(open_tokens(settings, clock=clock))
+        services = assemble(
+            settings, ledger=ledger, storage=storage, engine=engine, snapshots=snapshots, tokens=tokens, clock=clock
+        )
+        await stack.enter_async_context(services.estimator.running())
+        await stack.enter_async_context(services.handovers.running())
+        yield services
+
+
+def assemble(
+    settings: Settings,
+    *,
+    ledger: Ledger,
+    storage: Storage,
+    engine: Engine,
+    snapshots: Snapshots,
+    tokens: Tokens,
+    clock: Clock,
+    new_id: Callable[[], UUID] = new_job_id,
+) -> Services:
+    """The services over open parts."""
+    estimator = Estimator(ledger.jobs, clock=clock)
+    return Services(
+        settings=settings,
+        ledger=ledger,
+        storage=storage,
+        snapshots=snapshots,
+        tokens=tokens,
+        estimator=estimator,
+        statuses=Statuses(
+            storage=storage,
+            estimator=estimator,
+            clock=clock,
+            base_url=settings.base_url,
+            url_ttl_s=settings.url_ttl_s,
+        ),
+        handovers=Handovers(engine, snapshots.announcements),
+        checks=Checks({"ledger": ledger.ping, "engine": engine.ping, "storage": storage.ping}, clock=clock),
+        catalogue=load_catalogue(settings.catalogue),
+        registry=Registry.installed(),
+        clock=clock,
+        new_id=new_id,
+    )

@@ -1,0 +1,120 @@
+"""Asking for downloads: initiate and retry."""
+
+from uuid import UUID
+
+from haulier.api.access import own_job
+from haulier.api.bodies import body_of
+from haulier.api.exchange import PRIVATE, Answer, Exchange, json_bytes
+from haulier.api.ratelimits import DAY_S, MINUTE_S, rate_limit_headers, seconds_until
+from haulier.api.requests import idempotency_key_of, job_id_of, preferences_of
+from haulier.api.services import Services
+from haulier.errors import (
+    AttemptError,
+    IdempotencyMismatch,
+    InvalidRequest,
+    JobNotRetryable,
+    QuotaExceeded,
+    RateLimited,
+)
+from haulier.job import Handed, Job, Request, Status
+from haulier.ledger import Admission, Allowance, Submission
+from haulier.limits import RoleLimits
+from haulier.wire import InitiateRequest
+
+UNKNOWN_PREPARER = "unknown"
+
+
+async def initiate(exchange: Exchange, services: Services) -> Answer:
+    """Admit a request, or join the caller's job that does the same."""
+    key = idempotency_key_of(exchange)
+    request = _request(await body_of(exchange, InitiateRequest))
+    return await _submit(exchange, services, request, key=key)
+
+
+async def retry(exchange: Exchange, services: Services) -> Answer:
+    """Ask again for what a failed or cancelled job was about."""
+    job_id = job_id_of(exchange)
+    key = idempotency_key_of(exchange)
+    job = own_job(await services.ledger.jobs.get(job_id), exchange.caller)
+    if job.status not in (Status.FAILED, Status.CANCELLED):
+        raise JobNotRetryable(job_status=job.status.value)
+    return await _submit(exchange, services, job.request, key=key, retry_of=job.id)
+
+
+def _request(body: InitiateRequest) -> Request:
+    file_id = body.file_id if isinstance(body.file_id, int) else None
+    file_ids = body.file_ids if isinstance(body.file_ids, tuple) else ()
+    if (file_id is None) == (not file_ids):
+        raise InvalidRequest(("", "Send exactly one of file_id and file_ids"))
+    if len(set(file_ids)) < len(file_ids):
+        raise InvalidRequest(("/file_ids", "Name each file once"))
+    return Request(file_id=file_id, file_ids=file_ids)
+
+
+async def _submit(
+    exchange: Exchange, services: Services, request: Request, *, key: str | None, retry_of: UUID | None = None
+) -> Answer:
+    caller = exchange.caller
+    limits = services.settings.limits(caller.role)
+    admission = await services.ledger.submissions.submit(
+        Submission(
+            id=services.new_id(),
+            user_id=caller.user_id,
+            role=caller.role,
+            request=request,
+            preparer=_preparer(services, request),
+            max_attempts=services.settings.max_attempts,
+            limits=limits,
+            key=key,
+            retry_of=retry_of,
+        )
+    )
+    exchange.extra_headers += rate_limit_headers(admission, limits, now=services.clock.now())
+    job = _admitted(admission, limits, services)
+    if admission.outcome == "created":
+        _spread_the_word(job, services)
+    return await _answer(job, exchange, services)
+
+
+def _preparer(services: Services, request: Request) -> str:
+    """The preparer's name. A catalogue that fails is no reason to refuse: the attempt fails with its sentence."""
+    try:
+        return services.catalogue.recipe(request).preparer
+    except AttemptError:
+        return UNKNOWN_PREPARER
+
+
+def _admitted(admission: Admission, limits: RoleLimits, services: Services) -> Job:
+    """The job of the admission, or the error that says why there is none."""
+    if admission.outcome == "mismatch":
+        raise IdempotencyMismatch
+    if admission.outcome == "rate_limited":
+        wait_s = _wait_s(admission.rate, services, most=MINUTE_S)
+        raise RateLimited(limit=limits.rate_per_minute, wait_s=wait_s, retry_after_s=wait_s)
+    if admission.outcome == "quota_exceeded":
+        wait_s = _wait_s(admission.quota, services, most=DAY_S)
+        raise QuotaExceeded(limit=limits.quota_per_day, wait_s=wait_s, retry_after_s=wait_s)
+    assert admission.job is not None
+    return admission.job
+
+
+def _wait_s(allowance: Allowance | None, services: Services, *, most: int) -> int:
+    return most if allowance is None else seconds_until(allowance.resets_at, now=services.clock.now(), most=most)
+
+
+def _spread_the_word(job: Job, services: Services) -> None:
+    """After the commit: the engine, or the dispatcher, and whoever watches. None of it is waited for."""
+    services.snapshots.announce(job)
+    if job.handed:
+        services.handovers.hand_over(Handed(job.id, job.handover))
+    else:
+        services.handovers.nudge()
+
+
+async def _answer(job: Job, exchange: Exchange, services: Services) -> Answer:
+    rendered = await services.statuses.first(job)
+    if not preferences_of(exchange).respond_async:
+        return json_bytes(rendered.body)
+    location = f"/v1/download/status/{job.id}".encode()
+    headers = ((b"location", location), (b"preference-applied", b"respond-async"))
+    return json_bytes(rendered.body, status=202, headers=(*PRIVATE, *headers))
