@@ -9,11 +9,11 @@ from random import Random
 import msgspec
 import pytest
 
-from haulier.client import Client, DownloadDamaged, DownloadFailed, Patience, TargetExists, TargetInUse
+from haulier.client import ApiError, Client, DownloadDamaged, DownloadFailed, Patience, TargetExists, TargetInUse
 from haulier.client.names import safe_name
 from haulier.client.sinks import PartFile, StreamSink
 from haulier.wire import JobStatus
-from tests.loopback import CONTENT, JOB, SHA256, Loopback, Reply, Seen, completed, loopback, ranged
+from tests.loopback import CONTENT, JOB, SHA256, Loopback, Reply, Seen, completed, loopback, problem, ranged
 
 FILE = f"/v1/download/file/{JOB}"
 HALF = len(CONTENT) // 2
@@ -230,6 +230,14 @@ async def test_a_relative_redirect_stays_with_the_api_and_needs_no_token(
 
 def names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
+
+
+async def test_the_folder_store_s_own_words_are_kept(client: Client, store: Loopback, tmp_path: Path) -> None:
+    gone = problem(410, "artefact_expired", detail="It has expired.", Content_Type="application/problem+json")
+    store.on("GET", "/bucket/report.bin", gone)
+    with pytest.raises(ApiError, match="It has expired") as caught:
+        await client.download(job(), tmp_path / "r.bin")
+    assert caught.value.code == "artefact_expired"
 
 
 def keep_part(target: Path, content: bytes, *, etag: str, size: int) -> None:

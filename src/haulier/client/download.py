@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from haulier.client.errors import ClientError, DownloadDamaged, DownloadFailed, UnexpectedAnswer
 from haulier.client.sinks import BLOCK, Held, Sink
-from haulier.client.transport import Transport, origin, reason, retry_after
+from haulier.client.transport import Transport, as_error, origin, reason, retry_after
 from haulier.wire import JobStatus
 
 Progress = Callable[[int, int | None], None]
@@ -137,13 +137,21 @@ async def _continues(sink: Sink, answer: httpx.Response) -> bool:
         same = answer.headers.get("ETag", sink.held.etag) == sink.held.etag  # S3 ignores If-Range
         if match and same and int(match["start"]) == sink.offset and sink.held.size in (None, int(match["total"])):
             return True
-    failure = DownloadFailed(f"{origin(str(answer.request.url))} answered {answer.status_code}.")
+    failure = await _refusal(answer)
     if answer.status_code in _TRY_AGAIN:
         raise _Interrupted(failure, retry_after_s=retry_after(answer))
     if sink.offset and answer.status_code in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
         await sink.begin(Held())
         raise _Interrupted(failure)
     raise failure
+
+
+async def _refusal(answer: httpx.Response) -> ClientError:
+    """What the store says, in its own words where it is the API's folder store."""
+    if answer.headers.get("Content-Type", "").startswith("application/problem+json"):
+        await answer.aread()
+        return as_error(answer)
+    return DownloadFailed(f"{origin(str(answer.request.url))} answered {answer.status_code}.")
 
 
 def _held(answer: httpx.Response, *, size: int | None) -> Held:
