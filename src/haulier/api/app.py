@@ -1,23 +1,29 @@
 """Putting the application together: routes from the table of operations, the documents, files, the envelope."""
 
+from uuid import UUID
+
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from haulier.api import files
 from haulier.api.documents import document_operations
-from haulier.api.endpoint import Endpoint
+from haulier.api.endpoint import Endpoint, Named
 from haulier.api.envelope import Envelope
+from haulier.api.files import ServeFile
 from haulier.api.operations import OPERATIONS, Operation
 from haulier.api.services import Services
 from haulier.errors import NotFound
+from haulier.job import Artefact
+from haulier.storage.signing import FolderSigner
 
 
 def create_app(services: Services) -> ASGIApp:
     """The API over open services. Whoever opened them closes them."""
     settings = services.settings
     routes = _routes((*OPERATIONS, *document_operations(settings)), services)
-    router = Router(routes, redirect_slashes=False, default=_not_found)
-    return Envelope(router, base_url=settings.base_url, clock=services.clock)
+    router = Router([*routes, *_files(services)], redirect_slashes=False, default=_not_found)
+    return Envelope(router, settings=settings, clock=services.clock)
 
 
 def _routes(operations: tuple[Operation, ...], services: Services) -> list[BaseRoute]:
@@ -26,6 +32,22 @@ def _routes(operations: tuple[Operation, ...], services: Services) -> list[BaseR
     for operation in operations:
         by_path.setdefault(operation.path, []).append(operation)
     return [Route(path, Endpoint(found, services)) for path, found in by_path.items()]
+
+
+def _files(services: Services) -> list[BaseRoute]:
+    """The links of a store that cannot serve itself; none for S3."""
+    signer = services.storage.signer
+    if not isinstance(signer, FolderSigner):
+        return []
+
+    async def find(job_id: UUID, /) -> tuple[Artefact, bool] | None:
+        job = await services.snapshots.get(job_id)
+        if job is None or job.artefact is None:
+            return None
+        return job.artefact, not job.is_available(now=services.clock.now())
+
+    serve_file = ServeFile(find=find, storage=services.storage, signer=signer)
+    return [Route(files.PATH, Named(files.PATH, serve_file))]
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,17 +1,20 @@
 """What every request gets, whoever answers it: an id, a log line, security headers, and errors as problems."""
 
 import re
-from uuid import uuid4
 
 import structlog
+import uuid_utils
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from haulier.api.endpoint import SCOPE_KEY, send_answer
 from haulier.api.exchange import ClientGone, Exchange
 from haulier.api.problems import problem_answer
+from haulier.api.requestlog import RequestLog
 from haulier.clock import Clock
 from haulier.errors import HaulierError
-from haulier.observe.events import REQUEST, REQUEST_FAILED
+from haulier.observe.events import REQUEST_FAILED
+from haulier.settings import Settings
 
 log = structlog.get_logger()
 
@@ -31,12 +34,13 @@ _HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 class Envelope:
     """The outermost layer. An application inside may set its own Content-Security-Policy."""
 
-    def __init__(self, app: ASGIApp, *, base_url: str, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings, clock: Clock) -> None:
         self._app = app
-        self._base_url = base_url
+        self._base_url = settings.base_url
         self._clock = clock
+        self._log = RequestLog(settings, clock=clock)
         self._always = [*_SECURITY_HEADERS]
-        if base_url.startswith("https://"):
+        if self._base_url.startswith("https://"):
             self._always.append(_HTTPS_ONLY)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,20 +49,14 @@ class Envelope:
             return
         exchange = Exchange(scope, receive)
         exchange.request_id = _request_id(exchange)
+        exchange.trace_id = _trace_id(exchange)
         scope[SCOPE_KEY] = exchange
         started = self._clock.monotonic()
-        context = {"request_id": exchange.request_id} | _trace(exchange)
-        with structlog.contextvars.bound_contextvars(**context):
+        with bound_contextvars(request_id=exchange.request_id, trace_id=exchange.trace_id):
             try:
                 await self._answer(exchange, send)
             finally:
-                log.info(
-                    REQUEST,
-                    method=scope["method"],
-                    route=exchange.route,
-                    status=exchange.status,
-                    duration_ms=round((self._clock.monotonic() - started) * 1_000, 2),
-                )
+                self._log.write(exchange, duration_s=self._clock.monotonic() - started)
 
     async def _answer(self, exchange: Exchange, send: Send) -> None:
         async def send_enveloped(message: Message) -> None:
@@ -94,11 +92,11 @@ def _request_id(exchange: Exchange) -> str:
     given = exchange.header(b"x-request-id")
     if given is not None and _REQUEST_ID.fullmatch(given.encode("latin-1")):
         return given
-    return str(uuid4())
+    return str(uuid_utils.uuid4())
 
 
-def _trace(exchange: Exchange) -> dict[str, str]:
-    """The trace's id of a valid traceparent (W3C Trace Context)."""
+def _trace_id(exchange: Exchange) -> str:
+    """The trace's id of a valid traceparent (W3C Trace Context); empty without one."""
     given = exchange.header(b"traceparent")
     match = given and _TRACEPARENT.fullmatch(given.encode("latin-1"))
-    return {"trace_id": match[1].decode()} if match else {}
+    return match[1].decode() if match else ""

@@ -40,13 +40,14 @@ class ClientGone(Exception):
 class Exchange:
     """A request on its way: what came in, who asks, and what is known so far of the answer."""
 
-    __slots__ = ("_fields", "caller", "extra_headers", "receive", "request_id", "route", "scope", "status")
+    __slots__ = ("_fields", "caller", "extra_headers", "receive", "request_id", "route", "scope", "status", "trace_id")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
         self.receive = receive
         self._fields: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = ""
+        self.trace_id = ""
         self.route = "unknown"
         self.status = 0
         self.caller = NOBODY

@@ -3,7 +3,14 @@
 import msgspec
 
 from haulier.api.exchange import PRIVATE, Answer, Exchange
-from haulier.errors import BodyTooLarge, HaulierError, InvalidRequest, MethodNotAllowed, Unauthenticated
+from haulier.errors import (
+    BodyTooLarge,
+    HaulierError,
+    InvalidRequest,
+    MethodNotAllowed,
+    RangeNotSatisfiable,
+    Unauthenticated,
+)
 from haulier.wire import FieldProblem, Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -46,6 +53,8 @@ def _headers(error: HaulierError) -> list[tuple[bytes, bytes]]:
         headers.append((b"www-authenticate", f'Bearer realm="haulier"{kind}'.encode()))
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", error.facts["allowed"].encode()))
+    if isinstance(error, RangeNotSatisfiable):
+        headers.append((b"content-range", f"bytes */{error.facts['size']}".encode()))
     if isinstance(error, BodyTooLarge):
         headers.append((b"connection", b"close"))  # the rest of the body is not worth receiving
     return headers

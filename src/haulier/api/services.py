@@ -19,7 +19,8 @@ from haulier.ledger import Ledger, open_ledger
 from haulier.live import Snapshots, open_snapshots
 from haulier.preparers.registry import Registry
 from haulier.settings import Settings
-from haulier.storage import Storage, open_storage
+from haulier.storage import open_storage
+from haulier.storage.objects import ObjectStorage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +29,7 @@ class Services:
 
     settings: Settings
     ledger: Ledger
-    storage: Storage
+    storage: ObjectStorage
     snapshots: Snapshots
     tokens: Tokens
     estimator: Estimator
@@ -65,7 +66,7 @@ def assemble(
     settings: Settings,
     *,
     ledger: Ledger,
-    storage: Storage,
+    storage: ObjectStorage,
     engine: Engine,
     snapshots: Snapshots,
     tokens: Tokens,
