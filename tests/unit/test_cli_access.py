@@ -35,7 +35,7 @@ def address_and_token(home: Path, *, url: str | None = None, token: str | None =
 
 
 def test_a_running_home_lends_address_and_token(home: Path) -> None:
-    assert address_and_token(home) == ("http://127.0.0.1:9000", "ada.free.300")
+    assert address_and_token(home) == ("http://127.0.0.1:9000", "ada.premium.300")
 
 
 def test_what_is_given_wins(home: Path) -> None:
@@ -43,7 +43,7 @@ def test_what_is_given_wins(home: Path) -> None:
 
 
 def test_localhost_is_the_home_too(home: Path) -> None:
-    assert address_and_token(home, url="http://localhost:9000")[1] == "ada.free.300"
+    assert address_and_token(home, url="http://localhost:9000")[1] == "ada.premium.300"
 
 
 def test_a_home_s_token_goes_nowhere_else(home: Path) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from haulier.client import Client, Patience
 
 DEFAULT_URL = "http://127.0.0.1:8080"
+MADE_TOKEN_ROLE = Role.PREMIUM  # as in the token that `up` prints
 MADE_TOKEN_TTL_S = 300
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
@@ -125,7 +126,7 @@ def _maker(running: dict[str, str], *, user: str) -> Callable[[], str] | None:
 
     def make() -> str:
         return mint_token(
-            Secret(secret), user=user, role=Role.FREE.value, ttl_s=MADE_TOKEN_TTL_S, now=SYSTEM_CLOCK.now()
+            Secret(secret), user=user, role=MADE_TOKEN_ROLE.value, ttl_s=MADE_TOKEN_TTL_S, now=SYSTEM_CLOCK.now()
         )
 
     return make
