@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from haulier.errors import SourceMissing, StorageFailed, StorageUnavailable
+from haulier.errors import SourceDenied, SourceMissing, SourceTruncated, StorageFailed, StorageUnavailable
 from haulier.settings import Secret, Settings
 from haulier.storage import Storage, open_storage
 
@@ -188,3 +188,32 @@ async def test_a_list_survives_deletions_under_it(storage):
     _, found = await asyncio.gather(delete_all(), keys(storage))
 
     assert found == sorted(found)
+
+
+async def test_a_file_cut_short_during_a_read_is_told(storage, root):
+    await storage.write(KEY, stream(bytes(5 << 20)), **NAMED)
+    chunks = storage.read(KEY)
+    await anext(chunks)
+
+    os.truncate(root / KEY, 2 << 20)
+
+    with pytest.raises(SourceTruncated):
+        [chunk async for chunk in chunks]
+
+
+async def test_a_pipe_in_the_folder_is_not_an_object(storage, root):
+    os.mkfifo(root / "pipe")
+
+    with pytest.raises(SourceMissing):
+        await read(storage, "pipe")
+
+
+async def test_a_folder_that_may_not_be_read_denies(storage, monkeypatch):
+    await storage.write(KEY, stream(b"x"), **NAMED)
+
+    def denied(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", denied)
+    with pytest.raises(SourceDenied):
+        await read(storage, KEY)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import stat
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,10 +12,10 @@ import obstore
 from obstore.store import LocalStore
 
 from haulier.artefacts import ARTEFACTS, is_ours
-from haulier.errors import StorageFailed, StorageUnavailable
-from haulier.storage.failures import STORE_ERRORS, unavailable
+from haulier.errors import SourceChanged, SourceMissing, SourceTruncated, StorageFailed, StorageUnavailable
+from haulier.storage.failures import STORE_ERRORS, open_failure, read_failure, unavailable
 from haulier.storage.keys import check_key, check_prefix
-from haulier.storage.objects import PING_S, ObjectStorage, info_of
+from haulier.storage.objects import PING_S, READ_BYTES, ObjectStorage, info_of
 from haulier.storage.port import ObjectInfo, Written
 from haulier.storage.signing import Signer
 
@@ -41,6 +42,28 @@ class FolderStorage(ObjectStorage):
             return False
         place = self._root / key
         return self._is_inside(place) and not place.is_dir()
+
+    async def read(
+        self, key: str, *, start: int = 0, end: int | None = None, etag: str | None = None
+    ) -> AsyncIterator[bytes]:
+        """See Storage.read. obstore streams files in pieces of 8 KiB, at a twentieth of this speed."""
+        if not await self._holds(key):
+            raise SourceMissing(name=key)
+        try:
+            # Opening a pipe that somebody put here must not wait for its writer.
+            handle = await asyncio.to_thread(os.open, self._root / key, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise open_failure(error, key) from error
+        try:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                raise SourceMissing(name=key)
+            if etag is not None and etag != _etag(found):
+                raise SourceChanged(name=key)
+            async for chunk in _chunks(handle, key, start, found.st_size if end is None else min(end, found.st_size)):
+                yield chunk
+        finally:
+            os.close(handle)
 
     async def write(self, key: str, chunks: AsyncIterable[bytes], *, file_name: str, content_type: str) -> Written:
         if not await self._holds(key):
@@ -125,6 +148,25 @@ class FolderStorage(ObjectStorage):
             raise unavailable(error) from error
         if not usable:
             raise StorageUnavailable(reason="the folder does not exist or is not writable")
+
+
+async def _chunks(handle: int, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+    at = start
+    while at < end:
+        try:
+            # A cancelled read may outlive `handle`: pread moves no position and fails on pipes and sockets.
+            chunk = await asyncio.to_thread(os.pread, handle, min(READ_BYTES, end - at), at)
+        except OSError as error:
+            raise read_failure(error, key) from error
+        if not chunk:
+            raise SourceTruncated(name=key, got=at - start, expected=end - start)
+        at += len(chunk)
+        yield chunk
+
+
+def _etag(found: os.stat_result) -> str:
+    """obstore's ETag of a file: inode, microseconds of the last change and size."""
+    return f'"{found.st_ino:x}-{found.st_mtime_ns // 1_000:x}-{found.st_size:x}"'
 
 
 def _flush(place: Path) -> None:
