@@ -217,3 +217,14 @@ async def test_a_folder_that_may_not_be_read_denies(storage, monkeypatch):
     monkeypatch.setattr(os, "open", denied)
     with pytest.raises(SourceDenied):
         await read(storage, KEY)
+
+
+async def test_a_sweep_removes_what_a_killed_upload_left(storage, root):
+    await storage.write(KEY, stream(b"x"), **NAMED)
+    for left in ("artifacts/dead/1/file.zip#1", f"{KEY}#2", "downloads#1"):
+        (root / left).parent.mkdir(parents=True, exist_ok=True)
+        (root / left).write_bytes(b"half")
+
+    assert await storage.sweep_uploads(older_than_s=3_600) == 0
+    assert await storage.sweep_uploads(older_than_s=0) == 2
+    assert everything(root) == ["artifacts", "artifacts/018f", "artifacts/018f/1", KEY, "downloads#1"]

@@ -170,3 +170,12 @@ async def test_ping_gives_up_within_two_seconds_on_a_silent_address():
 
     assert time.monotonic() - started < 2
     assert caught.value.facts["reason"] == "it did not answer in time"
+
+
+async def test_a_sweep_aborts_forgotten_uploads_of_artefacts_alone(storage, s3_server, bucket):  # noqa: F811
+    for key in (KEY, "downloads/other"):
+        s3_server.client.create_multipart_upload(Bucket=bucket, Key=key)
+
+    assert await storage.sweep_uploads(older_than_s=3_600) == 0
+    assert await storage.sweep_uploads(older_than_s=-5) == 1
+    assert s3_server.uploads(bucket) == ["downloads/other"]

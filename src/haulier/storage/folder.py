@@ -12,6 +12,7 @@ import obstore
 from obstore.store import LocalStore
 
 from haulier.artefacts import ARTEFACTS, is_ours
+from haulier.clock import SYSTEM_CLOCK
 from haulier.errors import SourceChanged, SourceMissing, SourceTruncated, StorageFailed, StorageUnavailable
 from haulier.storage.failures import STORE_ERRORS, open_failure, read_failure, unavailable
 from haulier.storage.keys import check_key, check_prefix
@@ -139,6 +140,20 @@ class FolderStorage(ObjectStorage):
 
     def _is_inside(self, place: Path) -> bool:
         return place.resolve().is_relative_to(self._root)
+
+    async def sweep_uploads(self, *, older_than_s: float) -> int:
+        return await asyncio.to_thread(self._sweep, older_than_s)
+
+    def _sweep(self, older_than_s: float) -> int:
+        latest, swept = SYSTEM_CLOCK.now().timestamp() - older_than_s, 0
+        for folder, _, names in os.walk(self._root / ARTEFACTS):
+            for place in (Path(folder) / name for name in names if _UPLOADING.search(name)):
+                with suppress(FileNotFoundError):
+                    if place.lstat().st_mtime <= latest:
+                        place.unlink()
+                        self._tidy(place.relative_to(self._root).as_posix())
+                        swept += 1
+        return swept
 
     async def ping(self) -> None:
         try:

@@ -1,14 +1,21 @@
 """S3 and what speaks its protocol: address, credentials, patience."""
 
+import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import botocore.session
 import msgspec
+from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import BotoCoreError, ClientError
 from obstore.store import S3Store
 
+from haulier.artefacts import ARTEFACTS
+from haulier.clock import SYSTEM_CLOCK
+from haulier.storage.failures import unavailable
 from haulier.storage.objects import ObjectStorage
 from haulier.storage.signing import S3Signer
 
@@ -53,14 +60,58 @@ def open_s3(url: SplitResult) -> ObjectStorage:
             "aws_endpoint_url_s3": bucket.endpoint,
             "region": bucket.region,
             "virtual_hosted_style_request": bucket.is_virtual,
+            "unsigned_payload": bucket.url.startswith("https:"),  # TLS guards the bytes already
         },
         credential_provider=_provider(current),
         client_options=_CLIENT | {"allow_http": bucket.url.startswith("http:")},
         retry_config=_RETRIES,
     )
-    return ObjectStorage(
-        store, signer=S3Signer(current, bucket_url=bucket.url, region=bucket.region), keeps_headers=True
+    signer = S3Signer(
+        current,
+        are_static=not isinstance(credentials, RefreshableCredentials),
+        bucket_url=bucket.url,
+        region=bucket.region,
     )
+    return S3Storage(store, signer=signer, bucket=bucket, session=session)
+
+
+class S3Storage(ObjectStorage):
+    """Objects in a bucket. Forgotten multipart uploads, which cost money unseen, are found through botocore."""
+
+    def __init__(self, store: S3Store, *, signer: S3Signer, bucket: Bucket, session: botocore.session.Session) -> None:
+        super().__init__(store, signer=signer, keeps_headers=True)
+        self._bucket = bucket
+        self._session = session
+
+    async def sweep_uploads(self, *, older_than_s: float) -> int:
+        try:
+            return await asyncio.to_thread(self._sweep, SYSTEM_CLOCK.now() - timedelta(seconds=older_than_s))
+        except (BotoCoreError, ClientError) as error:
+            raise unavailable(error) from error
+
+    def _sweep(self, latest: datetime) -> int:
+        name, swept = self._bucket.name, 0
+        client = self._client()
+        try:
+            for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=name, Prefix=ARTEFACTS):
+                for upload in page.get("Uploads", []):
+                    if upload["Initiated"] <= latest:
+                        client.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
+                        swept += 1
+        finally:
+            client.close()
+        return swept
+
+    def _client(self) -> Any:
+        bucket = self._bucket
+        endpoint = bucket.endpoint
+        if bucket.is_virtual:  # botocore puts the bucket's name before the address by itself
+            endpoint = endpoint.replace(f"//{bucket.name}.", "//", 1)
+        patience = {"connect_timeout": 5, "read_timeout": 30, "retries": {"total_max_attempts": 3}}
+        style = {"addressing_style": "virtual" if bucket.is_virtual else "path"}
+        return self._session.create_client(
+            "s3", region_name=bucket.region, endpoint_url=endpoint, config=Config(s3=style, **patience)
+        )
 
 
 def parse_bucket(url: SplitResult, *, default_region: str) -> Bucket:
@@ -100,7 +151,7 @@ def _provider(current: Callable[[], Any]) -> "Callable[[], S3Credential]":
             "access_key_id": frozen.access_key,
             "secret_access_key": frozen.secret_key,
             "token": frozen.token,
-            "expires_at": datetime.now(UTC) + _CREDENTIALS_KEPT,
+            "expires_at": SYSTEM_CLOCK.now() + _CREDENTIALS_KEPT,
         }
 
     return provide

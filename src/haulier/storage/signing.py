@@ -64,16 +64,17 @@ class S3Signer:
     """Presigns GETs with SigV4, so that the store answers with the artefact's name and type.
 
     `bucket_url` is the bucket's address without a trailing slash; `credentials` gives botocore's, which may have to be
-    fetched over the network. A link made with temporary credentials ends when they do.
+    fetched over the network unless they `are_static`. A link made with temporary credentials ends when they do.
     """
 
-    def __init__(self, credentials: Callable[[], Any], *, bucket_url: str, region: str) -> None:
+    def __init__(self, credentials: Callable[[], Any], *, are_static: bool, bucket_url: str, region: str) -> None:
         self._credentials = credentials
+        self._are_static = are_static
         self._bucket_url = bucket_url
         self._region = region
 
     async def sign(self, artefact: Artefact, *, job_id: str, expires_s: int) -> str:
-        credentials = await asyncio.to_thread(self._credentials)
+        credentials = self._credentials() if self._are_static else await asyncio.to_thread(self._credentials)
         request = AWSRequest(
             method="GET",
             url=f"{self._bucket_url}/{quote(artefact.key, safe='/~')}",
