@@ -12,6 +12,8 @@ from haulier.observe.events import LOOP_DEPENDENCY_AWAY, LOOP_FAILED
 
 log = structlog.get_logger()
 
+CANCEL_AGAIN_S = 0.5
+
 
 @asynccontextmanager
 async def background(*loops: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
@@ -22,9 +24,16 @@ async def background(*loops: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        for task in tasks:
+        await _end(tasks)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel until all are over: redis-py drops a cancel that meets it while it connects."""
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
 
 
 def _log_defect(task: asyncio.Task[None]) -> None:
