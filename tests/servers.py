@@ -1,6 +1,6 @@
 """Real PostgreSQL and Valkey for tests, each in a folder of its own, ended with the block or with the test process."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ PASSWORD = Secret("a-password-for-tests")
 
 
 @asynccontextmanager
-async def running_postgres(folder: Path) -> AsyncIterator[str]:
+async def running_postgres(folder: Path) -> AsyncGenerator[str]:
     """The URL of an empty database; about 1 s. Without fsync, which matters at power loss only."""
     async with Supervisor() as supervisor:
         url = await start_postgres(
@@ -24,7 +24,7 @@ async def running_postgres(folder: Path) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def running_valkey(folder: Path) -> AsyncIterator[str]:
+async def running_valkey(folder: Path) -> AsyncGenerator[str]:
     """The URL of an empty Valkey; about 0.1 s."""
     async with Supervisor() as supervisor:
         url = await start_valkey(supervisor, folder, password=PASSWORD, port=free_port())

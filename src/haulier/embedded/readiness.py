@@ -12,11 +12,17 @@ LAST_LINES = 6
 
 
 async def until_ready(
-    kept: Kept, check: Callable[[], Awaitable[bool]], *, within_s: float = 30.0, deaths: int = 3
+    kept: Kept,
+    check: Callable[[], Awaitable[bool]],
+    *,
+    within_s: float = 30.0,
+    deaths: int = 3,
+    why: Callable[[], str] = lambda: "",
 ) -> None:
     """Return when `check` is true. ConfigurationError after `within_s`, or when the child has died `deaths` times.
 
-    A few deaths are no defect: a killed predecessor's remains can make a first start fail.
+    A few deaths are no defect: a killed predecessor's remains can make a first start fail. `why` says what the last
+    check saw.
     """
     try:
         async with asyncio.timeout(within_s):
@@ -25,7 +31,7 @@ async def until_ready(
                     raise ConfigurationError(problems=_reason(kept, f"ended ({kept.last_words})"))
                 await asyncio.sleep(POLL_S)
     except TimeoutError:
-        raise ConfigurationError(problems=_reason(kept, f"does not answer after {within_s:g} s")) from None
+        raise ConfigurationError(problems=_reason(kept, f"is not ready after {within_s:g} s{why()}")) from None
 
 
 def _reason(kept: Kept, what: str) -> str:
