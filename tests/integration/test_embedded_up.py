@@ -105,8 +105,10 @@ async def test_up_with_servers_of_the_users_own_starts_none_and_stops_cleanly(tm
     assert not {"postgres", "valkey"} & {path.name for path in home.iterdir()}
 
 
-async def test_a_signal_while_starting_stops_what_has_started(tmp_path):
+async def test_an_interrupt_while_starting_stops_what_has_started_even_in_the_background_of_a_script(tmp_path):
     process = await asyncio.create_subprocess_exec(
+        # As a shell starts what a script puts into the background.
+        *("sh", "-c", 'trap "" INT; exec "$@"', "sh"),
         *(sys.executable, "-m", "haulier", "up", "--home", str(tmp_path / "home"), "--port", str(free_port())),
         env=environment(),
         stderr=asyncio.subprocess.PIPE,

@@ -89,8 +89,9 @@ async def up(options: UpOptions, *, say: Say = say_on_stdout, complain: Say = sa
 @contextmanager
 def _on_signals(stop: Callable[[], None]) -> Generator[None]:
     loop = asyncio.get_running_loop()
-    # Under nohup, SIGHUP is ignored and stays so.
-    numbers = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    # Under nohup, SIGHUP is ignored and stays so. Shells let background jobs ignore SIGINT too; `kill -INT` means us.
+    under_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    numbers = [number for number in STOP_SIGNALS if not (under_nohup and number == signal.SIGHUP)]
     for number in numbers:
         loop.add_signal_handler(number, stop)
     try:
