@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from haulier.api import create_app
+from haulier.api.app import create_app
 from haulier.api.services import open_services
 from tests.api_client import ApiClient
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 ARTEFACTS = "artifacts/"
 MAX_SEGMENT_BYTES = 200  # file systems take 255
-_UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f]")
+_UNSAFE = re.compile(r"[/\\#\x00-\x1f\x7f]")
 
 
 def artefact_key(job_id: UUID, attempt: int, file_name: str) -> str:
@@ -30,6 +30,6 @@ def is_ours(key: str) -> bool:
 
 
 def _segment(file_name: str) -> str:
-    """`file_name` as one path segment, without separators and control characters."""
+    """`file_name` as one path segment; obstore's folder store cannot hold `#` before digits."""
     name = _UNSAFE.sub("_", file_name).encode("utf-8", "replace")[:MAX_SEGMENT_BYTES].decode("utf-8", "ignore")
     return name if name.strip(". ") else "file"

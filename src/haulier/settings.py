@@ -17,6 +17,7 @@ from haulier.errors import ConfigurationError
 from haulier.limits import ADMIN, FREE, PREMIUM, Role, RoleLimits, parse_limits
 
 PREFIX = "HAULIER_"
+_CALLABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key has at least 256 bits
 
 
@@ -104,7 +105,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float, _doc("Time running jobs get to finish at shutdown before they are handed back.", ge=0)
     ] = 20.0
     attempt_timeout_s: Annotated[float, _doc("Longest an attempt may take.", ge=1)] = 3_600.0
-    catalogue: Annotated[str, _doc("TOML file of catalogue rules; without it file N is object downloads/N.zip.")] = ""
+    catalogue: Annotated[
+        str, _doc("TOML file of catalogue rules, or module:callable; without it file N is downloads/N.zip.")
+    ] = ""
 
     # preparers
     fetch_max_bytes: Annotated[int, _doc("Largest body that fetch accepts.", ge=1)] = 10 * 2**30
@@ -213,7 +216,7 @@ def _inconsistencies(settings: Settings, need: tuple[str, ...]) -> list[tuple[st
         problems.append(("jwks_url", f"is required for {settings.jwt_algorithm} tokens"))
     if settings.public_url and not re.match(r"https?://[^/]+", settings.public_url):
         problems.append(("public_url", "must be an http:// or https:// address"))
-    if settings.catalogue and not Path(settings.catalogue).is_file():
+    if settings.catalogue and not _CALLABLE.fullmatch(settings.catalogue) and not Path(settings.catalogue).is_file():
         problems.append(("catalogue", f"there is no file {settings.catalogue}"))
     for role in Role:
         try:

@@ -61,6 +61,7 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
             announcements=announcements,
             leadership=await stack.enter_async_context(leadership(settings.database_url)),
             lease_s=settings.lease_s,
+            longest_upload_s=2 * settings.attempt_timeout_s,
             clock=SYSTEM_CLOCK,
         )
         announcements.on_cancel(lambda job_id: running.stop(job_id, Stop.LOST))

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
-from haulier.api import Services
+from haulier.api.services import Services
 from haulier.job import Artefact, Attempt, Failure, Job
 from tests.integration.ledger_steps import claimed
 

@@ -8,8 +8,8 @@ import httpx
 import msgspec
 import pytest
 
-from haulier.api import serve
 from haulier.api.protocol import LIMIT_BYTES
+from haulier.api.serve import serve
 from haulier.embedded.ports import free_port
 from tests.api_client import ApiClient
 

@@ -106,7 +106,7 @@ async def test_orphans_are_swept_and_owned_objects_are_not(ledger, storage, sett
         await storage.write(stored, _once(b"x"), file_name="f", content_type="text/plain")
     await ledger.attempts.complete(await claimed(ledger, job), artefact(key=owned), keep_for=HOUR)
     later = SYSTEM_CLOCK.now() + timedelta(hours=2)
-    assert await sweep_orphans(ledger, storage, now=later) == 1
+    assert await sweep_orphans(ledger, storage, now=later, longest_upload_s=7_200) == 1
     assert await storage.head(owned) is not None
     assert await storage.head(orphan) is None
 
@@ -114,7 +114,7 @@ async def test_orphans_are_swept_and_owned_objects_are_not(ledger, storage, sett
 async def test_a_fresh_upload_is_not_an_orphan_yet(ledger, storage):
     key = f"artifacts/{uuid4()}/1/a.bin"
     await storage.write(key, _once(b"x"), file_name="f", content_type="text/plain")
-    assert await sweep_orphans(ledger, storage, now=SYSTEM_CLOCK.now()) == 0
+    assert await sweep_orphans(ledger, storage, now=SYSTEM_CLOCK.now(), longest_upload_s=7_200) == 0
 
 
 async def test_old_records_are_forgotten(ledger, engine, connection, at):

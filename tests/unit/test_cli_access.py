@@ -22,7 +22,7 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     embedded: Any = ModuleType("haulier.embedded.home")
     embedded.running_environment = lambda _home: dict(RUNNING)
     auth: Any = ModuleType("haulier.api.auth")
-    auth.mint_token = lambda secret, *, user, role, ttl_s, now: f"{user}.{role}.{ttl_s}"
+    auth.mint_token = lambda secret, *, user, role, ttl_s, now, issuer, audience: f"{user}.{role}.{ttl_s}"
     monkeypatch.setitem(sys.modules, "haulier.embedded.home", embedded)
     monkeypatch.setitem(sys.modules, "haulier.api.auth", auth)
     return tmp_path

@@ -21,7 +21,9 @@ def test_unlimited_lifts_a_limit():
     assert parse_limits("quota=unlimited, running=unlimited", default=FREE).quota_per_day is None
 
 
-@pytest.mark.parametrize("text", ["rate", "rate=", "rate=-1", "rate=0", "rate=1.5", "speed=3", "weight=0", "weight=unlimited"])
+@pytest.mark.parametrize(
+    "text", ["rate", "rate=", "rate=-1", "rate=0", "rate=1.5", "speed=3", "weight=0", "weight=unlimited"]
+)
 def test_a_wrong_part_is_named(text):
     with pytest.raises(ValueError, match=text.partition("=")[0]):
         parse_limits(text, default=FREE)

@@ -1,7 +1,4 @@
-"""The HTTP API: `serve` runs it, `create_app` assembles it over services that are open already."""
+"""The HTTP API. `haulier.api.serve` runs it, `haulier.api.app` assembles it over services that are open already.
 
-from haulier.api.app import create_app
-from haulier.api.serve import serve
-from haulier.api.services import Services
-
-__all__ = ["Services", "create_app", "serve"]
+Nothing is imported here, so that `haulier token` does not load a web server.
+"""

@@ -57,10 +57,13 @@ class Claims(msgspec.Struct, frozen=True):
     aud: str | list[str] = ""
 
 
-def mint_token(secret: Secret, *, user: str, role: str, ttl_s: int, now: datetime) -> str:
-    """An HS256 token of `user`, valid for `ttl_s` seconds from `now`."""
+def mint_token(
+    secret: Secret, *, user: str, role: str, ttl_s: int, now: datetime, issuer: str = "", audience: str = ""
+) -> str:
+    """An HS256 token of `user`, valid for `ttl_s` seconds from `now`; `iss` and `aud` when given."""
     issued = int(now.timestamp())
-    claims = {"sub": user, "role": role, "iat": issued, "exp": issued + ttl_s}
+    claims: dict[str, str | int] = {"sub": user, "role": role, "iat": issued, "exp": issued + ttl_s}
+    claims |= {name: value for name, value in (("iss", issuer), ("aud", audience)) if value}
     return encode({"alg": "HS256"}, claims, OctKey.import_key(secret.reveal()), algorithms=["HS256"])
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from haulier.cli.failures import say
 from haulier.cli.home import home_environment, surroundings
 from haulier.cli.options import DEFAULT_HOME, Home
 from haulier.limits import Role
@@ -60,11 +59,17 @@ def token(
         )
     if not loaded.jwt_secret:
         raise ConfigurationError(problems="HAULIER_JWT_SECRET: is required, or --home with a running `haulier up`")
-    if loaded.jwt_issuer or loaded.jwt_audience:
-        say("Note: HAULIER_JWT_ISSUER or HAULIER_JWT_AUDIENCE is set; this token carries neither and will be refused.")
     from haulier.api.auth import mint_token
 
-    made = mint_token(loaded.jwt_secret, user=user, role=role.value, ttl_s=ttl, now=SYSTEM_CLOCK.now())
+    made = mint_token(
+        loaded.jwt_secret,
+        user=user,
+        role=role.value,
+        ttl_s=ttl,
+        now=SYSTEM_CLOCK.now(),
+        issuer=loaded.jwt_issuer,
+        audience=loaded.jwt_audience,
+    )
     sys.stdout.write(f"{made}\n")
 
 
@@ -126,7 +131,13 @@ def _maker(running: dict[str, str], *, user: str) -> Callable[[], str] | None:
 
     def make() -> str:
         return mint_token(
-            Secret(secret), user=user, role=MADE_TOKEN_ROLE.value, ttl_s=MADE_TOKEN_TTL_S, now=SYSTEM_CLOCK.now()
+            Secret(secret),
+            user=user,
+            role=MADE_TOKEN_ROLE.value,
+            ttl_s=MADE_TOKEN_TTL_S,
+            now=SYSTEM_CLOCK.now(),
+            issuer=running.get("HAULIER_JWT_ISSUER", ""),
+            audience=running.get("HAULIER_JWT_AUDIENCE", ""),
         )
 
     return make

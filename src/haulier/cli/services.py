@@ -57,7 +57,7 @@ def api(host: Host = None, port: Port = None) -> None:
     import uvloop
 
     loaded = _configured(tokens=True, host=host, port=port)
-    from haulier.api import serve
+    from haulier.api.serve import serve
 
     uvloop.run(serve(loaded))
 

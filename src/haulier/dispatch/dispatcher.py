@@ -41,6 +41,7 @@ class Dispatcher:
         announcements: Announcements,
         leadership: Leadership,
         lease_s: float,
+        longest_upload_s: float,
         clock: Clock,
     ) -> None:
         self._ledger = ledger
@@ -49,6 +50,7 @@ class Dispatcher:
         self._announcements = announcements
         self._leadership = leadership
         self._lease_s = lease_s
+        self._longest_upload_s = longest_upload_s
         self._clock = clock
         self._nudged = asyncio.Event()
         self._leads_until = float("-inf")
@@ -131,4 +133,4 @@ class Dispatcher:
         await sweep_records(self._ledger, self._engine)
 
     async def _sweep_orphans(self) -> None:
-        await sweep_orphans(self._ledger, self._storage, now=self._clock.now())
+        await sweep_orphans(self._ledger, self._storage, now=self._clock.now(), longest_upload_s=self._longest_upload_s)

@@ -28,9 +28,9 @@ async def expire_artefacts(ledger: Ledger, storage: Storage) -> list[Job]:
     return expired
 
 
-async def sweep_orphans(ledger: Ledger, storage: Storage, *, now: datetime) -> int:
-    """Delete objects under artifacts/ that no running or published attempt owns; how many."""
-    swept, batch = 0, list[ObjectInfo]()
+async def sweep_orphans(ledger: Ledger, storage: Storage, *, now: datetime, longest_upload_s: float) -> int:
+    """Delete objects under artifacts/ that no running or published attempt owns, and halves of uploads; how many."""
+    swept, batch = await storage.sweep_uploads(older_than_s=longest_upload_s), list[ObjectInfo]()
     async for found in storage.list(ARTEFACTS):
         if found.last_modified < now - ORPHAN_AGE:
             batch.append(found)

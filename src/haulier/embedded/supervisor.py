@@ -10,10 +10,7 @@ import structlog
 from haulier.clock import SYSTEM_CLOCK, Clock
 from haulier.embedded.process import Child, Command
 from haulier.errors import ConfigurationError
-
-CHILD_STARTED = "child_started"
-CHILD_DIED = "child_died"
-CHILD_STOPPED = "child_stopped"
+from haulier.observe.events import CHILD_DIED, CHILD_STARTED, CHILD_STOPPED
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0

@@ -16,7 +16,7 @@ import redis.exceptions
 import structlog
 
 from haulier.job import Job
-from haulier.observe.events import ANNOUNCEMENTS_AWAY, ANNOUNCEMENTS_BACK
+from haulier.observe.events import ANNOUNCEMENT_MALFORMED, ANNOUNCEMENTS_AWAY, ANNOUNCEMENTS_BACK
 from haulier.redis_client import redis_client
 from haulier.settings import Secret
 from haulier.tasks import background
@@ -159,7 +159,7 @@ class Announcements:
         try:
             listener(data)
         except (ValueError, msgspec.DecodeError, msgspec.ValidationError):
-            log.warning("announcement_malformed")
+            log.warning(ANNOUNCEMENT_MALFORMED)
 
     # ---- the snapshots kept on the way
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
@@ -53,7 +53,7 @@ class Registry:
                 logger.warning("preparer %s could not be loaded: %s", point.name, broken[point.name])
         return cls(preparers, broken)
 
-    def __iter__(self) -> Iterable[Preparer]:
+    def __iter__(self) -> Iterator[Preparer]:
         return iter(sorted(self._preparers.values(), key=lambda preparer: preparer.name))
 
     def get(self, name: str) -> Preparer:

@@ -63,6 +63,13 @@ class Storage(Protocol):
         """All objects whose key starts with `prefix` (a whole path segment: `artifacts/`), in key order."""
         ...
 
+    async def sweep_uploads(self, *, older_than_s: float) -> int:
+        """Remove what uploads of artefacts that died with their process left; how many. `list` does not show these.
+
+        `older_than_s` must be longer than any upload takes.
+        """
+        ...
+
     async def sign(self, artefact: Artefact, *, job_id: str, expires_s: int) -> str:
         """A URL that downloads `artefact` with its name and type for `expires_s` seconds. Never stored or logged."""
         ...

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from haulier.catalogue import Catalogue
+from haulier.errors import BadRecipe
 from haulier.job import Request
 from haulier.ledger import Attempts
 from haulier.preparers import Result
@@ -11,6 +12,8 @@ from haulier.preparers.registry import Registry
 from haulier.settings import Settings
 from haulier.storage import Storage
 from haulier.work.running import RunningAttempt
+
+MAX_DEPTH = 4  # a batch of archives of archives; deeper nesting is a rule that contains itself
 
 Report = Callable[[int, int | None, str], None]
 Save = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -29,7 +32,9 @@ class Desk:
         checkpoint: Mapping[str, Any] | None,
         report: Report,
         save: Save,
+        depth: int,
     ) -> None:
+        self._depth = depth
         self._workshop = workshop
         self._report = report
         self._save = save
@@ -53,7 +58,11 @@ class Desk:
         await self._save(checkpoint)
 
     async def part(self, file_id: int) -> Result:
-        return await self._workshop.prepare(Request(file_id=file_id), report=_ignore, save=_forget)
+        if self._depth >= MAX_DEPTH:
+            raise BadRecipe(reason=f"file {file_id} is a part of itself, or parts are nested too deep")
+        return await self._workshop.prepare(
+            Request(file_id=file_id), report=_ignore, save=_forget, depth=self._depth + 1
+        )
 
 
 class Workshop:
@@ -66,7 +75,13 @@ class Workshop:
         self.settings = settings
 
     async def prepare(
-        self, request: Request, *, report: Report, save: Save, checkpoint: Mapping[str, Any] | None = None
+        self,
+        request: Request,
+        *,
+        report: Report,
+        save: Save,
+        checkpoint: Mapping[str, Any] | None = None,
+        depth: int = 0,
     ) -> Result:
         """Run the preparer of `request`. Raises UnknownPreparer, BadRecipe, and what preparers raise."""
         recipe = self.catalogue.recipe(request)
@@ -79,6 +94,7 @@ class Workshop:
             checkpoint=checkpoint,
             report=report,
             save=save,
+            depth=depth,
         )
         return await preparer.prepare(desk)
 

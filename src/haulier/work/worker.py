@@ -91,7 +91,7 @@ class Worker:
         except AttemptStopped:
             return Lost()
         except HaulierError as error:
-            log.info("attempt_error", code=error.code, detail=error.detail)
+            log.info(events.ATTEMPT_ERROR, code=error.code, detail=error.detail)
             return outcome_of(error, job=job)
         except Exception as error:
             log.exception(events.ATTEMPT_CRASHED)
