@@ -13,16 +13,22 @@ from haulier.settings import Secret
 CONNECT_TIMEOUT_S = 1.5
 
 
-def redis_client(url: Secret, *, socket_timeout_s: float, decode: bool = False) -> "redis.asyncio.Redis":
+def redis_client(
+    url: Secret, *, socket_timeout_s: float, decode: bool = False, connections: int = 64
+) -> "redis.asyncio.Redis":
     """A client with its own pool; connects when first used.
 
-    `socket_timeout_s` must exceed the longest blocking command. `decode` answers text instead of bytes.
+    `socket_timeout_s` must exceed the longest blocking command. `decode` answers text instead of bytes. More than
+    `connections` calls at a time wait for each other, up to the socket timeout, instead of failing.
     """
-    return redis.asyncio.from_url(
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
         url.reveal(),
+        max_connections=connections,
+        timeout=socket_timeout_s,
         decode_responses=decode,
         socket_timeout=socket_timeout_s,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
         retry_on_error=[],
     )
+    return redis.asyncio.Redis.from_pool(pool)

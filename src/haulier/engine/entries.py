@@ -36,3 +36,22 @@ def handed_of(entry: str) -> Handed | None:
 def data_of(handed: Handed) -> dict[str, Any]:
     """What other readers of the queue (bull-board, the Node package) see."""
     return {"job_id": str(handed.job_id), "handover": handed.handover}
+
+
+def options_of(handed: Handed) -> Any:
+    """The options of one entry."""
+    return OPTIONS | {"jobId": entry_id(handed)}
+
+
+def worker_options(*, prefix: str, name: str, slots: int, lease_s: float) -> dict[str, Any]:
+    """BullMQ's options of a worker. Never with a limiter (gap 2)."""
+    return {
+        "prefix": prefix,
+        "name": name,
+        "concurrency": slots,
+        "lockDuration": round(lease_s * 1_000),
+        "stalledInterval": round(lease_s * 1_000 / 3),
+        "maxStalledCount": 1_000_000,  # gap 9: the ledger counts attempts, BullMQ shall never give up by itself
+        "removeOnComplete": OPTIONS["removeOnComplete"],
+        "removeOnFail": OPTIONS["removeOnFail"],
+    }

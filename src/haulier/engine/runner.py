@@ -1,35 +1,46 @@
-"""The consumer's side of the engine: one BullMQ worker, watched and guarded.
+"""The consumer's side of the engine: BullMQ's worker, supervised, and our handlers beside it.
 
-The numbers of gaps are those of docs/decisions/0006-bullmq.md; each guard here has a test that shows the fault.
+The numbers of gaps are those of docs/decisions/0006-bullmq.md; each guard has a test that shows the fault.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
 import structlog
-from bullmq import UnrecoverableError, Worker
+from bullmq import Job, UnrecoverableError
+from bullmq.custom_errors import DelayedError
 
-from haulier.engine.entries import OPTIONS, QUEUE, handed_of
+from haulier.clock import SYSTEM_CLOCK, Clock
+from haulier.engine.contact import Contact, RunnerState
+from haulier.engine.entries import handed_of, worker_options
+from haulier.engine.guarded import GuardedWorker
 from haulier.job import Handed
-from haulier.observe.events import ENGINE_ERROR, ENGINE_RESTARTED
+from haulier.observe.events import ENGINE_RESTARTED
 from haulier.redis_client import redis_client
 from haulier.settings import Secret
+from haulier.tasks import background
 
 log = structlog.get_logger()
 
-BLOCK_S = 2  # below the socket timeout (gap 1): an idle wait never looks like a dead connection
 SOCKET_TIMEOUT_S = 5.0
+CONNECTIONS = 16
 RESTART_S = (0.2, 2.0)
-CLOSE_S = 5.0
+LOOK_S = 1.0
+STUCK_S = 15.0  # above the longest honest silence: connecting and one call, each up to its timeout
+SETTLE_S = 5.0
 
 Handle = Callable[[Handed], Awaitable[None]]
 
 
 class GivenUp(Exception):
     """A handler's way to say that the job has failed for good: bull-board lists the entry as failed, with this text."""
+
+
+class LoopStuck(Exception):
+    """BullMQ's loop has neither taken nor asked for a job although a slot is free."""
 
 
 class Runner:
@@ -45,27 +56,20 @@ class Runner:
         lease_s: float,
         handle: Handle,
         lost: Callable[[UUID], None],
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._url = url
         self._handle = handle
         self._lost = lost
-        self._options: dict[str, Any] = {
-            "prefix": prefix,
-            "name": name,
-            "concurrency": slots,
-            "autorun": False,
-            "drainDelay": BLOCK_S,
-            "lockDuration": round(lease_s * 1_000),
-            "stalledInterval": round(lease_s * 1_000 / 3),
-            "maxStalledCount": 1_000_000,  # gap 9: the ledger counts attempts, BullMQ shall never give up by itself
-            "runRetryDelay": round(RESTART_S[1] * 500),
-            "removeOnComplete": OPTIONS["removeOnComplete"],
-            "removeOnFail": OPTIONS["removeOnFail"],
-        }
-        self._worker: Worker | None = None
-        self._handlers: set[asyncio.Task[None]] = set()
+        self._clock = clock
+        self._options = worker_options(prefix=prefix, name=name, slots=slots, lease_s=lease_s)
+        self._slots = asyncio.Semaphore(slots)
+        self._contact = Contact(clock)
+        self._doubtful: set[str] = set()
+        self._worker: GuardedWorker | None = None
+        self._handlers: dict[Handed, asyncio.Task[None]] = {}
         self._taking = True
-        self.last_error: str | None = None
+        self._ending = False
 
     @classmethod
     @asynccontextmanager
@@ -79,79 +83,83 @@ class Runner:
         lease_s: float,
         handle: Handle,
         lost: Callable[[UUID], None] = lambda _: None,
-    ) -> AsyncIterator["Runner"]:
-        """Take jobs and run `handle` for each during the block.
+    ) -> AsyncGenerator["Runner"]:
+        """Take jobs and run `handle` for each during the block. Opens although Redis is away.
 
-        Whatever `handle` raises ends that entry only; GivenUp marks it as failed. `lost` is told when BullMQ no longer
-        holds a job for us (gap 5). At the end nothing more is taken, and running handlers are cancelled and awaited.
+        Whatever `handle` raises ends that entry only; GivenUp marks it as failed. Handlers go on through outages; an
+        entry that comes back meanwhile joins the handler that already runs. `lost` is told when BullMQ no longer holds
+        a job for us (gap 5). At the end nothing more is taken, running handlers are cancelled and awaited, and their
+        entries go back to the queue.
         """
         runner = cls(url, prefix=prefix, name=name, slots=slots, lease_s=lease_s, handle=handle, lost=lost)
-        supervision = asyncio.create_task(runner._supervise())
-        try:
-            yield runner
-        finally:
-            await runner.stop_taking()
-            await runner._cancel_handlers()
-            await runner._close()
-            supervision.cancel()
-            await asyncio.gather(supervision, return_exceptions=True)
+        async with background(runner._supervise()):
+            try:
+                yield runner
+            finally:
+                await runner._wind_up()
+
+    @property
+    def state(self) -> RunnerState:
+        """For health: whether jobs are being taken, and if not why and since when."""
+        return self._contact.state
 
     @property
     def healthy(self) -> bool:
-        """Whether BullMQ's loop runs, and its last contact with Redis did not fail."""
-        return self._worker is not None and self._worker.running and self.last_error is None
+        """Whether Redis answered the last call, and jobs are being taken."""
+        return self.state.running
 
     async def stop_taking(self) -> None:
         """Take no more jobs; running handlers go on and keep their locks."""
         self._taking = False
-        if self._worker is not None and not self._worker.paused:
+        self._contact.stopped()
+        if self._worker is not None:
             await self._worker.pause(do_not_wait_active=True)
 
     # ---- supervision (gap 7: BullMQ's loop ends on errors and is not started again)
 
     async def _supervise(self) -> None:
-        wait_s = RESTART_S[0]
+        pause_s = RESTART_S[0]
         while self._taking:
-            started = asyncio.get_running_loop().time()
-            await self._run_once()
-            if not self._taking:
-                return
-            if asyncio.get_running_loop().time() - started > RESTART_S[1]:
-                wait_s = RESTART_S[0]
-            log.warning(ENGINE_RESTARTED, error=self.last_error)
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, RESTART_S[1])
+            began_s = self._clock.monotonic()
+            await self._live()
+            if self._clock.monotonic() - began_s > RESTART_S[1]:
+                pause_s = RESTART_S[0]
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, RESTART_S[1])
 
-    async def _run_once(self) -> None:
-        client = redis_client(self._url, socket_timeout_s=SOCKET_TIMEOUT_S, decode=True)
-        worker = self._worker = Worker(QUEUE, self._process, self._options | {"connection": client})
-        worker.on("error", _quiet(self._failed))
-        worker.on("lockRenewalFailed", _quiet(self._locks_lost))
-        worker.on("active", _quiet(lambda *_: self._well()))
+    async def _live(self) -> None:
+        """One worker of BullMQ's from its start to its death. Handlers that run when it dies go on."""
+        client = redis_client(self._url, socket_timeout_s=SOCKET_TIMEOUT_S, decode=True, connections=CONNECTIONS)
         try:
             await client.ping()  # pyright: ignore[reportGeneralTypeIssues]
-            self._well()
-            await worker.run()
+            self._contact.well()
+            self._worker = GuardedWorker(
+                self._process, self._options, client=client, contact=self._contact, doubtful=self._doubtful
+            )
+            self._worker.on("lockRenewalFailed", self._locks_lost)
+            if not self._taking:
+                return
+            await self._watch(self._worker)
         except Exception as error:
-            self._failed(error)
+            self._contact.failed(error)
+            if self._worker is not None:
+                log.warning(ENGINE_RESTARTED, error=type(error).__name__)
         finally:
+            self._worker = None
             with suppress(Exception):
                 await client.aclose()
 
-    async def _close(self) -> None:
-        if self._worker is None:
-            return
+    async def _watch(self, worker: GuardedWorker) -> None:
+        """Run BullMQ's loop until it ends, or has been silent for so long that it must be stuck."""
+        run = asyncio.create_task(worker.run())
         try:
-            await asyncio.wait_for(self._worker.close(), CLOSE_S)
-        except Exception as error:
-            log.warning(ENGINE_ERROR, error=type(error).__name__)
-
-    def _well(self) -> None:
-        self.last_error = None
-
-    def _failed(self, error: BaseException, *_: Any) -> None:
-        self.last_error = type(error).__name__
-        log.warning(ENGINE_ERROR, error=self.last_error, detail=str(error)[:200])
+            while not run.done():
+                await asyncio.wait({run}, timeout=LOOK_S)
+                if self._taking and self._contact.silent_s > STUCK_S and not self._slots.locked():
+                    raise LoopStuck
+            run.result()
+        finally:
+            await worker.end(run)
 
     def _locks_lost(self, entries: list[str]) -> None:
         for entry in entries:
@@ -160,46 +168,53 @@ class Runner:
 
     # ---- one entry
 
-    async def _process(self, entry: Any, _token: str) -> None:
-        """Run the handler in a child task: a CancelledError out of here would end BullMQ's whole loop (gap 3)."""
-        handed = handed_of(entry.id)
+    async def _process(self, entry: Job, token: str) -> None:
+        """Await the handler in a task of its own: a CancelledError out of here ends BullMQ's whole loop (gap 3)."""
+        handed = handed_of(str(entry.id))
         if handed is None:
             raise UnrecoverableError("not an entry of Haulier's")
-        task = asyncio.ensure_future(self._handle(handed))
-        self._handlers.add(task)
-        task.add_done_callback(self._handlers.discard)
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            task.cancel()
-            await asyncio.wait({task})
-            raise
-        _end(task)
+        handler = self._handlers.get(handed)
+        if handler is None and not self._taking:
+            await self._return(entry, token)
+        if handler is None:
+            handler = self._handlers[handed] = asyncio.create_task(self._run(handed))
+            handler.add_done_callback(lambda _: self._handlers.pop(handed))
+        await asyncio.wait({handler})  # cancelled, we leave the handler alone: BullMQ's loop is over, not the job
+        self._contact.sign()
+        if self._ending and handler.cancelled():
+            await self._return(entry, token)
+        _end(handler)
 
-    async def _cancel_handlers(self) -> None:
-        for task in self._handlers:
-            task.cancel()
-        if self._handlers:
-            await asyncio.wait(self._handlers)
+    async def _run(self, handed: Handed) -> None:
+        async with self._slots:  # a handler that outlived its loop still holds its slot
+            await self._handle(handed)
+
+    async def _return(self, entry: Any, token: str) -> None:
+        """Give the entry back to the queue for another worker, and tell BullMQ that it is dealt with."""
+        if self._worker is not None:
+            await self._worker.put_back(entry.id, token)
+        raise DelayedError
+
+    # ---- the end
+
+    async def _wind_up(self) -> None:
+        self._ending = True
+        await self.stop_taking()
+        handlers = set(self._handlers.values())
+        for handler in handlers:
+            handler.cancel()
+        if handlers:
+            await asyncio.wait(handlers)
+        if self._worker is not None and self._worker.processing:  # BullMQ writes down how the entries ended
+            await asyncio.wait(self._worker.processing, timeout=SETTLE_S)
 
 
-def _end(task: "asyncio.Future[None]") -> None:
-    if task.cancelled():
+def _end(handler: "asyncio.Task[None]") -> None:
+    """Return for a completed entry, raise for a failed one."""
+    if handler.cancelled():
         raise UnrecoverableError("cancelled")
-    error = task.exception()
+    error = handler.exception()
     if isinstance(error, GivenUp):
         raise UnrecoverableError(str(error))
     if error is not None:
         raise UnrecoverableError(type(error).__name__) from error
-
-
-def _quiet(listener: Callable[..., None]) -> Callable[..., None]:
-    """A listener that never raises: one that does ends lock renewal or the whole loop (gap 4)."""
-
-    def guarded(*arguments: Any) -> None:
-        try:
-            listener(*arguments)
-        except Exception:
-            log.exception(ENGINE_ERROR)
-
-    return guarded
