@@ -108,7 +108,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     catalogue: Annotated[
         str, _doc("TOML file of catalogue rules, or module:callable; without it file N is downloads/N.zip.")
     ] = ""
-
     # preparers
     fetch_max_bytes: Annotated[int, _doc("Largest body that fetch accepts.", ge=1)] = 10 * 2**30
     fetch_timeout_s: Annotated[float, _doc("Longest that fetch waits for an origin's next bytes.", gt=0)] = 30.0

@@ -1,4 +1,4 @@
-"""A worker process inside the test: the real worker, dispatcher, engine and stores, with preparers of the test's own."""
+"""A worker process inside the test: real worker, dispatcher, engine and stores, preparers of the test's own."""
 
 import asyncio
 import time
