@@ -7,6 +7,7 @@ failure is raised once, and whoever calls decides what may be repeated.
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
 
 from haulier.settings import Secret
 
@@ -30,5 +31,8 @@ def redis_client(
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
         retry_on_error=[],
+        # On by default in redis-py 8, they switch off the check that a pooled connection is still open: after a
+        # restart of Redis, each pooled connection would fail one command.
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     return redis.asyncio.Redis.from_pool(pool)

@@ -11,6 +11,7 @@ from haulier.observe.events import ENGINE_ERROR
 log = structlog.get_logger()
 
 STARTING = "The engine was not reached yet."
+STOPPED = "No more jobs are taken."
 
 
 class RunnerState(msgspec.Struct, frozen=True):
@@ -22,35 +23,38 @@ class RunnerState(msgspec.Struct, frozen=True):
 
 
 class Contact:
-    """The outcome of the last call to Redis, and when it was."""
+    """The outcome of the last call to Redis, and when BullMQ's loop last did something."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._seen_s = clock.monotonic()
+        self._stopped = False
         self.state = RunnerState(running=False, error=STARTING, since=clock.now())
 
     def well(self) -> None:
         """Redis answered."""
-        self.sign()
-        if not self.state.running:
+        if not self.state.running and not self._stopped:
             self.state = RunnerState(running=True, error="", since=self._clock.now())
 
     def failed(self, error: BaseException) -> None:
-        """A call failed. Logged when it is the first failure or another one than before, not ten times a second."""
-        self.sign()
+        """A call failed. Logged once for an outage, not ten times a second."""
+        if self._stopped:
+            return
         sentence = f"{type(error).__name__}: {str(error)[:200]}"
-        if self.state.running or self.state.error in ("", STARTING):
+        if self.state.running or self.state.error == STARTING:
             log.warning(ENGINE_ERROR, error=type(error).__name__, detail=str(error)[:200])
             self.state = RunnerState(running=False, error=sentence, since=self._clock.now())
         elif self.state.error != sentence:
             self.state = RunnerState(running=False, error=sentence, since=self.state.since)
 
     def stopped(self) -> None:
-        """No jobs are taken any more, on purpose."""
-        self.state = RunnerState(running=False, error="The runner was stopped.", since=self._clock.now())
+        """No jobs are taken any more, on purpose; what comes later changes nothing."""
+        if not self._stopped:
+            self._stopped = True
+            self.state = RunnerState(running=False, error=STOPPED, since=self._clock.now())
 
     def sign(self) -> None:
-        """BullMQ's loop did something."""
+        """BullMQ's loop did something, whether it succeeded or not."""
         self._seen_s = self._clock.monotonic()
 
     @property

@@ -116,6 +116,8 @@ class GuardedWorker(Worker):
             self._contact.failed(error)
             await asyncio.sleep(PAUSE_S)
             return None
+        finally:
+            self._contact.sign()
         self._contact.well()
         if self._doubtful and (self._reclaiming is None or self._reclaiming.done()):
             self._reclaiming = asyncio.create_task(self._reclaim())

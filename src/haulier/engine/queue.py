@@ -95,7 +95,9 @@ class Engine:
         return {handed for handed, (added, ended) in zip(jobs, answers, strict=True) if added and not ended}
 
     async def remove(self, handed: Handed) -> bool:
-        """Take a waiting entry out; False when it is not there or is being worked on."""
+        """Take a waiting entry out; False when it is not there, has ended, or is being worked on."""
+        if not await self.present([handed]):  # BullMQ says 1 for what it does not know, and removes what has ended
+            return False
         async with _answered():
             return bool(await self._queue.remove(entry_id(handed)))
 

@@ -17,8 +17,9 @@ from haulier.clock import SYSTEM_CLOCK, Clock
 from haulier.engine.contact import Contact, RunnerState
 from haulier.engine.entries import handed_of, worker_options
 from haulier.engine.guarded import GuardedWorker
+from haulier.errors import HaulierError
 from haulier.job import Handed
-from haulier.observe.events import ENGINE_RESTARTED
+from haulier.observe.events import ENGINE_ERROR, ENGINE_RESTARTED
 from haulier.redis_client import redis_client
 from haulier.settings import Secret
 from haulier.tasks import background
@@ -37,6 +38,10 @@ Handle = Callable[[Handed], Awaitable[None]]
 
 class GivenUp(Exception):
     """A handler's way to say that the job has failed for good: bull-board lists the entry as failed, with this text."""
+
+
+class LoopEnded(Exception):
+    """BullMQ's loop ended by itself."""
 
 
 class LoopStuck(Exception):
@@ -137,6 +142,9 @@ class Runner:
                 self._process, self._options, client=client, contact=self._contact, doubtful=self._doubtful
             )
             self._worker.on("lockRenewalFailed", self._locks_lost)
+            self._worker.on("locksRenewed", self._locks_renewed)
+            self._worker.on("error", self._error)
+            self._contact.sign()
             if not self._taking:
                 return
             await self._watch(self._worker)
@@ -157,9 +165,18 @@ class Runner:
                 await asyncio.wait({run}, timeout=LOOK_S)
                 if self._taking and self._contact.silent_s > STUCK_S and not self._slots.locked():
                     raise LoopStuck
-            run.result()
+            raise LoopEnded from (None if run.cancelled() else run.exception())
         finally:
             await worker.end(run)
+
+    def _locks_renewed(self, _: object) -> None:
+        self._contact.well()
+
+    def _error(self, error: Exception, *_: Any) -> None:
+        if self._worker is not None and self._worker.isConnectionError(error):
+            self._contact.failed(error)
+        else:
+            log.warning(ENGINE_ERROR, error=type(error).__name__, detail=str(error)[:200])
 
     def _locks_lost(self, entries: list[str]) -> None:
         for entry in entries:
@@ -178,7 +195,7 @@ class Runner:
             await self._return(entry, token)
         if handler is None:
             handler = self._handlers[handed] = asyncio.create_task(self._run(handed))
-            handler.add_done_callback(lambda _: self._handlers.pop(handed))
+            handler.add_done_callback(lambda ended: self._ended(handed, ended))
         await asyncio.wait({handler})  # cancelled, we leave the handler alone: BullMQ's loop is over, not the job
         self._contact.sign()
         if self._ending and handler.cancelled():
@@ -188,6 +205,13 @@ class Runner:
     async def _run(self, handed: Handed) -> None:
         async with self._slots:  # a handler that outlived its loop still holds its slot
             await self._handle(handed)
+
+    def _ended(self, handed: Handed, handler: "asyncio.Task[None]") -> None:
+        del self._handlers[handed]
+        error = None if handler.cancelled() else handler.exception()
+        if error is not None and not isinstance(error, GivenUp):
+            detail = None if isinstance(error, HaulierError) else error
+            log.warning(ENGINE_ERROR, job_id=str(handed.job_id), error=type(error).__name__, exc_info=detail)
 
     async def _return(self, entry: Any, token: str) -> None:
         """Give the entry back to the queue for another worker, and tell BullMQ that it is dealt with."""
