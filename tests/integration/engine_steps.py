@@ -18,6 +18,8 @@ from haulier.job import Handed, new_job_id
 from haulier.redis_client import redis_client
 from haulier.settings import Secret
 
+OPTIONS = ("--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction")
+
 
 def handed(handover: int = 1) -> Handed:
     """A hand-over of a job that never was."""
@@ -72,8 +74,7 @@ class Valkey:
         self._child = await Child.start(
             Command(
                 name="valkey",
-                argv=(str(get_binary_path()), "--port", str(self._port), "--bind", "127.0.0.1", "--save", "")
-                + ("--appendonly", "yes", "--maxmemory-policy", "noeviction"),
+                argv=(str(get_binary_path()), "--port", str(self._port), *OPTIONS),
                 environ={"PATH": os.defpath},
                 folder=self._folder,
                 log=self._folder.parent / "valkey.log",

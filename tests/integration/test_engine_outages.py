@@ -1,0 +1,217 @@
+"""Gap 7: BullMQ's worker does not come back after outages by itself. Ours does, without a restart of the process.
+
+Each test has a Valkey of its own. Waits on a real clock are outages; they must outlast the timeouts they are about.
+"""
+
+import asyncio
+import signal
+import time
+
+import pytest
+
+from haulier.embedded.ports import free_port
+from haulier.engine import Engine, Runner, runner
+from haulier.settings import Secret
+from tests.integration.engine_steps import Book, Look, Valkey, handed, opened, until
+
+PREFIX = "{haulier}"
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+async def valkey(tmp_path):
+    valkey = Valkey(tmp_path / "valkey")
+    await valkey.start()
+    yield valkey
+    await valkey.close()
+
+
+@pytest.fixture
+async def engine(valkey):
+    async with Engine.open(valkey.url, prefix=PREFIX) as engine:
+        yield engine
+
+
+@pytest.fixture
+async def look(valkey):
+    async with opened(valkey.url) as client:
+        yield Look(client, prefix=PREFIX)
+
+
+def run(valkey, handle, *, slots=4, lease_s=15):
+    return Runner.open(valkey.url, prefix=PREFIX, name="test", slots=slots, lease_s=lease_s, handle=handle)
+
+
+@pytest.mark.parametrize("keeps_data", [True, False])
+async def test_gap_7_work_resumes_by_itself_after_redis_was_killed(valkey, engine, keeps_data):
+    book = Book()
+    async with run(valkey, book) as runner:
+        await engine.hand_over([handed()])
+        await until(lambda: book.finished)
+        await valkey.kill()
+        await until(lambda: not runner.healthy)
+        assert "Error" in runner.state.error
+        await asyncio.sleep(7)  # longer than each timeout: blocking 2 s, connecting 1.5 s, socket 5 s
+        if not keeps_data:
+            valkey.forget()
+        await valkey.start()
+        job = handed()
+        await engine.hand_over([job])
+        assert await until(lambda: book.finished[-1] == job) < 3
+        assert runner.healthy
+
+
+async def test_gap_7_what_waited_before_the_kill_is_run_after_it(valkey, engine):
+    first, second, book = handed(), handed(), Book(hold=True)
+    async with run(valkey, book, slots=1):
+        await engine.hand_over([first, second])
+        await until(lambda: book.started == [first])
+        await asyncio.sleep(1.1)  # the append-only file is synced each second
+        await valkey.kill()
+        book.hold.set()
+        await until(lambda: book.finished == [first])
+        await valkey.start()
+        await until(lambda: second in book.finished, within_s=10)
+
+
+async def test_gap_7_handlers_go_on_through_an_outage_and_their_entries_are_completed(valkey, engine, look):
+    job, book = handed(), Book(hold=True)
+    async with run(valkey, book, lease_s=30):
+        await engine.hand_over([job])
+        await until(lambda: book.started == [job])
+        await asyncio.sleep(1.1)  # the append-only file is synced each second
+        await valkey.kill()
+        await asyncio.sleep(1)
+        await valkey.start()
+        assert not book.cancelled
+        book.hold.set()
+        await until(lambda: _is(look, job, "completed"))
+    assert book.started == [job]
+
+
+async def test_gap_7_a_stopped_server_is_noticed_and_work_resumes_within_seconds_of_its_going_on(valkey, engine):
+    book = Book()
+    async with run(valkey, book) as runner:
+        await until(lambda: runner.healthy)
+        valkey.signal(signal.SIGSTOP)
+        await until(lambda: not runner.healthy)  # after the socket timeout of 5 s
+        valkey.signal(signal.SIGCONT)
+        job = handed()
+        await engine.hand_over([job])
+        assert await until(lambda: book.finished == [job]) < 5
+
+
+async def test_gap_7_jobs_whose_fetches_hung_in_a_stopped_server_are_not_lost(valkey, engine, look):
+    jobs, book = [handed() for _ in range(8)], Book()
+    async with run(valkey, book, lease_s=600) as runner:
+        await until(lambda: runner.healthy)
+        valkey.signal(signal.SIGSTOP)
+        began = time.monotonic()
+        # Fetches that the server will carry out when it goes on, for a worker that has given up on the answers.
+        worker = runner._worker
+        hung = [asyncio.create_task(worker._fetched(f"{worker.id}:hung{n}")) for n in range(3)]
+        worker.drained = False
+        await asyncio.wait(hung)
+        assert time.monotonic() - began < 8
+        valkey.signal(signal.SIGCONT)
+        await engine.hand_over(jobs)
+        await until(lambda: len(book.finished) == 8)
+        assert await look.client.llen(look.key("active")) == 0
+
+
+async def test_gap_7_a_runner_opens_without_redis_and_starts_when_it_comes(tmp_path):
+    valkey, book, job = Valkey(tmp_path / "late"), Book(), handed()
+    try:
+        async with run(valkey, book) as runner, Engine.open(valkey.url, prefix=PREFIX) as engine:
+            await asyncio.sleep(0.5)
+            assert runner.healthy is False
+            await valkey.start()
+            await engine.hand_over([job])
+            assert await until(lambda: book.finished == [job]) < 5
+    finally:
+        await valkey.close()
+
+
+async def test_gap_7_a_loop_that_ended_is_started_again_and_running_handlers_stay(valkey, engine, look):
+    running, later, book = handed(), handed(), Book(hold=True)
+    async with run(valkey, book, lease_s=1) as runner:
+        await engine.hand_over([running])
+        await until(lambda: book.started == [running])
+        first = runner._worker
+        for task in list(first.processing):
+            task.cancel()  # what a CancelledError out of a processor does to BullMQ's loop
+        await until(lambda: runner._worker not in (first, None))
+        await engine.hand_over([later])
+        await until(lambda: later in book.started)
+        # The old lock runs out, the entry comes back, and joins its handler.
+        await until(lambda: _locked_by(look, running, runner._worker.id), within_s=5)
+        book.hold.set()
+        await until(lambda: _is(look, running, "completed"))
+    assert not book.cancelled
+    assert book.started == [running, later]
+
+
+async def test_gap_7_a_watchdog_restarts_a_loop_that_is_stuck(valkey, engine, monkeypatch):
+    monkeypatch.setattr(runner, "STUCK_S", 0.5)
+    monkeypatch.setattr(runner, "LOOK_S", 0.1)
+    book, job = Book(), handed()
+    async with run(valkey, book) as running:
+        await until(lambda: running.healthy)
+        stuck = running._worker
+        stuck.backend.waitForJob = lambda _: asyncio.Event().wait()
+        await until(lambda: running._worker not in (stuck, None))
+        await engine.hand_over([job])
+        await until(lambda: book.finished == [job])
+
+
+async def test_a_busy_runner_is_not_taken_for_stuck(valkey, engine, monkeypatch):
+    monkeypatch.setattr(runner, "STUCK_S", 0.3)
+    monkeypatch.setattr(runner, "LOOK_S", 0.05)
+    book = Book(hold=True)
+    async with run(valkey, book, slots=1) as running:
+        await engine.hand_over([handed()])
+        await until(lambda: book.started)
+        worker = running._worker
+        await asyncio.sleep(0.8)
+        assert running._worker is worker
+        book.hold.set()
+
+
+async def test_leaving_while_redis_is_away_ends_within_seconds(valkey, engine):
+    book = Book(hold=True)
+    async with run(valkey, book):
+        await engine.hand_over([handed()])
+        await until(lambda: book.started)
+        await valkey.kill()
+        await asyncio.sleep(0.5)
+        began = time.monotonic()
+    assert time.monotonic() - began < 3
+    assert len(book.cancelled) == 1
+
+
+async def test_leaving_while_redis_hangs_ends_within_seconds(valkey, engine):
+    book = Book(hold=True)
+    async with run(valkey, book):
+        await engine.hand_over([handed()])
+        await until(lambda: book.started)
+        valkey.signal(signal.SIGSTOP)
+        began = time.monotonic()
+    assert time.monotonic() - began < 12
+    assert len(book.cancelled) == 1
+
+
+async def test_a_runner_that_never_reached_redis_closes_at_once():
+    url = Secret(f"redis://127.0.0.1:{free_port()}/0")
+    began = time.monotonic()
+    async with Runner.open(url, prefix=PREFIX, name="test", slots=2, lease_s=15, handle=Book()):
+        await asyncio.sleep(0.1)
+    assert time.monotonic() - began < 2
+
+
+async def _is(look: Look, job, state: str) -> bool:
+    return await look.state(job) == state
+
+
+async def _locked_by(look: Look, job, worker: str) -> bool:
+    return (await look.lock(job) or "").startswith(worker)
