@@ -56,7 +56,6 @@ class Dispatcher:
         self._leads_until = float("-inf")
         self._leads = False
         now_s = clock.monotonic()
-        # Leases that could not be renewed while the ledger (or its leader) was away get one lease of patience.
         self._duties: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
             ("end_lost", END_LOST_S, self._end_lost),
             ("reconcile", RECONCILE_S, self._reconcile),
@@ -89,6 +88,7 @@ class Dispatcher:
         self._leads_until = now_s + LEAD_CHECK_S
         if self._leads and not led_before:
             log.info(DISPATCH_LEADING)
+            # Workers could not renew their leases while the ledger was away: they get one lease of patience.
             self._due["end_lost"] = now_s + self._lease_s
         return self._leads
 
@@ -102,7 +102,6 @@ class Dispatcher:
                 await duty()
             except Unavailable as error:
                 log.warning(LOOP_DEPENDENCY_AWAY, loop=name, code=error.code)
-                self._due[name] = self._clock.monotonic() + interval_s
 
     async def _pause(self, *, busy: bool) -> None:
         await asyncio.sleep(SHORTEST_WAIT_S)
