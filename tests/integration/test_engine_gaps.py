@@ -185,7 +185,7 @@ async def test_an_entry_that_comes_back_while_its_handler_runs_joins_it(engine, 
 async def test_an_entry_whose_fetch_was_never_answered_comes_back_long_before_its_lock_runs_out(engine, run, look):
     job, book = handed(), Book()
     async with run(book, lease_s=600) as runner:
-        await until(lambda: runner.healthy)
+        await until(lambda: runner.healthy and runner._worker.drained)  # the first round of fetches is over
         worker = runner._worker
         fetch, cuts = worker.backend.moveToActive, []
 
