@@ -27,8 +27,7 @@ def node_packages():
     with (NODE / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (NODE / "node_modules/bullmq/package.json").exists():
-            # `npm ci` of npm 11 refuses a lock without other platforms' optional packages; this takes its versions too.
-            install = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--silent"]
+            install = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
             subprocess.run(install, cwd=NODE, check=True, timeout=150)
 
 
