@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
@@ -162,7 +162,7 @@ def load(environ: Mapping[str, str] | None = None, *, need: tuple[str, ...] = ()
             try:
                 values[field.name] = msgspec.convert(raw[field.name], field.type, strict=False, dec_hook=_decode)
             except msgspec.ValidationError as error:
-                problems.append(f"{variable(field.name)}: {_plain(str(error))}")
+                problems.append(f"{variable(field.name)}: {_plain(str(error), field.type)}")
     settings = Settings(**values)
     problems += [f"{variable(name)}: {text}" for name, text in _inconsistencies(settings, need)]
     if problems:
@@ -176,9 +176,18 @@ def _decode(kind: type, value: Any) -> Any:
     raise NotImplementedError(kind)
 
 
-def _plain(message: str) -> str:
-    """msgspec's sentence without its Python words."""
-    return message.replace("`", "").replace("Expected ", "expected ")
+_KINDS = {"int": "must be a whole number", "float": "must be a number", "bool": "must be true or false"}
+
+
+def _plain(message: str, annotated: Any) -> str:
+    """msgspec's sentence without its Python words: `Expected `int`, got `str`` is `must be a whole number`."""
+    choices = get_args(annotated)[0]
+    if get_origin(choices) is Literal:
+        return f"must be one of {', '.join(get_args(choices))}"
+    kind = re.fullmatch(r"Expected `(\w+)`, got `str`", message)
+    if kind and kind[1] in _KINDS:
+        return _KINDS[kind[1]]
+    return re.sub(r"^Expected (?:`(?:int|float|str)` )?", "must be ", message).replace("`", "")
 
 
 def _scheme(*allowed: str) -> Callable[[str], str | None]:

@@ -39,6 +39,20 @@ def test_every_wrong_variable_is_named_at_once():
     assert all(name in text for name in ("HAULIER_PORT", "HAULIER_LEASE_S", "HAULIER_LIMITS_FREE"))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("HAULIER_PORT", "many", "must be a whole number"),
+        ("HAULIER_LEASE_S", "abc", "must be a number"),
+        ("HAULIER_DOCS", "perhaps", "must be true or false"),
+        ("HAULIER_CONCURRENCY", "0", "must be >= 1"),
+        ("HAULIER_LOG_LEVEL", "loud", "must be one of debug, info, warning, error"),
+    ],
+)
+def test_a_wrong_value_is_explained_without_python_words(name, value, sentence):
+    assert problems({name: value}) == f"{name}: {sentence}"
+
+
 def test_a_needed_variable_that_is_missing_is_named():
     assert "HAULIER_DATABASE_URL" in problems({}, need=("database_url",))
 
