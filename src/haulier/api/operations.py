@@ -59,8 +59,8 @@ async def ready(_: Exchange, services: Services) -> Answer:
     return json_answer(answer, status=503 if answer.status == "unready" else 200)
 
 
-PREFER_ASYNC = Header("Prefer", "`respond-async` asks for 202 and a Location.")
-PREFER_WAIT = Header("Prefer", f"`wait=N` is the same as the query parameter wait; at most {LONGEST_WAIT_S}.")
+PREFER_ASYNC = Header("Prefer", "respond-async asks for 202 and a Location.")
+PREFER_WAIT = Header("Prefer", f"wait=N is the same as the query parameter wait; at most {LONGEST_WAIT_S}.")
 IDEMPOTENCY_KEY = Header(
     "Idempotency-Key", "1 to 200 visible ASCII characters. The same key and body get the same job for a day."
 )
