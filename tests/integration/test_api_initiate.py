@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from haulier.clock import SYSTEM_CLOCK
 from haulier.job import Handed
 from tests.integration.api_steps import completed, failed
 
@@ -152,11 +153,18 @@ async def test_a_minute_allows_as_many_requests_as_the_role_says(api):
     assert (await api.post(INITIATE, {"file_id": 70_100}, user="bert")).status_code == 200
 
 
+def minutes_to_one_o_clock() -> float:
+    """Minutes until 01:00 UTC of the next day."""
+    now = SYSTEM_CLOCK.now()
+    return 25 * 60 - (now.hour * 60 + now.minute + now.second / 60)
+
+
 async def test_a_day_allows_as_many_jobs_as_the_role_says(api, at):
+    morning = minutes_to_one_o_clock()  # the quota's day is the UTC day: the test must not run across midnight
     for number in range(50):
-        await at(minutes=2 * (number // 10))
+        await at(minutes=morning + 2 * (number // 10))
         await api.initiate(70_000 + number)
-    await at(minutes=12)
+    await at(minutes=morning + 12)
     refused = await api.post(INITIATE, {"file_id": 71_000})
     assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
     assert 1 <= int(refused.headers["retry-after"]) <= 86_400
