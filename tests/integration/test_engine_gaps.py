@@ -1,6 +1,8 @@
 """The known gaps of bullmq 3.4.4, each closed. Their numbers are those of docs/decisions/0006-bullmq.md.
 
 Waits on a real clock are BullMQ's and Redis's own times (blocking, locks); each is as short as shows the fault.
+Elsewhere: gap 2 in tests/unit/test_engine_entries.py, gap 6 in test_live.py and test_worker.py, gap 7 in
+test_engine_outages.py, the rest of gap 10 in test_engine_cluster.py.
 """
 
 import asyncio

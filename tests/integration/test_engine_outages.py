@@ -5,13 +5,10 @@ Each test has a Valkey of its own. Waits on a real clock are outages; they must 
 
 import asyncio
 import signal
-import time
 
 import pytest
 
-from haulier.embedded.ports import free_port
 from haulier.engine import Engine, Runner, runner
-from haulier.settings import Secret
 from tests.integration.engine_steps import Book, Look, Valkey, handed, opened, until
 
 PREFIX = "{haulier}"
@@ -176,37 +173,6 @@ async def test_a_busy_runner_is_not_taken_for_stuck(valkey, engine, monkeypatch)
         await asyncio.sleep(0.8)
         assert running._worker is worker
         book.hold.set()
-
-
-async def test_leaving_while_redis_is_away_ends_within_seconds(valkey, engine):
-    book = Book(hold=True)
-    async with run(valkey, book):
-        await engine.hand_over([handed()])
-        await until(lambda: book.started)
-        await valkey.kill()
-        await asyncio.sleep(0.5)
-        began = time.monotonic()
-    assert time.monotonic() - began < 3
-    assert len(book.cancelled) == 1
-
-
-async def test_leaving_while_redis_hangs_ends_within_seconds(valkey, engine):
-    book = Book(hold=True)
-    async with run(valkey, book):
-        await engine.hand_over([handed()])
-        await until(lambda: book.started)
-        valkey.signal(signal.SIGSTOP)
-        began = time.monotonic()
-    assert time.monotonic() - began < 12
-    assert len(book.cancelled) == 1
-
-
-async def test_a_runner_that_never_reached_redis_closes_at_once():
-    url = Secret(f"redis://127.0.0.1:{free_port()}/0")
-    began = time.monotonic()
-    async with Runner.open(url, prefix=PREFIX, name="test", slots=2, lease_s=15, handle=Book()):
-        await asyncio.sleep(0.1)
-    assert time.monotonic() - began < 2
 
 
 async def _is(look: Look, job, state: str) -> bool:

@@ -30,12 +30,14 @@ async def test_a_redis_that_hangs_is_unavailable_within_two_seconds(tmp_path, re
                 engine.hand_over([handed()]),
                 engine.hand_over([handed(), handed()]),
                 engine.present([handed()]),
+                engine.remove(handed()),
                 engine.depth(),
+                engine.clean(),
                 engine.ping(),
                 return_exceptions=True,
             )
             assert time.monotonic() - began < 2.2
-            assert [type(outcome) for outcome in outcomes] == [EngineUnavailable] * 5
+            assert [type(outcome) for outcome in outcomes] == [EngineUnavailable] * 7
             valkey.signal(signal.SIGCONT)
             await engine.ping()
     finally:

@@ -96,10 +96,9 @@ class Engine:
 
     async def remove(self, handed: Handed) -> bool:
         """Take a waiting entry out; False when it is not there, has ended, or is being worked on."""
-        if not await self.present([handed]):  # BullMQ says 1 for what it does not know, and removes what has ended
-            return False
         async with _answered():
-            return bool(await self._queue.remove(entry_id(handed)))
+            # BullMQ says 1 for what it does not know, and removes what has ended.
+            return bool(await self.present([handed]) and await self._queue.remove(entry_id(handed)))
 
     async def depth(self) -> Depth:
         """Entries waiting and active."""

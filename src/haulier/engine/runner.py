@@ -32,6 +32,7 @@ RESTART_S = (0.2, 2.0)
 LOOK_S = 1.0
 STUCK_S = 15.0  # above the longest honest silence: connecting and one call, each up to its timeout
 SETTLE_S = 5.0
+CANCEL_AGAIN_S = 15.0  # above the time that a worker gives a stopped preparer to let go
 
 Handle = Callable[[Handed], Awaitable[None]]
 
@@ -225,10 +226,10 @@ class Runner:
         self._ending = True
         await self.stop_taking()
         handlers = set(self._handlers.values())
-        for handler in handlers:
-            handler.cancel()
-        if handlers:
-            await asyncio.wait(handlers)
+        while handlers:
+            for handler in handlers:
+                handler.cancel()
+            _, handlers = await asyncio.wait(handlers, timeout=CANCEL_AGAIN_S)
         if self._worker is not None and self._worker.processing:  # BullMQ writes down how the entries ended
             await asyncio.wait(self._worker.processing, timeout=SETTLE_S)
 
