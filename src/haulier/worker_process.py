@@ -38,7 +38,9 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
             open_announcements(settings.redis_url, prefix=settings.redis_prefix)
         )
         storage = open_storage(settings, clock=SYSTEM_CLOCK)
-        running = RunningAttempts(ledger.attempts, lease_s=settings.lease_s, clock=SYSTEM_CLOCK)
+        running = RunningAttempts(
+            ledger.attempts, lease_s=settings.lease_s, heartbeat_s=settings.heartbeat_s, clock=SYSTEM_CLOCK
+        )
         worker = Worker(
             name=name,
             settings=settings,

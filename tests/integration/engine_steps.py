@@ -5,8 +5,7 @@ import contextlib
 import os
 import shutil
 import signal
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from haulier.embedded.process import Child, Command
 from haulier.job import Handed, new_job_id
 from haulier.redis_client import redis_client
 from haulier.settings import Secret
+from tests.waiting import until
 
 OPTIONS = ("--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction")
 
@@ -24,19 +24,6 @@ OPTIONS = ("--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--maxmem
 def handed(handover: int = 1) -> Handed:
     """A hand-over of a job that never was."""
     return Handed(new_job_id(), handover)
-
-
-async def until(holds: Callable[[], object], *, within_s: float = 10) -> float:
-    """Seconds until `holds()` (or what it awaits) is true; fails after `within_s`."""
-    began = time.monotonic()
-    while True:
-        answer = holds()
-        if isinstance(answer, Awaitable):
-            answer = await answer
-        if answer:
-            return time.monotonic() - began
-        assert time.monotonic() - began < within_s, f"not within {within_s} s"
-        await asyncio.sleep(0.01)
 
 
 class Book:

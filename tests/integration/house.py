@@ -1,7 +1,6 @@
 """A worker process inside the test: real worker, dispatcher, engine and stores, preparers of the test's own."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,19 +15,7 @@ from haulier.preparers.registry import Registry
 from haulier.settings import Settings
 from haulier.worker_process import serve
 from tests.builders import submission
-
-PATIENCE_S = 20
-
-
-async def eventually(look: Callable[[], Awaitable[object]], *, within_s: float = PATIENCE_S) -> object:
-    """The first true answer of `look`; fails after `within_s`."""
-    end = time.monotonic() + within_s
-    while True:
-        answer = await look()
-        if answer:
-            return answer
-        assert time.monotonic() < end, f"not within {within_s} s"
-        await asyncio.sleep(0.02)
+from tests.waiting import PATIENCE_S, eventually
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +48,16 @@ class House:
         found = await eventually(look, within_s=within_s)
         assert isinstance(found, Job)
         return found
+
+    async def until_backing_off(self, job: Job) -> None:
+        """Wait until an attempt of the job has failed transiently."""
+
+        async def look() -> object:
+            current = await self.ledger.jobs.get(job.id)
+            assert current is not None
+            return current.retry_at
+
+        await eventually(look)
 
     def artefacts(self) -> list[str]:
         """Keys of all objects under artifacts/."""
@@ -111,4 +108,4 @@ def stream(*chunks: bytes, **fields: object) -> Stream:
     return Stream(**{"file_name": "file.bin", "chunks": bytes_of(*chunks)} | fields)
 
 
-__all__ = ["Existing", "House", "Request", "bytes_of", "eventually", "stream", "worker"]
+__all__ = ["Existing", "House", "Request", "bytes_of", "stream", "worker"]

@@ -14,8 +14,9 @@ from haulier.ledger import leadership
 from haulier.settings import Secret
 from haulier.storage import open_storage
 from tests.builders import artefact, submission
-from tests.integration.house import eventually, stream, worker
+from tests.integration.house import stream, worker
 from tests.integration.ledger_steps import HOUR, claimed
+from tests.waiting import eventually
 
 
 @pytest.fixture

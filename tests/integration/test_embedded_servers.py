@@ -22,6 +22,7 @@ from haulier.embedded.supervisor import Supervisor
 from haulier.errors import ConfigurationError
 from haulier.settings import Secret
 from tests.servers import PASSWORD, running_postgres, running_valkey
+from tests.waiting import until
 
 OWNER = """
 import asyncio, sys
@@ -36,12 +37,6 @@ async def main(folder):
 asyncio.run(main(Path(sys.argv[1])))
 """
 ROOT = Path(__file__).parents[2]
-
-
-async def until(check):
-    async with asyncio.timeout(20):
-        while not check():  # noqa: ASYNC110 # processes tell nobody
-            await asyncio.sleep(0.01)
 
 
 async def until_connected(url):

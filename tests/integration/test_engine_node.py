@@ -11,7 +11,8 @@ import pytest
 
 from haulier.engine import Engine, GivenUp, Runner
 from haulier.settings import Secret
-from tests.integration.engine_steps import Look, handed, opened, until
+from tests.integration.engine_steps import Look, handed, opened
+from tests.waiting import until
 
 NODE = Path(__file__).parents[1] / "node"
 

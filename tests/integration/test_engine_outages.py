@@ -9,7 +9,8 @@ import signal
 import pytest
 
 from haulier.engine import Engine, Runner, runner
-from tests.integration.engine_steps import Book, Look, Valkey, handed, opened, until
+from tests.integration.engine_steps import Book, Look, Valkey, handed, opened
+from tests.waiting import until
 
 PREFIX = "{haulier}"
 

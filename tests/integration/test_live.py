@@ -10,8 +10,8 @@ from haulier.ledger import open_ledger
 from haulier.live import open_announcements, open_snapshots
 from haulier.settings import Secret
 from tests.builders import job, submission
-from tests.integration.house import eventually
 from tests.integration.ledger_steps import LEASE, claimed
+from tests.waiting import eventually
 
 
 @pytest.fixture

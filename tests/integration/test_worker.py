@@ -9,7 +9,8 @@ import pytest
 from haulier.errors import SourceMissing, SourceUnavailable
 from haulier.job import Request, Status
 from haulier.preparers import Existing
-from tests.integration.house import House, bytes_of, eventually, stream, worker
+from tests.integration.house import House, bytes_of, stream, worker
+from tests.waiting import eventually
 
 
 async def events(connection, job):
@@ -97,11 +98,7 @@ async def test_a_transient_error_queues_the_job_and_the_next_attempt_completes_i
 
     async with worker(settings, ledger, prepare) as house:
         job = await house.submit()
-
-        async def backing_off():
-            return (await ledger.jobs.get(job.id)).retry_at
-
-        await eventually(backing_off)
+        await house.until_backing_off(job)
         await at(seconds=8)
         done = await house.until(job, Status.COMPLETED)
     assert await events(connection, done) == ["submitted", "claimed", "retried", "claimed", "completed"]
@@ -239,11 +236,7 @@ async def test_a_checkpoint_reaches_the_next_attempt(settings, ledger, at):
 
     async with worker(settings, ledger, prepare) as house:
         job = await house.submit()
-
-        async def backing_off():
-            return (await ledger.jobs.get(job.id)).retry_at
-
-        await eventually(backing_off)
+        await house.until_backing_off(job)
         await at(seconds=8)
         await house.until(job, Status.COMPLETED)
     assert seen == [None, {"part": 3}]

@@ -9,6 +9,7 @@ from haulier.embedded.process import Child, Command
 from haulier.embedded.readiness import until_ready
 from haulier.embedded.supervisor import Backoff, Supervisor
 from haulier.errors import ConfigurationError
+from tests.waiting import until
 
 STUBBORN = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
 
@@ -23,12 +24,6 @@ def alive(pid):
     except ProcessLookupError:
         return False
     return True
-
-
-async def until(check):
-    async with asyncio.timeout(10):
-        while not check():  # noqa: ASYNC110 # processes tell nobody
-            await asyncio.sleep(0.005)
 
 
 async def no_sleep(_seconds):

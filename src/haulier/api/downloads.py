@@ -26,7 +26,7 @@ async def status(exchange: Exchange, services: Services) -> Answer:
     wait_s = query_of(exchange, StatusQuery).wait
     preferred_s = preferences_of(exchange).wait_s
     etags = etags_of(exchange)
-    job = own_job(services.snapshots.fresh(job_id) or await services.snapshots.get(job_id), exchange.caller)
+    job = own_job(await services.snapshots.get(job_id), exchange.caller)
     if wait_s or preferred_s:
         job = await _changed(job, exchange, services, seen=known_version(etags), wait_s=wait_s or preferred_s or 0)
     rendered = await services.statuses.of(job)

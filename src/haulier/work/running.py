@@ -63,10 +63,10 @@ class RunningAttempt:
 class RunningAttempts:
     """All attempts of this process, kept alive by one beat for all of them."""
 
-    def __init__(self, attempts: Attempts, *, lease_s: float, clock: Clock) -> None:
+    def __init__(self, attempts: Attempts, *, lease_s: float, heartbeat_s: float, clock: Clock) -> None:
         self._attempts = attempts
         self._lease = timedelta(seconds=lease_s)
-        self._heartbeat_s = lease_s / 3
+        self._heartbeat_s = heartbeat_s
         self._clock = clock
         self._running: dict[UUID, RunningAttempt] = {}
         self._doubted = asyncio.Event()
