@@ -1,11 +1,15 @@
-"""How long a job will take, from how long jobs like it took. Pure; says None as long as nothing is known."""
+"""How long a job will wait and take, from how long jobs like it took. Pure; says None as long as nothing is known."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Literal
 
 import msgspec
 
 from haulier.job import Job, Status
+
+WaitingFor = Literal["slots", "running_cap", "retry_time", "dependency"]
 
 MIN_SAMPLES = 3  # fewer finished jobs of a size are not history but chance: fall back to all sizes
 
@@ -32,6 +36,28 @@ class History(msgspec.Struct, frozen=True):
             if sized is not None and sized.samples >= MIN_SAMPLES:
                 return sized
         return self.spreads.get((preparer, None))
+
+
+class Depth(msgspec.Struct, frozen=True):
+    """The shape of a backlog: at each of the ascending fair `tags`, how many jobs stand before it."""
+
+    tags: tuple[float, ...] = ()
+    before: tuple[int, ...] = ()
+
+    def ahead_of(self, tag: float) -> int:
+        """About how many jobs have a smaller tag; 0 for an empty shape."""
+        return self.before[max(bisect_left(self.tags, tag) - 1, 0)] if self.tags else 0
+
+
+def waiting_for(job: Job, *, at_cap: bool, manned: bool, now: datetime) -> WaitingFor | None:
+    """What keeps a queued job from starting; None for any other. `manned`: workers are alive and can be reached."""
+    if job.status is not Status.QUEUED:
+        return None
+    if job.retry_at is not None and job.retry_at > now:
+        return "retry_time"
+    if not manned:
+        return "dependency"
+    return "running_cap" if at_cap and not job.handed else "slots"
 
 
 def size_class(size_bytes: int) -> int:

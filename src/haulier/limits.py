@@ -15,11 +15,16 @@ class Role(StrEnum):
 
 
 class RoleLimits(msgspec.Struct, frozen=True):
-    """Limits of one role; None means unlimited. `weight` is the role's share in the fair order, above 0."""
+    """Limits of one role; None means unlimited.
+
+    `running` counts a user's jobs, `role_running` those of all the role's users. `weight` is a user's share in the fair
+    order, above 0.
+    """
 
     rate_per_minute: int | None = None
     quota_per_day: int | None = None
     running: int | None = None
+    role_running: int | None = None
     weight: float = 1.0
 
 
@@ -27,8 +32,14 @@ FREE = RoleLimits(rate_per_minute=10, quota_per_day=50, running=3, weight=1.0)
 PREMIUM = RoleLimits(rate_per_minute=10, quota_per_day=1_000, running=10, weight=10.0)
 ADMIN = RoleLimits(weight=10.0)
 
-_NAMES = {"rate": "rate_per_minute", "quota": "quota_per_day", "running": "running", "weight": "weight"}
-_PART = re.compile(r"(?P<name>[a-z]+)=(?P<value>unlimited|\d+(?:\.\d+)?)")
+_NAMES = {
+    "rate": "rate_per_minute",
+    "quota": "quota_per_day",
+    "running": "running",
+    "role_running": "role_running",
+    "weight": "weight",
+}
+_PART = re.compile(r"(?P<name>[a-z_]+)=(?P<value>unlimited|\d+(?:\.\d+)?)")
 
 
 def parse_limits(text: str, *, default: RoleLimits) -> RoleLimits:
@@ -40,7 +51,9 @@ def parse_limits(text: str, *, default: RoleLimits) -> RoleLimits:
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         match = _PART.fullmatch(part)
         if match is None or match["name"] not in _NAMES:
-            raise ValueError(f"{part!r} is not one of rate=N, quota=N, running=N, weight=N (N a number or 'unlimited')")
+            raise ValueError(
+                f"{part!r} is not one of {', '.join(f'{name}=N' for name in _NAMES)} (N a number or 'unlimited')"
+            )
         changes[_NAMES[match["name"]]] = _value(match["name"], match["value"])
     return msgspec.structs.replace(default, **changes)
 

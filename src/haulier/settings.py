@@ -93,7 +93,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     artefact_ttl_s: Annotated[int, _doc("How long a prepared file is kept.", ge=60)] = 86_400
 
     # limits by role
-    limits_free: Annotated[str, _doc("Limits of role free: rate=,quota=,running=,weight=; a number or unlimited.")] = ""
+    limits_free: Annotated[
+        str, _doc("Limits of role free: rate=,quota=,running=,role_running=,weight=; a number or unlimited.")
+    ] = ""
     limits_premium: Annotated[str, _doc("Limits of role premium, in the same form.")] = ""
     limits_admin: Annotated[str, _doc("Limits of role admin, in the same form.")] = ""
 

@@ -14,6 +14,10 @@ FileId = Annotated[int, Meta(ge=MIN_FILE_ID, le=MAX_FILE_ID, description="Number
 JobId = Annotated[str, Meta(description="UUIDv7 of a job.", extra_json_schema={"format": "uuid"})]
 Time = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds.", extra_json_schema={"format": "date-time"})]
 StatusName = Literal["queued", "processing", "completed", "failed", "cancelled"]
+WaitingForName = Annotated[
+    Literal["slots", "running_cap", "retry_time", "dependency"],
+    Meta(description="What a queued job waits for: a free slot, the end of another job of yours, its retry_at, or us."),
+]
 
 
 class InitiateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +71,7 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     progress_detail: ProgressDetail | UnsetType = UNSET
     estimate: Estimate | UnsetType = UNSET
     queue_position: int | UnsetType = UNSET
+    waiting_for: WaitingForName | UnsetType = UNSET
     retry_at: Time | UnsetType = UNSET
     started_at: Time | UnsetType = UNSET
     completed_at: Time | UnsetType = UNSET

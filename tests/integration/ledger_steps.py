@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 
-from haulier.job import Attempt, Handed, Job
+from haulier.job import Attempt, Handed, Job, Request
 from haulier.ledger import Ledger
+from haulier.limits import RoleLimits
+from tests.builders import artefact, submission
 
 LEASE = timedelta(seconds=15)
 HOUR = timedelta(hours=1)
@@ -22,3 +24,38 @@ async def claimed(ledger: Ledger, job: Job, *, worker: str = "w1") -> Attempt:
     attempt = await ledger.attempts.claim(await handed(ledger, job), worker=worker, lease=LEASE)
     assert attempt is not None
     return attempt
+
+
+async def queue(
+    ledger: Ledger,
+    user_id: str,
+    count: int,
+    limits: RoleLimits | None = None,
+    *,
+    role: str = "free",
+    first: int = 70_000,
+) -> list[Job]:
+    """`count` fresh jobs of a user, for files from `first` on."""
+    return [
+        (
+            await ledger.submissions.submit(
+                submission(
+                    user_id=user_id, role=role, request=Request(file_id=first + n), limits=limits or RoleLimits()
+                )
+            )
+        ).job
+        for n in range(count)
+    ]
+
+
+async def taken(ledger: Ledger, *, slots: int = 500) -> list[Job]:
+    """The jobs that a dispatcher hands over to a fleet of `slots`, in order."""
+    await ledger.workers.announce("steps", slots=slots)
+    return [await ledger.jobs.get(ticket.job_id) for ticket in await ledger.backlog.take(most=100)]
+
+
+async def run(ledger: Ledger, job: Job, *, worker: str = "w1") -> Job:
+    """A handed-over job, run to its good end."""
+    attempt = await ledger.attempts.claim(Handed(job.id, job.handover), worker=worker, lease=LEASE)
+    assert attempt is not None
+    return await ledger.attempts.complete(attempt, artefact(), keep_for=HOUR)

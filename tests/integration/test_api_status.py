@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from haulier.job import Progress
+from haulier.limits import FREE
 from tests.integration.api_steps import CONTENT, completed, failed, processing
 from tests.integration.ledger_steps import LEASE
 
@@ -23,6 +24,21 @@ async def test_a_queued_job_tells_its_position(api):
     answer = await api.status(await api.initiate(70_001))
     assert answer.json()["queue_position"] == 2
     assert 1 <= int(answer.headers["retry-after"]) <= 10
+
+
+async def test_a_queued_job_tells_what_it_waits_for(api, services):
+    await services.ledger.workers.announce("w", slots=5)
+    await services.estimator.refresh()
+    assert FREE.running == 3
+    jobs = [await api.initiate(70_000 + n, user="bert") for n in range(4)]
+    reasons = [(await api.status(job_id, user="bert")).json()["waiting_for"] for job_id in jobs]
+    assert reasons == ["slots", "slots", "slots", "running_cap"]
+
+
+async def test_a_queued_job_without_workers_waits_for_us(api, services):
+    job_id = await api.initiate()
+    await services.estimator.refresh()
+    assert (await api.status(job_id)).json()["waiting_for"] == "dependency"
 
 
 async def test_a_processing_job_tells_its_progress(api, services):

@@ -196,3 +196,27 @@ async def test_nobody_changes_a_completed_job_by_hand(ledger, job, connection):
 
 async def test_an_unknown_hand_over_claims_nothing(ledger, job):
     assert await ledger.attempts.claim(Handed(job.id, 99), worker="w", lease=LEASE) is None
+
+
+async def lose(ledger, jobs, at, *, minutes):
+    """All of these run on one worker, and it dies."""
+    for job in jobs:
+        await claimed(ledger, job, worker="shared")
+    await at(minutes=minutes)
+    assert len(await ledger.attempts.end_lost()) == len(jobs)
+
+
+async def test_jobs_that_lost_two_workers_do_not_share_a_third(ledger, at):
+    suspects = [(await ledger.submissions.submit(submission(key=f"k{n}"))).job for n in range(3)]
+    await lose(ledger, suspects, at, minutes=1)
+    await lose(ledger, suspects, at, minutes=2)
+    tickets = [await handed(ledger, job) for job in suspects]
+    together = await asyncio.gather(
+        *(ledger.attempts.claim(ticket, worker="shared", lease=LEASE) for ticket in tickets)
+    )
+    alone = [attempt for attempt in together if attempt]
+    assert len(alone) == 1
+    elsewhere = [ticket for ticket in tickets if ticket.job_id != alone[0].job.id]
+    assert await ledger.attempts.claim(elsewhere[0], worker="another", lease=LEASE)
+    await ledger.attempts.complete(alone[0], artefact(), keep_for=HOUR)
+    assert await ledger.attempts.claim(elsewhere[1], worker="shared", lease=LEASE)

@@ -1,102 +1,33 @@
-"""The backlog against a real PostgreSQL: fair order, caps, what is due, what is over."""
+"""The backlog against a real PostgreSQL: places in line, what is due, what is over."""
 
 from datetime import timedelta
 
 import pytest
 
-from haulier.job import Request, Status
+from haulier.job import Status
 from haulier.ledger import migrate, pending
-from haulier.limits import RoleLimits
-from tests.builders import artefact, submission
-from tests.integration.ledger_steps import HOUR, claimed, handed
-
-FREE_WEIGHT = RoleLimits(weight=1)
-PREMIUM_WEIGHT = RoleLimits(weight=10)
-
-
-async def queue(ledger, user_id, count, limits=FREE_WEIGHT, first=70_000):
-    return [
-        (
-            await ledger.submissions.submit(
-                submission(user_id=user_id, request=Request(file_id=first + n), limits=limits)
-            )
-        ).job
-        for n in range(count)
-    ]
-
-
-async def order(ledger, *, slots=500):
-    await ledger.workers.announce("w", slots=slots)
-    taken = await ledger.backlog.take(most=1_000)
-    return [(await ledger.jobs.get(ticket.job_id)).user_id for ticket in taken]
-
-
-async def test_users_take_turns(ledger):
-    await queue(ledger, "anna", 3)
-    await queue(ledger, "ben", 3)
-    assert sorted((await order(ledger))[:2]) == ["anna", "ben"]
-
-
-async def test_a_users_many_jobs_do_not_delay_anothers_few(ledger):
-    await queue(ledger, "greedy", 100)
-    await queue(ledger, "modest", 5)
-    places = [place for place, user in enumerate(await order(ledger)) if user == "modest"]
-    assert max(places) < 12
-
-
-async def test_a_heavier_role_goes_more_often_and_the_lighter_is_not_starved(ledger):
-    await queue(ledger, "premium", 40, PREMIUM_WEIGHT)
-    await queue(ledger, "free", 4, FREE_WEIGHT)
-    first_22 = (await order(ledger))[:22]
-    assert first_22.count("premium") >= 18
-    assert first_22.count("free") >= 2
-
-
-async def test_an_idle_queue_forgets_the_past(ledger):
-    for job in await queue(ledger, "busy", 10):
-        await ledger.attempts.cancel(job.id, user_id="busy")
-    await queue(ledger, "busy", 1, first=80_000)
-    await queue(ledger, "new", 5)
-    assert (await order(ledger)).index("busy") <= 1
-
-
-async def test_the_window_follows_the_slots(ledger):
-    await queue(ledger, "anna", 10)
-    assert len(await order(ledger, slots=2)) == 4
-
-
-async def test_running_caps_hold_jobs_back_and_let_others_pass(ledger):
-    await queue(ledger, "capped", 10, RoleLimits(running=2))
-    await queue(ledger, "other", 3)
-    users = await order(ledger)
-    assert (users.count("capped"), users.count("other")) == (2, 3)
-    assert await order(ledger) == []
-
-
-async def test_a_finished_job_makes_room_under_the_cap(ledger):
-    jobs = await queue(ledger, "capped", 3, RoleLimits(running=1))
-    attempt = await claimed(ledger, jobs[0])
-    assert await order(ledger) == []
-    await ledger.attempts.complete(attempt, artefact(), keep_for=HOUR)
-    assert await order(ledger) == ["capped"]
+from tests.builders import artefact
+from tests.integration.ledger_steps import HOUR, claimed, handed, queue
 
 
 async def test_positions_count_those_ahead(ledger):
     jobs = await queue(ledger, "anna", 3)
-    assert [await ledger.jobs.queue_position(job.id) for job in jobs] == [1, 2, 3]
+    places = [await ledger.jobs.place_in_line(job.id) for job in jobs]
+    assert [(place.in_engine, place.in_line) for place in places] == [(0, 0), (0, 1), (0, 2)]
 
 
 async def test_a_handed_over_job_stands_before_the_backlog(ledger):
     jobs = await queue(ledger, "anna", 3)
     await ledger.workers.announce("w", slots=1)
     await ledger.backlog.take(most=2)
-    assert [await ledger.jobs.queue_position(job.id) for job in jobs] == [1, 2, 3]
+    places = [await ledger.jobs.place_in_line(job.id) for job in jobs]
+    assert [(place.in_engine, place.in_line) for place in places] == [(0, 0), (1, 0), (2, 0)]
 
 
 async def test_a_running_job_has_no_position(ledger):
     (job,) = await queue(ledger, "anna", 1)
     await claimed(ledger, job)
-    assert await ledger.jobs.queue_position(job.id) is None
+    assert await ledger.jobs.place_in_line(job.id) is None
 
 
 async def test_fresh_hand_overs_are_not_doubted(ledger, at):

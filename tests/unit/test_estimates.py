@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from haulier.estimates import Spread, completion, history, size_class
+import pytest
+
+from haulier.estimates import Depth, Spread, completion, history, size_class, waiting_for
 from haulier.job import Progress, Status
 from tests.builders import job
 
@@ -66,3 +68,29 @@ def test_a_finished_job_has_no_estimate():
 
 def test_size_classes_are_decimal_orders_of_magnitude():
     assert [size_class(size) for size in (0, 9, 10, 999_999, 1_000_000)] == [0, 0, 1, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("fields", "at_cap", "manned", "reason"),
+    [
+        ({}, False, True, "slots"),
+        ({}, True, True, "running_cap"),
+        ({"handed": True}, True, True, "slots"),
+        ({}, True, False, "dependency"),
+        ({"retry_at": NOW + timedelta(seconds=5)}, True, False, "retry_time"),
+        ({"retry_at": NOW}, False, True, "slots"),
+        ({"status": Status.PROCESSING}, True, False, None),
+        ({"status": Status.CANCELLED}, False, True, None),
+    ],
+)
+def test_a_queued_job_says_what_it_waits_for(fields, at_cap, manned, reason):
+    assert waiting_for(job(**fields), at_cap=at_cap, manned=manned, now=NOW) == reason
+
+
+def test_a_shape_without_jobs_has_nobody_ahead():
+    assert Depth().ahead_of(5.0) == 0
+
+
+@pytest.mark.parametrize(("tag", "ahead"), [(0.0, 0), (1.0, 0), (1.5, 0), (2.0, 0), (2.5, 100), (9.0, 200)])
+def test_a_shape_tells_about_how_many_are_ahead(tag, ahead):
+    assert Depth(tags=(1.0, 2.0, 3.0), before=(0, 100, 200)).ahead_of(tag) == ahead

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
@@ -11,22 +11,24 @@ import msgspec
 
 from haulier.clock import Clock
 from haulier.errors import LedgerUnavailable
-from haulier.estimates import History, Spread, completion, history
+from haulier.estimates import Depth, History, Spread, WaitingFor, completion, history, waiting_for
 from haulier.job import Job, Status
-from haulier.ledger import Jobs
+from haulier.ledger import PLACES_COUNTED, Jobs, Place
 from haulier.tasks import background, repeat
 
 REFRESH_S = 5.0
-POSITION_FRESH_S = 1.0
-POSITIONS_KEPT = 10_000
-# A deep backlog makes positions dear: beyond this many questions at a time the last known answer has to do.
-POSITIONS_ASKED = 4
+PLACE_FRESH_S = 1.0
+PLACES_KEPT = 10_000
+PLACES_ASKED = 4  # at a time: beyond it the last known answer has to do
+DEPTH_FRESH_S = 5.0
+DEPTH_SHARE = 50  # measuring the whole backlog may take a fiftieth of the time
 
 
 class Outlook(msgspec.Struct, frozen=True):
     """What can be said of a job's future; None where nothing is known."""
 
     position: int | None = None
+    waiting_for: WaitingFor | None = None
     completion: datetime | None = None
     spread: Spread | None = None
 
@@ -35,27 +37,36 @@ UNKNOWN = Outlook()
 
 
 class Estimator:
-    """Knows the history of durations (refreshed while it is asked for) and the positions of waiting jobs."""
+    """Knows the history of durations and the shape of a deep backlog (refreshed while they are asked for), and the
+    places of waiting jobs. `reachable` tells whether the engine can be."""
 
-    def __init__(self, jobs: Jobs, *, clock: Clock) -> None:
+    def __init__(self, jobs: Jobs, *, clock: Clock, reachable: Callable[[], bool] = lambda: True) -> None:
         self._jobs = jobs
         self._clock = clock
+        self._reachable = reachable
         self._asked_for = asyncio.Event()
-        self._positions: OrderedDict[UUID, tuple[int | None, float]] = OrderedDict()
+        self._depth_asked_for = asyncio.Event()
+        self._depth = Depth()
+        self._places: OrderedDict[UUID, tuple[Place | None, float]] = OrderedDict()
         self._asking = 0
+        self._refreshed = False
         self.known = History()
 
     async def outlook(self, job: Job) -> Outlook:
-        """The outlook of `job`; of a queued job with its position, at most POSITION_FRESH_S old."""
+        """The outlook of `job`; of a queued job with its position, at most PLACE_FRESH_S old."""
         if job.is_terminal:
             return UNKNOWN
-        position = await self._position(job) if job.status is Status.QUEUED else None
-        return self._outlook(job, position=position, shown=position)
+        if job.status is not Status.QUEUED:
+            return self._outlook(job, position=None, at_cap=False)
+        place = await self._place(job)
+        if place is None:
+            return self._outlook(job, position=None, at_cap=False)
+        return self._outlook(job, position=self._position(job, place), at_cap=place.at_cap)
 
     async def first_outlook(self, job: Job) -> Outlook:
         """The outlook of a job that was just admitted. One that the engine has room for costs no look at the ledger."""
         if job.status is Status.QUEUED and job.handed:
-            return self._outlook(job, position=1, shown=None)
+            return msgspec.structs.replace(self._outlook(job, position=1, at_cap=False), position=None)
         self._asked_for.set()
         if self.known.slots and self.known.spread(job.preparer) is not None:
             return await self.outlook(job)
@@ -66,27 +77,40 @@ class Estimator:
         self._asked_for.set()
         return self.known.spread(preparer, size_bytes=size_bytes)
 
-    def _outlook(self, job: Job, *, position: int | None, shown: int | None) -> Outlook:
+    def _outlook(self, job: Job, *, position: int | None, at_cap: bool) -> Outlook:
         spread = self.spread(job.preparer, size_bytes=job.progress.total)
-        expected = completion(job, known=self.known, position=position, now=self._clock.now())
-        return Outlook(shown, expected, spread)
+        now = self._clock.now()
+        manned = self._reachable() and (self.known.slots > 0 or not self._refreshed)
+        return Outlook(
+            position=position,
+            waiting_for=waiting_for(job, at_cap=at_cap, manned=manned, now=now),
+            completion=completion(job, known=self.known, position=position, now=now),
+            spread=spread,
+        )
 
-    async def _position(self, job: Job) -> int | None:
+    def _position(self, job: Job, place: Place) -> int:
+        in_line = place.in_line
+        if in_line >= PLACES_COUNTED:
+            self._depth_asked_for.set()
+            in_line = max(in_line, self._depth.ahead_of(job.fair_tag))
+        return 1 + place.in_engine + in_line
+
+    async def _place(self, job: Job) -> Place | None:
         now = self._clock.monotonic()
-        position, seen_at = self._positions.get(job.id, (None, float("-inf")))
-        if now - seen_at < POSITION_FRESH_S or self._asking >= POSITIONS_ASKED:
-            return position
+        place, seen_at = self._places.get(job.id, (None, float("-inf")))
+        if now - seen_at < PLACE_FRESH_S or self._asking >= PLACES_ASKED:
+            return place
         self._asking += 1
         try:
-            position = await self._jobs.queue_position(job.id)
+            place = await self._jobs.place_in_line(job.id)
         except LedgerUnavailable:
-            return position
+            return place
         finally:
             self._asking -= 1
-        self._positions[job.id] = (position, now)
-        if len(self._positions) > POSITIONS_KEPT:
-            self._positions.popitem(last=False)
-        return position
+        self._places[job.id] = (place, now)
+        if len(self._places) > PLACES_KEPT:
+            self._places.popitem(last=False)
+        return place
 
     async def refresh(self) -> None:
         """Read the history anew. Raises LedgerUnavailable and keeps what it knew."""
@@ -97,6 +121,7 @@ class Estimator:
             for each in durations
         )
         self.known = history(spreads, slots=fleet.slots)
+        self._refreshed = True
 
     async def _refresh_when_asked(self) -> float:
         await self._asked_for.wait()
@@ -104,8 +129,18 @@ class Estimator:
         await self.refresh()
         return REFRESH_S
 
+    async def _measure_when_asked(self) -> float:
+        await self._depth_asked_for.wait()
+        self._depth_asked_for.clear()
+        began_s = self._clock.monotonic()
+        self._depth = await self._jobs.depth()
+        return max(DEPTH_FRESH_S, DEPTH_SHARE * (self._clock.monotonic() - began_s))
+
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
         """Refresh during the block."""
-        async with background(repeat(self._refresh_when_asked, name="estimates", on_failure_s=REFRESH_S)):
+        async with background(
+            repeat(self._refresh_when_asked, name="estimates", on_failure_s=REFRESH_S),
+            repeat(self._measure_when_asked, name="depth", on_failure_s=DEPTH_FRESH_S),
+        ):
             yield

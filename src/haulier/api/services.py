@@ -74,7 +74,7 @@ def assemble(
     new_id: Callable[[], UUID] = new_job_id,
 ) -> Services:
     """The services over open parts."""
-    estimator = Estimator(ledger.jobs, clock=clock)
+    estimator = Estimator(ledger.jobs, clock=clock, reachable=lambda: snapshots.announcements.listening)
     return Services(
         settings=settings,
         ledger=ledger,

@@ -43,12 +43,20 @@ def files_words(job: JobStatus) -> str:
     return f"file {job.file_id}"
 
 
+_WAITING = {
+    "running_cap": "waiting for another of your jobs to end",
+    "dependency": "waiting for the service: no worker can be reached",
+}
+
+
 def state_words(job: JobStatus, *, now: datetime) -> str:
     """What the job is doing: `queued, position 3, ready in about 40 s`, `zipping`."""
     if job.status == "queued":
         parts = ["queued"]
         if job.queue_position is not UNSET:
             parts.append(f"position {job.queue_position}")
+        if job.waiting_for is not UNSET and job.waiting_for in _WAITING:
+            parts.append(_WAITING[job.waiting_for])
         if job.retry_at is not UNSET:
             parts.append(f"next attempt in {duration_words((moment(job.retry_at) - now).total_seconds())}")
         elif job.estimated_completion is not None:

@@ -8,11 +8,12 @@ from haulier.ledger.backlog import Backlog
 from haulier.ledger.database import Database, open_database
 from haulier.ledger.fleet import Leadership, Workers, leadership
 from haulier.ledger.migrations import migrate, pending
-from haulier.ledger.reading import Duration, Fleet, Jobs
+from haulier.ledger.reading import PLACES_COUNTED, Duration, Fleet, Jobs, Place
 from haulier.ledger.submissions import Admission, Allowance, Submission, Submissions
 from haulier.settings import Secret
 
 __all__ = [
+    "PLACES_COUNTED",
     "Admission",
     "Allowance",
     "Attempts",
@@ -22,6 +23,7 @@ __all__ = [
     "Jobs",
     "Leadership",
     "Ledger",
+    "Place",
     "Submission",
     "Submissions",
     "Workers",

@@ -27,10 +27,8 @@ class Backlog:
         self._database = database
 
     async def take(self, *, most: int) -> list[Handed]:
-        """Mark up to `most` jobs as handed over, in fair order; the caller hands them to the engine."""
-        rows = await self._database.run(BacklogQueries.take_for_hand_over, most=most)
-        taken = [job_from(row) for row in rows]
-        return [Handed(job.id, job.handover) for job in sorted(taken, key=lambda job: (job.fair_tag, job.id))]
+        """Mark up to `most` jobs as handed over, and answer them in fair order; the caller hands them to the engine."""
+        return [handed_from(row) for row in await self._database.run(BacklogQueries.take_for_hand_over, most=most)]
 
     async def unclaimed(self, *, age: timedelta) -> list[Handed]:
         """Hand-overs at least `age` old that no worker has claimed."""
@@ -46,7 +44,7 @@ class Backlog:
         return len(rows)
 
     async def seconds_to_next_due(self) -> float | None:
-        """Seconds until the next backing-off job is due (negative: overdue), or None."""
+        """Seconds until the next job that is not in line gets there (negative: overdue), or None."""
         row = await self._database.run(BacklogQueries.next_due)
         return row["seconds"] if row else None
 

@@ -75,6 +75,7 @@ class Submissions:
             rate=submission.limits.rate_per_minute,
             quota=submission.limits.quota_per_day,
             running=submission.limits.running,
+            role_running=submission.limits.role_running,
             weight=submission.limits.weight,
         )
         assert row is not None

@@ -2,19 +2,21 @@
 --
 -- outcome: created | joined | mismatch | rate_limited | quota_exceeded. Only created and joined carry a job.
 -- All calls of one user run one after the other (row locks on usage, idempotency and users), so limits have no races.
+-- Locks are taken in the order usage, users, roles, jobs, here and wherever more than one of them is locked.
 create or replace function submit_job(
     p_id uuid, p_user text, p_role text, p_request jsonb, p_preparer text, p_max_attempts integer, p_retry_of uuid,
     p_key text, p_hash bytea, p_key_is_explicit boolean, p_key_ttl interval,
-    p_rate integer, p_quota integer, p_running integer, p_weight double precision,
+    p_rate integer, p_quota integer, p_running integer, p_role_running integer, p_weight double precision,
     out outcome text, out job jobs,
     out rate_used integer, out rate_resets_at timestamptz, out quota_used integer, out quota_resets_at timestamptz
 ) language plpgsql as $$
 declare
     v_now timestamptz := haulier_now();
+    v_today timestamptz := date_trunc('day', v_now, 'UTC');
     v_claim idempotency;
     v_fresh boolean;
-    v_tag double precision;
-    v_room boolean;
+    v_fair_tag double precision;
+    v_handed_at timestamptz;
 begin
     if p_rate is not null then
         insert into usage as u values (p_user, 'minute', v_now, 1)
@@ -53,11 +55,11 @@ begin
     end if;
 
     if p_quota is not null then
-        insert into usage as u values (p_user, 'day', date_trunc('day', v_now, 'UTC'), 1)
+        insert into usage as u values (p_user, 'day', v_today, 1)
         on conflict (user_id, period) do update set
-            starts_at = date_trunc('day', v_now, 'UTC'),
-            used = case when u.starts_at = date_trunc('day', v_now, 'UTC') then u.used + 1 else 1 end
-        where u.starts_at < date_trunc('day', v_now, 'UTC') or u.used < p_quota
+            starts_at = v_today,
+            used = case when u.starts_at = v_today then u.used + 1 else 1 end
+        where u.starts_at < v_today or u.used < p_quota
         returning u.used, u.starts_at + interval '1 day' into quota_used, quota_resets_at;
         if not found then
             select u.used, u.starts_at + interval '1 day' into quota_used, quota_resets_at
@@ -73,28 +75,15 @@ begin
         where user_id = p_user and key = p_key;
     end if;
 
-    -- Start-time fair queueing: a job starts where the user's last one ended, but never before the head of the queue;
-    -- an idle queue forgets the past.
-    select min(fair_tag) into v_tag from jobs
-    where status = 'queued' and handed_at is null and retry_at is null;
-    if v_tag is null then
-        select max(fair_tag) into v_tag from users;
-    end if;
-    insert into users as u values (p_user, coalesce(v_tag, 0) + 1 / p_weight)
-    on conflict (user_id) do update set fair_tag = greatest(u.fair_tag, v_tag) + 1 / p_weight
-    returning u.fair_tag - 1 / p_weight into v_tag;
-
-    -- With room in the engine and nobody waiting, the job is handed over by whoever submits it.
-    v_room := not exists (select from jobs where status = 'queued' and handed_at is null and retry_at is null)
-        and (select count(*) from jobs where handed_at is not null) < engine_window()
-        and (p_running is null or (select count(*) from jobs where user_id = p_user and handed_at is not null) < p_running);
-
+    select fair_tag, handed_at into v_fair_tag, v_handed_at
+    from place_in_line(p_user, p_role, p_running, p_role_running, p_weight, v_now);
     insert into jobs (
-        id, user_id, role, request, preparer, max_attempts, fair_tag, running_cap, retry_of,
+        id, user_id, role, request, preparer, max_attempts, fair_tag, weight, quota_day, retry_of,
         handover, handed_at, created_at, updated_at
     ) values (
-        p_id, p_user, p_role, p_request, p_preparer, p_max_attempts, v_tag, p_running, p_retry_of,
-        v_room::integer, case when v_room then v_now end, v_now, v_now
+        p_id, p_user, p_role, p_request, p_preparer, p_max_attempts, v_fair_tag, p_weight,
+        case when p_quota is not null then v_today end, p_retry_of,
+        (v_handed_at is not null)::integer, v_handed_at, v_now, v_now
     ) returning * into job;
     outcome := 'created';
 end $$;

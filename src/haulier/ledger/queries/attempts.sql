@@ -1,18 +1,6 @@
 -- name: claim_job :one
--- Start an attempt of a handed-over job; no row when it was cancelled, finished, claimed elsewhere or handed over anew.
-with claimed as (
-    update jobs set
-        status = 'processing', reason = 'claimed', attempt = attempt + 1, attempts_used = attempts_used + 1,
-        worker = :worker, lease_until = haulier_now() + :lease::interval, retry_at = null,
-        stage = '', done_bytes = 0, total_bytes = null, percent = 0,
-        started_at = coalesce(started_at, haulier_now())
-    where id = :job_id and handover = :handover and status = 'queued'
-    returning *
-), opened as (
-    insert into attempts (job_id, number, worker, preparer, started_at)
-    select id, attempt, worker, preparer, haulier_now() from claimed
-)
-select * from claimed;
+-- Start an attempt of a handed-over job; see functions/claim_job.sql.
+select * from claim_job(:job_id, :handover, :worker, :lease::interval);
 
 -- name: beat :many
 -- Prolong the leases of running attempts and note their progress; attempts that lost their job are not returned.
@@ -48,12 +36,13 @@ with done as (
 select * from done;
 
 -- name: end_attempt :one
--- End an attempt without an artefact: failed for good, or queued again after `wait`. A hand-back is not counted.
+-- End an attempt without an artefact: failed for good, or queued again after `wait`. A hand-back is not counted, and due
+-- at once.
 with ended as (
     update jobs set
         status = case when :outcome = 'failed' then 'failed' else 'queued' end, reason = :outcome,
         attempts_used = attempts_used - case when :outcome = 'handed_back' then 1 else 0 end,
-        retry_at = case when :outcome = 'retried' then haulier_now() + :wait::interval end,
+        retry_at = case when :outcome <> 'failed' then haulier_now() + :wait::interval end,
         completed_at = case when :outcome = 'failed' then haulier_now() end,
         error_code = case when :outcome = 'failed' then :error_code::text end,
         error_message = case when :outcome = 'failed' then :error_message::text end,
@@ -68,18 +57,8 @@ with ended as (
 select * from ended;
 
 -- name: cancel_job :one
--- Cancel a queued or processing job of this user (null: of anyone); no row when it is over already or not theirs.
-with cancelled as (
-    update jobs set
-        status = 'cancelled', reason = 'cancelled', completed_at = haulier_now(),
-        lease_until = null, handed_at = null, retry_at = null
-    where id = :job_id and (:user_id::text is null or user_id = :user_id) and status in ('queued', 'processing')
-    returning *
-), closed as (
-    update attempts set ended_at = haulier_now(), outcome = 'cancelled'
-    from cancelled where attempts.job_id = cancelled.id and attempts.ended_at is null
-)
-select * from cancelled;
+-- Cancel a job that is not over, of this user (null: of anyone); see functions/cancel_job.sql.
+select * from cancel_job(:job_id, :user_id::text);
 
 -- name: end_lost_attempts :many
 -- Take jobs from attempts whose lease ran out: queued again at once, or failed when no attempts remain.
@@ -92,7 +71,8 @@ with lost as (
         completed_at = case when attempts_used < max_attempts then null else haulier_now() end,
         error_code = case when attempts_used < max_attempts then null else :error_code::text end,
         error_message = case when attempts_used < max_attempts then null else :error_message::text end,
-        lease_until = null, handed_at = null
+        retry_at = case when attempts_used < max_attempts then haulier_now() end,
+        lost = lost + 1, lease_until = null, handed_at = null
     from lost where jobs.id = lost.id
     returning jobs.*
 ), closed as (

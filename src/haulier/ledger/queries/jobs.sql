@@ -13,24 +13,40 @@ offset :skip limit :count;
 -- How many jobs a user has.
 select count(*) as total from jobs where user_id = :user_id and (:status::text is null or status = :status);
 
--- name: queue_position :one
--- A waiting job's place in the fair order from 1; the count stops at 10,000. Jobs in the engine are ahead of all others.
-select 1 + (
+-- name: place_in_line :one
+-- How many jobs are ahead of a waiting job, counted up to 1,000 in the engine and 1,000 before it, and whether its user
+-- runs as many as they may. Jobs in the engine are ahead of all others; those not in line are counted as if they were.
+select (
     select count(*) from (
         select from jobs other
         where other.status = 'queued' and other.handed_at is not null
             and (job.handed_at is null or (other.handed_at, other.id) < (job.handed_at, job.id))
-        limit 10000
+        limit 1000
     ) handed
-) + (
+) as in_engine, (
     select count(*) from (
         select from jobs other
-        where job.handed_at is null and other.status = 'queued' and other.handed_at is null
+        where job.handed_at is null and other.status = 'queued' and other.handed_at is null and other.retry_at is null
             and (other.fair_tag, other.id) < (job.fair_tag, job.id)
-        limit 10000
+        limit 1000
     ) waiting
-) as position
+) as in_line, (
+    select running_cap <= (
+        select count(*) from jobs held where held.user_id = job.user_id and held.handed_at is not null
+    )
+    from users where users.user_id = job.user_id
+) as at_cap
 from jobs job where job.id = :job_id and job.status = 'queued';
+
+-- name: depth :many
+-- The backlog's shape: every hundredth fair tag (at least every thousandth of the backlog), with how many jobs stand
+-- before it.
+select nth, fair_tag from (
+    select fair_tag, row_number() over (order by fair_tag) - 1 as nth, count(*) over () as jobs from jobs
+    where status = 'queued' and handed_at is null and retry_at is null
+) ready
+where nth % greatest(100, jobs / 1000) = 0
+order by nth;
 
 -- name: durations :many
 -- How long the latest completed attempts took: quartiles in seconds by preparer and decimal size class (null: all sizes).
