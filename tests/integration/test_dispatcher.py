@@ -39,8 +39,8 @@ async def submitted(ledger, count):
 async def test_hand_over_fills_the_window_and_no_more(ledger, engine):
     await submitted(ledger, 10)
     await ledger.workers.announce("w", slots=3)
-    assert await hand_over(ledger.backlog, engine) == 6
-    assert (await engine.depth()).waiting == 6
+    assert await hand_over(ledger.backlog, engine) == 5
+    assert (await engine.depth()).waiting == 5
     assert await hand_over(ledger.backlog, engine) == 0
 
 

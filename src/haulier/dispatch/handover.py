@@ -10,7 +10,7 @@ from haulier.observe.events import DISPATCH_TOOK_BACK
 
 log = structlog.get_logger()
 
-AT_ONCE = 500
+AT_ONCE = 100
 # Whoever submits or takes a job hands it over right after its commit: only older marks are worth a look.
 UNCLAIMED_AGE = timedelta(seconds=2)
 

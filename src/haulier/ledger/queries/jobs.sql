@@ -61,6 +61,6 @@ from recent
 group by grouping sets ((preparer), (preparer, size_class));
 
 -- name: fleet :one
--- Slots of the workers seen in the last 30 seconds, and attempts running.
-select (engine_window() / 2)::integer as slots,
+-- Slots of the workers that are alive, and attempts running.
+select fleet_slots()::integer as slots,
     (select count(*) from jobs where status = 'processing')::integer as running;
