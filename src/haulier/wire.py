@@ -130,7 +130,7 @@ class HealthCheck(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """The process is alive; `checks` tells of ledger, engine and storage."""
+    """The process is alive; `checks` tells of ledger, engine, storage and the event loop."""
 
     status: Literal["ok", "degraded", "unready"]
     version: str

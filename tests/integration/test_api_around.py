@@ -183,7 +183,7 @@ async def test_health_tells_of_every_dependency(api):
     for path in ("/health", "/health/ready"):
         answer = await api.get(path, user=None)
         assert (answer.status_code, answer.json()["status"]) == (200, "ok")
-        assert answer.json()["checks"].keys() == {"ledger", "engine", "storage"}
+        assert answer.json()["checks"].keys() == {"ledger", "engine", "storage", "loop"}
 
 
 @pytest.mark.parametrize(

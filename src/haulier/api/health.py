@@ -1,7 +1,7 @@
 """Whether the process lives, and whether it can serve: what load balancers and people ask."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
@@ -9,14 +9,15 @@ from haulier import __version__
 from haulier.clock import Clock
 from haulier.errors import Unavailable
 from haulier.observe.events import HEALTH_CHECK_FAILED
+from haulier.observe.stalls import Stalls
 from haulier.wire import Health, HealthCheck
 
 log = structlog.get_logger()
 
 TIMEOUT_S = 2.0
 FRESH_S = 1.0
-# Without these nothing can be accepted or handed out. Without the engine we accept, and work waits.
-NEEDED = ("ledger", "storage")
+# Without these the API can accept or hand out nothing. Without the engine it accepts, and work waits.
+NEEDED_BY_API = ("ledger", "storage")
 
 _OK = HealthCheck("ok")
 _SILENT = HealthCheck("failing", "does not answer")
@@ -24,11 +25,22 @@ _SILENT = HealthCheck("failing", "does not answer")
 Ping = Callable[[], Awaitable[None]]
 
 
+class Unwell(Exception):
+    """A ping's way to say what is wrong, in a few words that may be shown to anybody."""
+
+
+async def loop_ping(stalls: Stalls) -> None:
+    """Raise Unwell when the event loop stood still lately."""
+    if stalls.recent:
+        raise Unwell(stalls.recent)
+
+
 class Checks:
     """Asks all dependencies at once, each for at most TIMEOUT_S, and remembers the answers for FRESH_S."""
 
-    def __init__(self, pings: Mapping[str, Ping], *, clock: Clock) -> None:
+    def __init__(self, pings: Mapping[str, Ping], *, clock: Clock, needed: Sequence[str] = NEEDED_BY_API) -> None:
         self._pings = pings
+        self._needed = needed
         self._clock = clock
         self._asking = asyncio.Lock()
         self._asked_at = float("-inf")
@@ -40,9 +52,9 @@ class Checks:
         return Health("ok" if all(check is _OK for check in checks.values()) else "degraded", __version__, checks)
 
     async def ready(self) -> Health:
-        """As `alive`, but `unready` without a dependency that every request needs."""
+        """As `alive`, but `unready` without what is needed."""
         health = await self.alive()
-        if any(health.checks[name].status != "ok" for name in NEEDED):
+        if any(health.checks[name].status != "ok" for name in self._needed):
             return Health("unready", health.version, health.checks)
         return health
 
@@ -59,6 +71,8 @@ class Checks:
             await asyncio.wait_for(ping(), TIMEOUT_S)
         except (Unavailable, TimeoutError):
             return _SILENT
+        except Unwell as error:
+            return HealthCheck("failing", str(error))
         except Exception:
             log.exception(HEALTH_CHECK_FAILED, check=name)
             return _SILENT

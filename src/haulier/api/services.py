@@ -9,7 +9,7 @@ from uuid import UUID
 from haulier.api.auth import Tokens, open_tokens
 from haulier.api.estimating import Estimator
 from haulier.api.handovers import Handovers
-from haulier.api.health import Checks
+from haulier.api.health import Checks, loop_ping
 from haulier.api.rendering import Statuses
 from haulier.catalogue import Catalogue, load_catalogue
 from haulier.clock import SYSTEM_CLOCK, Clock
@@ -17,6 +17,7 @@ from haulier.engine import Engine
 from haulier.job import new_job_id
 from haulier.ledger import Ledger, open_ledger
 from haulier.live import Snapshots, open_snapshots
+from haulier.observe.stalls import Stalls, watching
 from haulier.preparers.registry import Registry
 from haulier.settings import Settings
 from haulier.storage import open_storage
@@ -54,8 +55,16 @@ async def open_services(settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> A
             open_snapshots(settings.redis_url, prefix=settings.redis_prefix, ledger=ledger, clock=clock)
         )
         tokens = await stack.enter_async_context(open_tokens(settings, clock=clock))
+        stalls = await stack.enter_async_context(watching(clock))
         services = assemble(
-            settings, ledger=ledger, storage=storage, engine=engine, snapshots=snapshots, tokens=tokens, clock=clock
+            settings,
+            ledger=ledger,
+            storage=storage,
+            engine=engine,
+            snapshots=snapshots,
+            tokens=tokens,
+            stalls=stalls,
+            clock=clock,
         )
         await stack.enter_async_context(services.estimator.running())
         await stack.enter_async_context(services.handovers.running())
@@ -70,6 +79,7 @@ def assemble(
     engine: Engine,
     snapshots: Snapshots,
     tokens: Tokens,
+    stalls: Stalls,
     clock: Clock,
     new_id: Callable[[], UUID] = new_job_id,
 ) -> Services:
@@ -90,7 +100,15 @@ def assemble(
             url_ttl_s=settings.url_ttl_s,
         ),
         handovers=Handovers(engine, snapshots.announcements),
-        checks=Checks({"ledger": ledger.ping, "engine": engine.ping, "storage": storage.ping}, clock=clock),
+        checks=Checks(
+            {
+                "ledger": ledger.ping,
+                "engine": engine.ping,
+                "storage": storage.ping,
+                "loop": lambda: loop_ping(stalls),
+            },
+            clock=clock,
+        ),
         catalogue=load_catalogue(settings.catalogue),
         registry=Registry.installed(),
         clock=clock,

@@ -2,6 +2,8 @@
 
 LOOP_DEPENDENCY_AWAY = "loop_dependency_away"
 LOOP_FAILED = "loop_failed"
+LOOP_STALLED = "loop_stalled"
+LOOP_STALL_OVER = "loop_stall_over"
 
 REQUEST = "request"
 REQUEST_FAILED = "request_failed"
@@ -12,6 +14,7 @@ HEALTH_CHECK_FAILED = "health_check_failed"
 WORKER_READY = "worker_ready"
 WORKER_DRAINING = "worker_draining"
 WORKER_STOPPED = "worker_stopped"
+WORKER_HEALTH_AWAY = "worker_health_away"
 ATTEMPT_STARTED = "attempt_started"
 ATTEMPT_COMPLETED = "attempt_completed"
 ATTEMPT_RETRIED = "attempt_retried"
