@@ -6,7 +6,7 @@
 create or replace function submit_job(
     p_id uuid, p_user text, p_role text, p_request jsonb, p_preparer text, p_max_attempts integer, p_retry_of uuid,
     p_key text, p_hash bytea, p_key_is_explicit boolean, p_key_ttl interval,
-    p_rate integer, p_quota integer, p_running integer, p_role_running integer, p_weight double precision,
+    p_rate integer, p_quota integer, p_running integer, p_weight double precision, p_role_running integer default null,
     out outcome text, out job jobs,
     out rate_used integer, out rate_resets_at timestamptz, out quota_used integer, out quota_resets_at timestamptz
 ) language plpgsql as $$
