@@ -1,12 +1,15 @@
 """Whether a file could be had, without starting anything."""
 
+import asyncio
+
 from msgspec import UNSET
 
 from haulier.api.bodies import body_of
 from haulier.api.exchange import Answer, Exchange, json_answer
+from haulier.api.patience import ANSWER_S
 from haulier.api.services import Services
 from haulier.catalogue import Recipe
-from haulier.errors import AttemptError
+from haulier.errors import AttemptError, StorageUnavailable
 from haulier.job import Request
 from haulier.storage import ObjectInfo
 from haulier.wire import CheckAnswer, CheckRequest
@@ -28,10 +31,18 @@ async def _look(file_id: int, services: Services) -> CheckAnswer:
     services.registry.params(recipe)  # raises for a preparer that is not installed, or a rule that it refuses
     if recipe.preparer != PUBLISHED_AS_IS:
         return _possible(file_id, recipe, services)
-    found = await services.storage.head(recipe.params["key"])
+    found = await _found(recipe.params["key"], services)
     if found is None:
         return CheckAnswer(file_id, available=False)
     return _possible(file_id, recipe, services, found=found)
+
+
+async def _found(key: str, services: Services) -> ObjectInfo | None:
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return await services.storage.head(key)
+    except TimeoutError as error:
+        raise StorageUnavailable(reason="it did not answer in time") from error
 
 
 def _possible(file_id: int, recipe: Recipe, services: Services, *, found: ObjectInfo | None = None) -> CheckAnswer:

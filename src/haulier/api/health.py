@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import structlog
 
 from haulier import __version__
+from haulier.api.patience import ANSWER_S
 from haulier.clock import Clock
 from haulier.errors import Unavailable
 from haulier.observe.events import HEALTH_CHECK_FAILED
@@ -14,7 +15,6 @@ from haulier.wire import Health, HealthCheck
 
 log = structlog.get_logger()
 
-TIMEOUT_S = 2.0
 FRESH_S = 1.0
 # Without these the API can accept or hand out nothing. Without the engine it accepts, and work waits.
 NEEDED_BY_API = ("ledger", "storage")
@@ -36,7 +36,7 @@ async def loop_ping(stalls: Stalls) -> None:
 
 
 class Checks:
-    """Asks all dependencies at once, each for at most TIMEOUT_S, and remembers the answers for FRESH_S."""
+    """Asks all dependencies at once, each for at most ANSWER_S, and remembers the answers for FRESH_S."""
 
     def __init__(self, pings: Mapping[str, Ping], *, clock: Clock, needed: Sequence[str] = NEEDED_BY_API) -> None:
         self._pings = pings
@@ -68,7 +68,7 @@ class Checks:
 
     async def _ask(self, name: str, ping: Ping) -> HealthCheck:
         try:
-            await asyncio.wait_for(ping(), TIMEOUT_S)
+            await asyncio.wait_for(ping(), ANSWER_S)
         except (Unavailable, TimeoutError):
             return _SILENT
         except Unwell as error:

@@ -1,10 +1,13 @@
-"""Waiting for the first of several things."""
+"""How long a request waits for its dependencies, and waiting for the first of several things."""
 
 import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+# No request hangs longer than 2 s without an answer; what comes after a dependency's silence has the rest of them.
+ANSWER_S = 1.5
 
 
 async def until_first(wanted: Coroutine[Any, Any, T], *stops: Coroutine[Any, Any, Any]) -> T | None:

@@ -10,6 +10,7 @@ from haulier.api.auth import Tokens, open_tokens
 from haulier.api.estimating import Estimator
 from haulier.api.handovers import Handovers
 from haulier.api.health import Checks, loop_ping
+from haulier.api.patience import ANSWER_S
 from haulier.api.rendering import Statuses
 from haulier.catalogue import Catalogue, load_catalogue
 from haulier.clock import SYSTEM_CLOCK, Clock
@@ -48,7 +49,9 @@ class Services:
 async def open_services(settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> AsyncGenerator[Services, None]:
     """Everything that the API needs, connected lazily: it opens although PostgreSQL or Redis are away."""
     async with AsyncExitStack() as stack:
-        ledger = await stack.enter_async_context(open_ledger(settings.database_url, connections=settings.database_pool))
+        ledger = await stack.enter_async_context(
+            open_ledger(settings.database_url, connections=settings.database_pool, answer_s=ANSWER_S)
+        )
         storage = open_storage(settings, clock=clock)
         engine = await stack.enter_async_context(Engine.open(settings.redis_url, prefix=settings.redis_prefix))
         snapshots = await stack.enter_async_context(

@@ -16,6 +16,7 @@ from haulier.errors import (
     QuotaExceeded,
     RateLimited,
 )
+from haulier.failpoints import Point, reached
 from haulier.job import Handed, Job, Request, Status
 from haulier.ledger import Admission, Allowance, Submission
 from haulier.limits import RoleLimits
@@ -72,6 +73,7 @@ async def _submit(
     exchange.extra_headers += rate_limit_headers(admission, limits, now=services.clock.now())
     job = _admitted(admission, limits, services)
     if admission.outcome == "created":
+        await reached(Point.SUBMITTED)
         _spread_the_word(job, services)
     return await _answer(job, exchange, services)
 

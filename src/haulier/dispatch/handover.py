@@ -5,6 +5,7 @@ from datetime import timedelta
 import structlog
 
 from haulier.engine import Engine
+from haulier.failpoints import Point, reached
 from haulier.ledger import Backlog
 from haulier.observe.events import DISPATCH_TOOK_BACK
 
@@ -22,7 +23,9 @@ async def hand_over(backlog: Backlog, engine: Engine) -> int:
     """
     taken = await backlog.take(most=AT_ONCE)
     if taken:
+        await reached(Point.MARKED)
         await engine.hand_over(taken)
+        await reached(Point.HANDED_OVER)
     return len(taken)
 
 

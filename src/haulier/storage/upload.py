@@ -12,6 +12,8 @@ from contextlib import aclosing
 
 import msgspec
 
+from haulier.failpoints import Point, reached
+
 PIECE_BYTES = 1 << 20
 SETTLE_S = 20.0  # an aborted upload gets this long to remove itself; the sweep has what remains
 
@@ -116,6 +118,7 @@ async def _stream(first: bytes, rest: AsyncIterator[bytes], put: Put) -> Uploade
         piece = first
         while piece:
             await feed.send(piece)
+            await reached(Point.PART_SENT)
             await asyncio.to_thread(digest.update, piece)
             size += len(piece)
             piece = await anext(rest, b"")

@@ -10,6 +10,7 @@ import structlog
 
 from haulier.artefacts import is_ours
 from haulier.errors import HaulierError, LedgerUnavailable, TookTooLong, Unavailable
+from haulier.failpoints import Point, reached
 from haulier.job import Attempt, Handed, Job, Status
 from haulier.ledger import Ledger
 from haulier.live import Announcements
@@ -60,6 +61,7 @@ class Worker:
         if attempt is None:  # cancelled, finished, claimed elsewhere, or handed over anew
             return
         with structlog.contextvars.bound_contextvars(job_id=str(attempt.job.id), attempt=attempt.number):
+            await reached(Point.CLAIMED)
             self._announcements.changed(attempt.job)
             with self._running.hold(attempt) as running:
                 outcome = await self._run(running)
@@ -87,7 +89,9 @@ class Worker:
         job = running.attempt.job
         try:
             result = await self._workshop.prepare_attempt(running, self._ledger.attempts)
-            return Done(await publish(result, running, storage=self._storage))
+            artefact = await publish(result, running, storage=self._storage)
+            await reached(Point.STORED)
+            return Done(artefact)
         except AttemptStopped:
             return Lost()
         except HaulierError as error:
@@ -123,6 +127,7 @@ class Worker:
                 await self._discard(outcome)
             log.info(events.ATTEMPT_LOST)
             return
+        await reached(Point.COMMITTED)
         log.info(_EVENT_OF[type(outcome)], status=job.status.value)
         self._announcements.changed(job)
         self._announcements.nudge()
