@@ -15,7 +15,7 @@ from haulier.failpoints import Point, reached
 from haulier.job import Handed
 from haulier.live import Announcements
 from haulier.observe.events import HAND_OVER_POSTPONED
-from haulier.tasks import background
+from haulier.tasks import background, repeat
 
 log = structlog.get_logger()
 
@@ -65,16 +65,16 @@ class Handovers:
             except EngineUnavailable as error:
                 log.warning(HAND_OVER_POSTPONED, jobs=len(fresh), code=error.code)
 
-    async def _loop(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            await self.flush()
+    async def _step(self) -> float:
+        await self._wake.wait()
+        self._wake.clear()
+        await self.flush()
+        return 0
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
         """Work during the block; what is pending at its end gets FLUSH_TIMEOUT_S."""
-        async with background(self._loop()):
+        async with background(repeat(self._step, name="hand_over")):
             yield
         try:
             await asyncio.wait_for(self.flush(), FLUSH_TIMEOUT_S)

@@ -51,7 +51,10 @@ class Ledger:
 
 
 @asynccontextmanager
-async def open_ledger(url: Secret, *, connections: int = 10) -> AsyncGenerator[Ledger]:
-    """The ledger behind `url`. Connects when first used, so it opens although PostgreSQL is away."""
-    async with open_database(url, connections=connections) as database:
+async def open_ledger(url: Secret, *, connections: int = 10, answer_s: float | None = None) -> AsyncGenerator[Ledger]:
+    """The ledger behind `url`. Connects when first used, so it opens although PostgreSQL is away.
+
+    With `answer_s` every call ends within that time: for those who have somebody waiting.
+    """
+    async with open_database(url, connections=connections, answer_s=answer_s) as database:
         yield Ledger(database)

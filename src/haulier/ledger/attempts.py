@@ -14,6 +14,7 @@ from haulier.ledger.records import job_from
 
 class AttemptQueries(QueryFile, file="attempts.sql"):
     claim_job: One
+    claimed_job: One
     beat: Many
     save_checkpoint: One
     complete_job: One
@@ -32,6 +33,13 @@ class Attempts:
         """Start the next attempt; None when the job is no longer there to be claimed by this hand-over."""
         row = await self._database.run(
             AttemptQueries.claim_job, job_id=handed.job_id, handover=handed.handover, worker=worker, lease=lease
+        )
+        return Attempt(job=job_from(row), worker=worker, checkpoint=row["checkpoint"]) if row else None
+
+    async def claimed(self, handed: Handed, *, worker: str) -> Attempt | None:
+        """The running attempt that `worker` started with this hand-over: after a claim whose answer never came."""
+        row = await self._database.run(
+            AttemptQueries.claimed_job, job_id=handed.job_id, handover=handed.handover, worker=worker
         )
         return Attempt(job=job_from(row), worker=worker, checkpoint=row["checkpoint"]) if row else None
 

@@ -8,11 +8,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import asyncpg
 import msgspec
 
+from haulier.clock import SYSTEM_CLOCK
 from haulier.errors import LedgerUnavailable
+from haulier.ledger.patience import Patience
 from haulier.ledger.queryfile import Connection
 from haulier.settings import Secret
 
-ACQUIRE_TIMEOUT_S = 2  # guarantee: no request hangs longer than 2 s without an answer
+ACQUIRE_TIMEOUT_S = 2
 COMMAND_TIMEOUT_S = 10.0
 RETRIES_AFTER_CONFLICT = 3
 
@@ -28,6 +30,7 @@ _AWAY = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InternalClientError,
     asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, or a primary that is being replaced
     asyncpg.UndefinedTableError,  # not migrated yet: `haulier doctor` says so
 )
 # The server rolled back and asks to try again: safe for every statement.
@@ -40,19 +43,21 @@ T = TypeVar("T")
 class Database:
     """A pool of connections. Every call either answers, raises LedgerUnavailable, or shows a defect of ours."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, *, patience: Patience) -> None:
         self._pool = pool
+        self._patience = patience
 
     async def run(
         self, query: Callable[Concatenate[Connection, P], Awaitable[T]], /, *args: P.args, **values: P.kwargs
     ) -> T:
         """Run one query in a transaction of its own; conflicts are retried, failures of the server translated."""
-        for _ in range(RETRIES_AFTER_CONFLICT):
-            try:
-                return await self._once(query, *args, **values)
-            except _CONFLICT:
-                await asyncio.sleep(0)
-        return await self._once(query, *args, **values)
+        async with self._patience.asking():
+            for _ in range(RETRIES_AFTER_CONFLICT):
+                try:
+                    return await self._once(query, *args, **values)
+                except _CONFLICT:
+                    await asyncio.sleep(0)
+            return await self._once(query, *args, **values)
 
     async def _once(
         self, query: Callable[Concatenate[Connection, P], Awaitable[T]], *args: P.args, **values: P.kwargs
@@ -63,6 +68,12 @@ class Database:
             raise LedgerUnavailable from error
         try:
             return await query(connection, *args, **values)
+        except (TimeoutError, asyncio.CancelledError) as error:
+            # Given back, it would be kept until the server confirms the cancel: a silent one never does.
+            connection.terminate()
+            if isinstance(error, TimeoutError):
+                raise LedgerUnavailable from error
+            raise
         except _AWAY as error:
             raise LedgerUnavailable from error
         finally:
@@ -98,8 +109,11 @@ async def _prepare(connection: asyncpg.Connection) -> None:
 
 
 @asynccontextmanager
-async def open_database(url: Secret, *, connections: int) -> AsyncGenerator[Database]:
-    """A pool that connects when it is first used, so that a server that is away does not stop a start."""
+async def open_database(url: Secret, *, connections: int, answer_s: float | None = None) -> AsyncGenerator[Database]:
+    """A pool that connects when it is first used, so that a server that is away does not stop a start.
+
+    With `answer_s` no call takes longer, waiting for a connection included; without, a statement has COMMAND_TIMEOUT_S.
+    """
     pool = await asyncpg.create_pool(
         url.reveal(),
         min_size=0,
@@ -111,7 +125,7 @@ async def open_database(url: Secret, *, connections: int) -> AsyncGenerator[Data
         server_settings={"application_name": "haulier"},
     )
     try:
-        yield Database(pool)
+        yield Database(pool, patience=Patience(answer_s, clock=SYSTEM_CLOCK))
     finally:
         try:
             await asyncio.wait_for(pool.close(), ACQUIRE_TIMEOUT_S)

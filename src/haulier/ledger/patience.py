@@ -1,8 +1,8 @@
 """How long a caller waits for PostgreSQL, and what spares callers from all waiting for a server that is silent."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-import asyncio
 
 from haulier.clock import Clock
 from haulier.errors import LedgerUnavailable

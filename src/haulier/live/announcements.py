@@ -19,7 +19,7 @@ from haulier.job import Job
 from haulier.observe.events import ANNOUNCEMENT_MALFORMED, ANNOUNCEMENTS_AWAY, ANNOUNCEMENTS_BACK
 from haulier.redis_client import redis_client
 from haulier.settings import Secret
-from haulier.tasks import background
+from haulier.tasks import background, repeat
 
 log = structlog.get_logger()
 
@@ -94,11 +94,11 @@ class Announcements:
                 self._changed.clear()
                 self._messages.clear()
 
-    async def _sender(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            await self.flush()
+    async def _send_pending(self) -> float:
+        await self._wake.wait()
+        self._wake.clear()
+        await self.flush()
+        return 0
 
     # ---- receiving
 
@@ -126,10 +126,11 @@ class Announcements:
         while True:
             try:
                 await self._receive()
-            except _AWAY as error:
+            except Exception as error:  # redis-py raises more than its own errors when a connection goes away
                 if self.listening:
-                    log.warning(ANNOUNCEMENTS_AWAY, error=type(error).__name__)
+                    log.warning(ANNOUNCEMENTS_AWAY, error=type(error).__name__, detail=str(error)[:200])
                     wait_s = 0.1
+            finally:
                 self.listening = False
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, 2.0)
@@ -180,7 +181,7 @@ class Announcements:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Send and receive during the block. Listeners are to be set before; what is pending is sent at the end."""
-        async with background(self._sender(), self._receiver()):
+        async with background(repeat(self._send_pending, name="announce"), self._receiver()):
             yield
             await self.flush()
 

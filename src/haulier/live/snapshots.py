@@ -21,6 +21,7 @@ from haulier.settings import Secret
 FRESH_S = 2.0  # how long a snapshot answers without a look at the ledger
 FRESH_WITHOUT_ANNOUNCEMENTS_S = 0.25
 FRESH_WHEN_OVER_S = 60.0  # terminal states never change; only an early expiry could
+KEPT_ANSWER_S = 0.3
 LIMIT = 20_000
 
 
@@ -123,13 +124,21 @@ class Snapshots:
             job = await self._ledger.jobs.get(job_id)
         except LedgerUnavailable:
             entry = self._entries.get(job_id)
-            job = await self.announcements.kept(job_id) or (entry and entry.job)
+            job = await self._kept(job_id) or (entry and entry.job)
             if job is None:
                 raise
         if job is not None:
             self.remember(job)
             job = self._entries[job_id].job
         return job
+
+    async def _kept(self, job_id: UUID) -> Job | None:
+        """What was announced last, if Redis tells it soon: the ledger's silence has taken most of the reader's time."""
+        try:
+            async with asyncio.timeout(KEPT_ANSWER_S):
+                return await self.announcements.kept(job_id)
+        except TimeoutError:
+            return None
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ ATTEMPT_HANDED_BACK = "attempt_handed_back"
 ATTEMPT_LOST = "attempt_lost"
 ATTEMPT_ERROR = "attempt_error"
 ATTEMPT_CRASHED = "attempt_crashed"
+CLAIM_POSTPONED = "claim_postponed"
 COMMIT_POSTPONED = "commit_postponed"
 
 DISPATCH_LEADING = "dispatch_leading"

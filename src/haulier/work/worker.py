@@ -25,7 +25,7 @@ from haulier.work.running import AttemptStopped, RunningAttempt, RunningAttempts
 
 log = structlog.get_logger()
 
-COMMIT_RETRY_S = 1.0
+LEDGER_RETRY_S = 1.0
 STOP_PATIENCE_S = 10.0  # how long a stopped preparer may take to let go before it is left behind
 
 
@@ -54,10 +54,8 @@ class Worker:
         self._rng = rng
 
     async def handle(self, handed: Handed) -> None:
-        """Run one handed-over job to the end of an attempt. Raises LedgerUnavailable when it cannot be claimed."""
-        attempt = await self._ledger.attempts.claim(
-            handed, worker=self.name, lease=timedelta(seconds=self._settings.lease_s)
-        )
+        """Run one handed-over job to the end of an attempt."""
+        attempt = await self._claim(handed)
         if attempt is None:  # cancelled, finished, claimed elsewhere, or handed over anew
             return
         with structlog.contextvars.bound_contextvars(job_id=str(attempt.job.id), attempt=attempt.number):
@@ -66,6 +64,24 @@ class Worker:
             with self._running.hold(attempt) as running:
                 outcome = await self._run(running)
                 await self._finish(attempt, outcome)
+
+    async def _claim(self, handed: Handed) -> Attempt | None:
+        """Claim, however long the ledger is away: the hand-over's number makes a late claim as good as an early one."""
+        attempts = self._ledger.attempts
+        lease = timedelta(seconds=self._settings.lease_s)
+        is_in_doubt = False
+        while True:
+            try:
+                attempt = await attempts.claim(handed, worker=self.name, lease=lease)
+                if attempt is None and is_in_doubt:  # the claim may have been committed although its answer was lost
+                    attempt = await attempts.claimed(handed, worker=self.name)
+            except LedgerUnavailable:
+                if not is_in_doubt:
+                    log.warning(events.CLAIM_POSTPONED, job_id=str(handed.job_id))
+                is_in_doubt = True
+                await asyncio.sleep(LEDGER_RETRY_S)
+            else:
+                return attempt
 
     # ---- prepare and publish
 
@@ -159,7 +175,7 @@ class Worker:
                 return await write()
             except LedgerUnavailable:
                 log.warning(events.COMMIT_POSTPONED)
-                await asyncio.sleep(COMMIT_RETRY_S)
+                await asyncio.sleep(LEDGER_RETRY_S)
 
     async def _discard(self, done: Done) -> None:
         """Remove an artefact that will never be visible; the sweeper finds what is left. Sources are not ours."""

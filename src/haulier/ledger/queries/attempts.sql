@@ -2,6 +2,11 @@
 -- Start an attempt of a handed-over job; see functions/claim_job.sql.
 select * from claim_job(:job_id, :handover, :worker, :lease::interval);
 
+-- name: claimed_job :one
+-- The attempt that this worker runs because of this hand-over.
+select * from jobs
+where id = :job_id and handover = :handover and worker = :worker and status = 'processing';
+
 -- name: beat :many
 -- Prolong the leases of running attempts and note their progress; attempts that lost their job are not returned.
 update jobs set
