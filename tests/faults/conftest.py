@@ -1,0 +1,34 @@
+"""The table of fault tests: each adds a line, and the end of the run prints them all."""
+
+import statistics
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from tests.faults.oracle import Verdict
+from tests.faults.scale import FULL
+
+KEY = "faults"
+COLUMNS = ("fault", "rounds", "jobs", "lost", "wrong", "changed", "repeated attempts", "recovery s p50 / max")
+
+
+@pytest.fixture
+def note(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Add a line to the table: `note("worker killed", verdicts, recovery_s=[…])`."""
+
+    def add(fault: str, verdicts: Sequence[Verdict], *, recovery_s: Sequence[float] = (), remark: str = "") -> None:
+        recovery = f"{statistics.median(recovery_s):.1f} / {max(recovery_s):.1f}" if recovery_s else remark or "–"
+        total = [sum(getattr(v, name) for v in verdicts) for name in ("jobs", "lost", "wrong", "changed", "duplicates")]
+        record_property(KEY, [fault, len(verdicts), *total, recovery])
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for group in ("passed", "failed") for report in terminalreporter.stats.get(group, [])]
+    lines = [value for report in reports for key, value in report.user_properties if key == KEY]
+    if not lines:
+        return
+    terminalreporter.write_line(f"\nFaults ({'full' if FULL else 'fast subset'}):\n")
+    for cells in (COLUMNS, ["---"] * len(COLUMNS), *sorted(lines, key=lambda line: str(line[0]))):
+        terminalreporter.write_line("| " + " | ".join(str(cell) for cell in cells) + " |")
