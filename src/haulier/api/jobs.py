@@ -1,12 +1,10 @@
 """A user's jobs, newest first."""
 
-import base64
-import binascii
-from urllib.parse import urlencode
 from uuid import UUID
 
 from haulier.api.estimating import UNKNOWN
 from haulier.api.exchange import PRIVATE, Answer, Exchange, json_answer
+from haulier.api.paging import cursor, next_link, raw_of
 from haulier.api.requests import JobsQuery, query_of
 from haulier.api.services import Services
 from haulier.api.views import status_view
@@ -32,7 +30,7 @@ async def jobs(exchange: Exchange, services: Services) -> Answer:
 
 def cursor_of(job: Job) -> str:
     """An opaque cursor that continues behind `job`."""
-    return base64.urlsafe_b64encode(job.id.bytes).rstrip(b"=").decode()
+    return cursor(job.id.bytes)
 
 
 def _before(query: JobsQuery) -> UUID | None:
@@ -40,10 +38,7 @@ def _before(query: JobsQuery) -> UUID | None:
         return None
     if query.page != 1:
         raise InvalidRequest(("cursor", "Send page or cursor, not both"))
-    try:
-        return UUID(bytes=base64.b64decode(query.cursor + "==", altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error):
-        raise InvalidRequest(("cursor", "is not a cursor of ours; send next_cursor as you got it")) from None
+    return UUID(bytes=raw_of(query.cursor, size=16))
 
 
 def _page(found: list[Job], query: JobsQuery, services: Services, *, total: int) -> Answer:
@@ -59,6 +54,4 @@ def _page(found: list[Job], query: JobsQuery, services: Services, *, total: int)
     if page.next_cursor is None:
         return json_answer(page)
     parameters = {"limit": query.limit, "cursor": page.next_cursor, "status": query.status, "user": query.user}
-    rest = urlencode({name: value for name, value in parameters.items() if value is not None})
-    link = f'<{base_url}/v1/download/jobs?{rest}>; rel="next"'.encode()
-    return json_answer(page, headers=(*PRIVATE, (b"link", link)))
+    return json_answer(page, headers=(*PRIVATE, next_link(f"{base_url}/v1/download/jobs", parameters)))

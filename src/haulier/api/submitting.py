@@ -3,26 +3,23 @@
 from uuid import UUID
 
 from haulier.api.access import own_job
+from haulier.api.admitting import admit
 from haulier.api.bodies import body_of
 from haulier.api.exchange import PRIVATE, Answer, Exchange, json_bytes
 from haulier.api.ratelimits import DAY_S, MINUTE_S, rate_limit_headers, seconds_until
 from haulier.api.requests import idempotency_key_of, job_id_of, preferences_of
 from haulier.api.services import Services
 from haulier.errors import (
-    AttemptError,
     IdempotencyMismatch,
     InvalidRequest,
     JobNotRetryable,
     QuotaExceeded,
     RateLimited,
 )
-from haulier.failpoints import Point, reached
-from haulier.job import Handed, Job, Request, Status
-from haulier.ledger import Admission, Allowance, Submission
+from haulier.job import Job, Request, Status
+from haulier.ledger import Admission, Allowance
 from haulier.limits import RoleLimits
 from haulier.wire import InitiateRequest
-
-UNKNOWN_PREPARER = "unknown"
 
 
 async def initiate(exchange: Exchange, services: Services) -> Answer:
@@ -57,33 +54,11 @@ async def _submit(
 ) -> Answer:
     caller = exchange.caller
     limits = services.settings.limits(caller.role)
-    admission = await services.ledger.submissions.submit(
-        Submission(
-            id=services.new_id(),
-            user_id=caller.user_id,
-            role=caller.role,
-            request=request,
-            preparer=_preparer(services, request),
-            max_attempts=services.settings.max_attempts,
-            limits=limits,
-            key=key,
-            retry_of=retry_of,
-        )
+    admission = await admit(
+        services, request, user_id=caller.user_id, role=caller.role, limits=limits, key=key, retry_of=retry_of
     )
     exchange.extra_headers += rate_limit_headers(admission, limits, now=services.clock.now())
-    job = _admitted(admission, limits, services)
-    if admission.outcome == "created":
-        await reached(Point.SUBMITTED)
-        _spread_the_word(job, services)
-    return await _answer(job, exchange, services)
-
-
-def _preparer(services: Services, request: Request) -> str:
-    """The preparer's name. A catalogue that fails is no reason to refuse: the attempt fails with its sentence."""
-    try:
-        return services.catalogue.recipe(request).preparer
-    except AttemptError:
-        return UNKNOWN_PREPARER
+    return await _answer(_admitted(admission, limits, services), exchange, services)
 
 
 def _admitted(admission: Admission, limits: RoleLimits, services: Services) -> Job:
@@ -102,15 +77,6 @@ def _admitted(admission: Admission, limits: RoleLimits, services: Services) -> J
 
 def _wait_s(allowance: Allowance | None, services: Services, *, most: int) -> int:
     return most if allowance is None else seconds_until(allowance.resets_at, now=services.clock.now(), most=most)
-
-
-def _spread_the_word(job: Job, services: Services) -> None:
-    """After the commit: the engine, or the dispatcher, and whoever watches. None of it is waited for."""
-    services.snapshots.announce(job)
-    if job.handed:
-        services.handovers.hand_over(Handed(job.id, job.handover))
-    else:
-        services.handovers.nudge()
 
 
 async def _answer(job: Job, exchange: Exchange, services: Services) -> Answer:
