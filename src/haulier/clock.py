@@ -4,6 +4,7 @@ Who owns a lease and when a job is due is decided by the database's clock (`haul
 a process whose clock is an hour off must not steal work. This one dates tokens, signed URLs and log lines.
 """
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import Protocol
@@ -33,7 +34,19 @@ class SystemClock:
 
 SYSTEM_CLOCK = SystemClock()
 
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
 
 def wire_time(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds and `Z`, the form of every time on the wire: `2026-11-23T10:00:05.000Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def instant(text: str) -> datetime:
+    """The moment that an RFC 3339 time names, in UTC, cut to microseconds. Raises ValueError with a sentence."""
+    if not _RFC_3339.fullmatch(text):
+        raise ValueError("must be a time in RFC 3339, like 2026-11-23T10:00:05Z")
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("names a time that does not exist") from None

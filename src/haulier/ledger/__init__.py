@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from haulier.ledger.attempts import Attempts, failure_of
 from haulier.ledger.backlog import Backlog
 from haulier.ledger.database import Database, open_database
+from haulier.ledger.dead_letters import AttemptRecord, DeadLetter, DeadLetters, LetterFilter
 from haulier.ledger.fleet import Leadership, Workers, leadership
 from haulier.ledger.migrations import migrate, pending
 from haulier.ledger.reading import PLACES_COUNTED, Duration, Fleet, Jobs, Place
@@ -16,13 +17,17 @@ __all__ = [
     "PLACES_COUNTED",
     "Admission",
     "Allowance",
+    "AttemptRecord",
     "Attempts",
     "Backlog",
+    "DeadLetter",
+    "DeadLetters",
     "Duration",
     "Fleet",
     "Jobs",
     "Leadership",
     "Ledger",
+    "LetterFilter",
     "Place",
     "Submission",
     "Submissions",
@@ -44,6 +49,7 @@ class Ledger:
         self.jobs = Jobs(database)
         self.backlog = Backlog(database)
         self.workers = Workers(database)
+        self.dead_letters = DeadLetters(database)
 
     async def ping(self) -> None:
         """Return when PostgreSQL answers and has our tables."""
