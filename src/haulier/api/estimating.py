@@ -18,6 +18,7 @@ from haulier.tasks import background, repeat
 
 REFRESH_S = 5.0
 PLACE_FRESH_S = 1.0
+PLACE_ANSWER_S = 0.2
 PLACES_KEPT = 10_000
 PLACES_ASKED = 4  # at a time: beyond it the last known answer has to do
 DEPTH_FRESH_S = 5.0
@@ -102,8 +103,9 @@ class Estimator:
             return place
         self._asking += 1
         try:
-            place = await self._jobs.place_in_line(job.id)
-        except LedgerUnavailable:
+            async with asyncio.timeout(PLACE_ANSWER_S):
+                place = await self._jobs.place_in_line(job.id)
+        except (LedgerUnavailable, TimeoutError):
             return place
         finally:
             self._asking -= 1

@@ -36,6 +36,8 @@ class Patience:
             # Others were answered meanwhile: this statement is slow, the server is not silent.
             self._is_silent = self._is_silent or self._answered_at < began_at
             raise LedgerUnavailable from error
+        except asyncio.CancelledError:
+            raise
         except BaseException:
             self._answered()
             raise
