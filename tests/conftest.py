@@ -1,11 +1,100 @@
-"""Fixtures of the API's tests: services over real servers, the application, and a client that checks every answer."""
+"""Fixtures: real servers (one PostgreSQL and one Valkey for each test process, a database for each test), and the API over
+them. Nothing starts for a test that asks for none of them."""
 
+from datetime import timedelta
+from uuid import uuid4
+
+import asyncpg
 import httpx
 import pytest
+import pytest_asyncio
 
 from haulier.api.app import create_app
 from haulier.api.services import open_services
+from haulier.ledger import migrate, open_ledger
+from haulier.settings import Secret, load
 from tests.api_client import ApiClient
+from tests.servers import running_postgres, running_valkey
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres_url(tmp_path_factory):
+    """An administrator's URL of the test process's PostgreSQL, with the migrated database `template`."""
+    async with running_postgres(tmp_path_factory.mktemp("postgres")) as url:
+        administrator = await asyncpg.connect(url)
+        await administrator.execute("create database template")
+        await administrator.close()
+        await migrate(Secret(_database(url, "template")))
+        yield url
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def valkey_url(tmp_path_factory):
+    """The test process's Valkey."""
+    async with running_valkey(tmp_path_factory.mktemp("valkey")) as url:
+        yield url
+
+
+@pytest.fixture
+async def database_url(postgres_url):
+    """A migrated database of the test's own."""
+    name = f"test_{uuid4().hex[:12]}"
+    administrator = await asyncpg.connect(postgres_url)
+    await administrator.execute(f"create database {name} template template strategy file_copy")
+    yield Secret(_database(postgres_url, name))
+    await administrator.execute(f"drop database {name} with (force)")
+    await administrator.close()
+
+
+@pytest.fixture
+def redis_prefix():
+    """A prefix of the test's own."""
+    return f"{{test-{uuid4().hex[:12]}}}"
+
+
+@pytest.fixture
+async def connection(database_url):
+    """A plain connection, to look behind the ledger."""
+    connection = await asyncpg.connect(database_url.reveal())
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def ledger(database_url):
+    async with open_ledger(database_url) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+def at(connection):
+    """`await at(minutes=5)`: for this test's database it is five minutes later than it is."""
+
+    async def move(**later: float) -> None:
+        seconds = timedelta(**later).total_seconds()
+        await connection.execute(
+            "create or replace function haulier_now() returns timestamptz language sql stable parallel safe"
+            f" as $$ select now() + interval '{seconds} seconds' $$"
+        )
+
+    return move
+
+
+@pytest.fixture
+def settings(database_url, valkey_url, redis_prefix, tmp_path):
+    """Settings of an installation of the test's own, with a folder store and quick leases."""
+    return load(
+        {},
+        database_url=database_url,
+        redis_url=valkey_url,
+        redis_prefix=redis_prefix,
+        storage_url=f"file://{tmp_path}/store",
+        jwt_secret="a-secret-for-tests-a-secret-for-tests",
+        lease_s=3,
+        grace_s=0.2,
+        concurrency=4,
+        fetch_allow_private=True,
+    )
 
 
 @pytest.fixture
@@ -21,3 +110,7 @@ async def api(services):
     transport = httpx.ASGITransport(create_app(services))
     async with httpx.AsyncClient(transport=transport, base_url=services.settings.base_url) as http:
         yield ApiClient(http, secret=services.settings.jwt_secret)
+
+
+def _database(url: str, name: str) -> str:
+    return f"{url.rpartition('/')[0]}/{name}"

@@ -1,7 +1,7 @@
 """Named places where a test can kill, delay or raise.
 
-In production nothing happens at them, and nothing can be switched on: there is no setting and no variable, only `acting`,
-which a test's own program calls.
+In production nothing happens at them, and nothing can be switched on: there is no setting and no variable, only
+`acting`, which a test's own program calls.
 """
 
 from collections.abc import Awaitable, Callable, Generator

@@ -1,4 +1,4 @@
-"""A fleet of real processes over real servers, for tests that break them: APIs, workers, PostgreSQL, Valkey, a folder store.
+"""A fleet of real processes over real servers, for tests that break them.
 
 async with fleet(tmp_path, workers=2) as house:
     house.workers[0].kill()
@@ -82,6 +82,7 @@ class Fleet:
         self.apis: list[Process] = []
         self.workers: list[Process] = []
         self.started: list[Process] = []
+        self.diary.touch()
         (home / "catalogue.toml").write_text(catalogue(self.diary))
         self.env = {
             "HAULIER_DATABASE_URL": database_url.reveal(),
@@ -181,7 +182,7 @@ class Fleet:
 @asynccontextmanager
 async def fleet(home: Path, *, workers: int = 1, apis: int = 1, slots: int = 4) -> AsyncGenerator[Fleet]:
     """Servers, `apis` API processes and `workers` workers, running; all of them end with the block."""
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240  a folder for a test
     async with Supervisor() as supervisor:
         database_url = await start_postgres(
             supervisor, home, password=PASSWORD, port=free_port(), settings={"fsync": "off"}, grace_s=5

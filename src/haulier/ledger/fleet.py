@@ -10,6 +10,7 @@ from haulier.ledger.queryfile import Exec, One, QueryFile
 from haulier.settings import Secret
 
 _LEADER_LOCK = 0x68617502
+SILENCE_MS = 5_000  # a leader that does not speak for this long leads no more
 
 
 class WorkerQueries(QueryFile, file="workers.sql"):
@@ -39,7 +40,11 @@ class Workers:
 
 
 class Leadership:
-    """One leader among all dispatchers: a PostgreSQL advisory lock that lives and dies with its connection."""
+    """One leader among all dispatchers: a PostgreSQL advisory lock that lives and dies with its connection.
+
+    The server ends the connection when the leader is silent (`idle_session_timeout`, PostgreSQL 14): a process that hangs or
+    is stopped holds no lock. `held` is to be called at least every second or two.
+    """
 
     def __init__(self, url: Secret) -> None:
         self._url = url
@@ -50,7 +55,10 @@ class Leadership:
         try:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await asyncpg.connect(
-                    self._url.reveal(), timeout=ACQUIRE_TIMEOUT_S, command_timeout=ACQUIRE_TIMEOUT_S
+                    self._url.reveal(),
+                    timeout=ACQUIRE_TIMEOUT_S,
+                    command_timeout=ACQUIRE_TIMEOUT_S,
+                    server_settings={"application_name": "haulier", "idle_session_timeout": str(SILENCE_MS)},
                 )
                 return await self._try()
             await self._connection.fetchval("select 1")
