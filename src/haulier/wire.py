@@ -4,6 +4,7 @@ Times are RFC 3339 in UTC with milliseconds and `Z`; sizes are bytes; ids are UU
 """
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -14,6 +15,9 @@ FileId = Annotated[int, Meta(ge=MIN_FILE_ID, le=MAX_FILE_ID, description="Number
 JobId = Annotated[str, Meta(description="UUIDv7 of a job.", extra_json_schema={"format": "uuid"})]
 Time = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds.", extra_json_schema={"format": "date-time"})]
 StatusName = Literal["queued", "processing", "completed", "failed", "cancelled"]
+# Control characters have no business in names, and PostgreSQL refuses NUL.
+Word = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+MAX_LETTERS_NAMED = 1_000
 WaitingForName = Annotated[
     Literal["slots", "running_cap", "retry_time", "dependency"],
     Meta(description="What a queued job waits for: a free slot, the end of another job of yours, its retry_at, or us."),
@@ -122,6 +126,84 @@ class CheckAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     available: bool
     size: int | UnsetType = UNSET
     estimated_seconds: float | UnsetType = UNSET
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A failed job as an operator sees it. `retried_as` is the latest job that took its place."""
+
+    job_id: JobId
+    user: str
+    role: str
+    file_id: int | None
+    file_ids: tuple[int, ...] | UnsetType = UNSET
+    preparer: str
+    error: JobError
+    attempts_used: int
+    max_attempts: int
+    created_at: Time
+    started_at: Time | UnsetType = UNSET
+    failed_at: Time
+    retry_of: JobId | UnsetType = UNSET
+    retried_as: JobId | UnsetType = UNSET
+    retry_status: StatusName | UnsetType = UNSET
+
+
+class AttemptReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One attempt of a job: which worker, how long, and how it ended."""
+
+    number: int
+    worker: str
+    started_at: Time
+    ended_at: Time | UnsetType = UNSET
+    duration_s: float | UnsetType = UNSET
+    outcome: str | UnsetType = UNSET
+    error: JobError | UnsetType = UNSET
+
+
+class DeadLetterDetail(DeadLetter, frozen=True, kw_only=True, omit_defaults=True):
+    """A failed job with all its attempts."""
+
+    attempts: tuple[AttemptReport, ...]
+
+
+class DeadLetterPage(msgspec.Struct, frozen=True):
+    """Failed jobs, the latest failure first. `next_cursor` continues behind the last of them, null at the end."""
+
+    dead_letters: tuple[DeadLetter, ...]
+    limit: int
+    next_cursor: str | None
+
+
+class RetryDeadLetters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which failed jobs to retry: `job_ids`, or filters as in the list, or `all`; exactly one of these ways."""
+
+    job_ids: Annotated[tuple[UUID, ...], Meta(min_length=1, max_length=MAX_LETTERS_NAMED)] | UnsetType = UNSET
+    user: Word | UnsetType = UNSET
+    code: Word | UnsetType = UNSET
+    preparer: Word | UnsetType = UNSET
+    since: Time | UnsetType = UNSET
+    until: Time | UnsetType = UNSET
+    all: bool = False
+    limit: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
+    dry_run: bool = False
+
+
+class LetterRetry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one letter: a new job, the job that retries it already, or `error`."""
+
+    job_id: JobId
+    outcome: Literal["created", "joined", "refused", "would_retry"]
+    retry_job_id: JobId | UnsetType = UNSET
+    error: JobError | UnsetType = UNSET
+
+
+class DeadLettersRetried(msgspec.Struct, frozen=True):
+    """`matched` letters, of which `retried` became new jobs. `more`: not all were looked at, so call again."""
+
+    matched: int
+    retried: int
+    more: bool
+    jobs: tuple[LetterRetry, ...]
 
 
 class HealthCheck(msgspec.Struct, frozen=True, omit_defaults=True):

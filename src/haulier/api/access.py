@@ -2,7 +2,7 @@
 
 from haulier.api.auth import Caller
 from haulier.clock import Clock
-from haulier.errors import ArtefactExpired, JobNotFound, JobNotReady
+from haulier.errors import ArtefactExpired, Forbidden, JobNotFound, JobNotReady
 from haulier.job import Artefact, Job, Status
 
 
@@ -11,6 +11,12 @@ def own_job(job: Job | None, caller: Caller) -> Job:
     if job is None or (job.user_id != caller.user_id and not caller.is_admin):
         raise JobNotFound
     return job
+
+
+def admin_only(caller: Caller) -> None:
+    """Raises Forbidden for everyone else."""
+    if not caller.is_admin:
+        raise Forbidden
 
 
 def available_artefact(job: Job, *, clock: Clock) -> Artefact:

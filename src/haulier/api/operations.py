@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from haulier import errors, wire
-from haulier.api import checking, downloads, jobs, submitting
+from haulier.api import checking, dead_letters, downloads, jobs, retrying, submitting
 from haulier.api.exchange import Answer, Exchange, json_answer
 from haulier.api.requests import LONGEST_WAIT_S, JobsQuery, StatusQuery
 from haulier.api.services import Services
@@ -171,6 +171,36 @@ OPERATIONS: tuple[Operation, ...] = (
             *_LIMIT_ERRORS,
             errors.LedgerUnavailable,
         ),
+    ),
+    Operation(
+        name="dead_letters",
+        method="GET",
+        path=dead_letters.PATH,
+        handler=dead_letters.dead_letters,
+        summary="Failed jobs of all users, the latest failure first; for admins",
+        query=dead_letters.DeadLettersQuery,
+        replies={200: Reply("One page.", wire.DeadLetterPage, (LINK,))},
+        errors=(errors.InvalidRequest, errors.Forbidden, errors.LedgerUnavailable),
+    ),
+    Operation(
+        name="retry_dead_letters",
+        method="POST",
+        path=f"{dead_letters.PATH}/retry",
+        handler=retrying.retry_dead_letters,
+        summary="A new job for each of these failed jobs; for admins",
+        body=wire.RetryDeadLetters,
+        example='{"code": "source_unavailable", "since": "2026-11-23T10:00:00Z", "dry_run": true}',
+        replies={200: Reply("What became of each.", wire.DeadLettersRetried)},
+        errors=(*_BODY_ERRORS, errors.Forbidden, errors.LedgerUnavailable),
+    ),
+    Operation(
+        name="dead_letter",
+        method="GET",
+        path=f"{dead_letters.PATH}/{{job_id}}",
+        handler=dead_letters.dead_letter,
+        summary="A failed job with all its attempts; for admins",
+        replies={200: Reply("The job.", wire.DeadLetterDetail)},
+        errors=(errors.JobNotFound, errors.Forbidden, errors.LedgerUnavailable),
     ),
     Operation(
         name="health",

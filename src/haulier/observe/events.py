@@ -9,6 +9,7 @@ REQUEST = "request"
 REQUEST_FAILED = "request_failed"
 HAND_OVER_POSTPONED = "hand_over_postponed"
 KEYS_AWAY = "keys_away"
+DEAD_LETTERS_RETRIED = "dead_letters_retried"
 HEALTH_CHECK_FAILED = "health_check_failed"
 
 WORKER_READY = "worker_ready"
