@@ -25,6 +25,7 @@ ATTEMPT_LOST = "attempt_lost"
 ATTEMPT_ERROR = "attempt_error"
 ATTEMPT_CRASHED = "attempt_crashed"
 CLAIM_POSTPONED = "claim_postponed"
+CHECKPOINT_POSTPONED = "checkpoint_postponed"
 COMMIT_POSTPONED = "commit_postponed"
 
 DISPATCH_LEADING = "dispatch_leading"

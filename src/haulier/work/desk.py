@@ -3,15 +3,20 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import structlog
+
 from haulier.catalogue import Catalogue
-from haulier.errors import BadRecipe
+from haulier.errors import BadRecipe, LedgerUnavailable
 from haulier.job import Request
 from haulier.ledger import Attempts
+from haulier.observe.events import CHECKPOINT_POSTPONED
 from haulier.preparers import Result
 from haulier.preparers.registry import Registry
 from haulier.settings import Settings
 from haulier.storage import Storage
 from haulier.work.running import RunningAttempt
+
+log = structlog.get_logger()
 
 MAX_DEPTH = 4  # a batch of archives of archives; deeper nesting is a rule that contains itself
 
@@ -103,7 +108,15 @@ class Workshop:
         attempt = running.attempt
 
         async def save(checkpoint: Mapping[str, Any]) -> None:
-            await attempts.save_checkpoint(attempt, checkpoint)
+            running.unsaved = checkpoint
+            try:
+                await attempts.save_checkpoint(attempt, checkpoint)
+            except (
+                LedgerUnavailable
+            ) as error:  # no reason to stop: it is written with the attempt's end, or the next one
+                log.warning(CHECKPOINT_POSTPONED, code=error.code)
+            else:
+                running.unsaved = None
 
         return await self.prepare(
             attempt.job.request,

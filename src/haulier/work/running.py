@@ -1,10 +1,11 @@
 """The attempts that run in this process: their progress, their leases, and how they are stopped."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from enum import Enum
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -39,6 +40,7 @@ class RunningAttempt:
         self.progress = Progress()
         self.written = self.progress
         self.beaten_at_s = now_s
+        self.unsaved: Mapping[str, Any] | None = None  # the checkpoint that the ledger was not there to take
         self.stop_reason: Stop | None = None
         self.task: asyncio.Task[object] | None = None
 

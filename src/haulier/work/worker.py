@@ -63,7 +63,7 @@ class Worker:
             self._announcements.changed(attempt.job)
             with self._running.hold(attempt) as running:
                 outcome = await self._run(running)
-                await self._finish(attempt, outcome)
+                await self._finish(running, outcome)
 
     async def _claim(self, handed: Handed) -> Attempt | None:
         """Claim, however long the ledger is away: the hand-over's number makes a late claim as good as an early one."""
@@ -135,9 +135,9 @@ class Worker:
 
     # ---- commit
 
-    async def _finish(self, attempt: Attempt, outcome: Outcome) -> None:
+    async def _finish(self, running: RunningAttempt, outcome: Outcome) -> None:
         """Write the outcome, however long the ledger is away; the lease's fencing makes a late write harmless."""
-        job = await self._committed(lambda: self._commit(attempt, outcome))
+        job = await self._committed(lambda: self._commit(running, outcome))
         if job is None:
             if isinstance(outcome, Done):
                 await self._discard(outcome)
@@ -148,8 +148,10 @@ class Worker:
         self._announcements.changed(job)
         self._announcements.nudge()
 
-    async def _commit(self, attempt: Attempt, outcome: Outcome) -> Job | None:
-        attempts = self._ledger.attempts
+    async def _commit(self, running: RunningAttempt, outcome: Outcome) -> Job | None:
+        attempts, attempt = self._ledger.attempts, running.attempt
+        if running.unsaved is not None and isinstance(outcome, Retried | HandedBack):
+            await attempts.save_checkpoint(attempt, running.unsaved)
         match outcome:
             case Done(artefact):
                 keep_for = timedelta(seconds=self._settings.artefact_ttl_s)
