@@ -1,10 +1,10 @@
-# `make setup | run | test | check | bench`: each does its own set-up from a clean checkout.
+# `make setup | run | test | check | bench | faults`: each does its own set-up from a clean checkout.
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup run test check bench lock clean
+.PHONY: setup run test check bench faults lock clean
 
 setup: .venv/installed
 
@@ -14,6 +14,11 @@ run: setup
 test: .venv/installed-dev
 	@tests/setup
 	$(BIN)/pytest -n 2
+
+# Every fault test at full length, one after the other: most of an hour. Prints the table of docs/reliability.md.
+faults: .venv/installed-dev
+	@tests/setup
+	HAULIER_FAULTS=full $(BIN)/pytest tests/faults -p no:randomly
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .
