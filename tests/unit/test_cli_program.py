@@ -14,7 +14,20 @@ from haulier.cli import services
 from haulier.cli.program import app
 from haulier.errors import HomeInUse
 
-COMMANDS = ["up", "get", "status", "jobs", "cancel", "token", "env", "doctor", "api", "worker", "migrate"]
+COMMANDS = [
+    "up",
+    "get",
+    "status",
+    "jobs",
+    "cancel",
+    "token",
+    "env",
+    "doctor",
+    "api",
+    "worker",
+    "migrate",
+    "dead-letters",
+]
 SECRET = "0123456789abcdef0123456789abcdef"
 
 
@@ -32,7 +45,9 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
 
 def options() -> Iterator[tuple[str, Any]]:
     root: Any = typer.main.get_command(app)
-    for name, command in root.commands.items():
+    commands = list(root.commands.items())
+    for name, command in commands:
+        commands += [(f"{name} {inner}", each) for inner, each in getattr(command, "commands", {}).items()]
         for param in command.params:
             if param.param_type_name == "option" and param.name != "help":
                 yield name, param
@@ -50,9 +65,9 @@ def test_every_option_is_a_variable_and_says_what_it_does() -> None:
     assert [f"{name} {param.name}" for name, param in options() if not param.help] == []
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, "dead-letters show", "dead-letters retry"])
 def test_help_has_examples_and_no_noise(run: Any, command: str) -> None:
-    text = run(command, "--help").stdout
+    text = run(*command.split(), "--help").stdout
     assert "Examples:\n  haulier " in text
     assert re.findall(r"<[a-z\[\] ]+>", text) == []
     assert "{" not in text.split("Options:")[0]

@@ -79,6 +79,7 @@ def connect(
     given_token: str | None,
     user: str,
     home: "Path",
+    role: Role = MADE_TOKEN_ROLE,
     patience: "Patience | None" = None,
     on_wait: Callable[[str, float], None] | None = None,
 ) -> "Client":
@@ -96,13 +97,17 @@ def connect(
         raise ConfigurationError(problems="HAULIER_URL: must be an http:// or https:// address")
     if given_token and not _TOKEN.fullmatch(given_token.strip()):
         raise ConfigurationError(problems="HAULIER_TOKEN: is no token; it has characters that a header cannot carry")
-    bearer = (given_token or "").strip() or (_maker(running, user=user) if _same(address, own_url) else None)
+    bearer = (given_token or "").strip() or (_maker(running, user=user, role=role) if _same(address, own_url) else None)
     if not bearer:
         raise ConfigurationError(
-            problems=f"HAULIER_TOKEN: is required for {address}; `haulier token --user NAME`, run where "
-            "HAULIER_JWT_SECRET is set, prints one"
+            problems=f"HAULIER_TOKEN: is required for {address}; `haulier token --user NAME{_role_option(role)}`, "
+            "run where HAULIER_JWT_SECRET is set, prints one"
         )
     return Client(address, token=bearer, patience=patience, on_wait=on_wait or (lambda _reason, _wait_s: None))
+
+
+def _role_option(role: Role) -> str:
+    return " --role admin" if role is Role.ADMIN else ""
 
 
 def _is_address(text: str) -> bool:
@@ -119,7 +124,7 @@ def _same(one: str, other: str) -> bool:
     return one.replace("//localhost", "//127.0.0.1") == other.replace("//localhost", "//127.0.0.1")
 
 
-def _maker(running: dict[str, str], *, user: str) -> Callable[[], str] | None:
+def _maker(running: dict[str, str], *, user: str, role: Role) -> Callable[[], str] | None:
     """A function that makes a short-lived token with a running home's secret, so that no download outlives it."""
     secret = running.get("HAULIER_JWT_SECRET")
     if not secret:
@@ -133,7 +138,7 @@ def _maker(running: dict[str, str], *, user: str) -> Callable[[], str] | None:
         return mint_token(
             Secret(secret),
             user=user,
-            role=MADE_TOKEN_ROLE.value,
+            role=role.value,
             ttl_s=MADE_TOKEN_TTL_S,
             now=SYSTEM_CLOCK.now(),
             issuer=running.get("HAULIER_JWT_ISSUER", ""),

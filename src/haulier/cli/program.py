@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from haulier.cli import access, doctor, get, jobs, services
+from haulier.cli import access, dead_letters, doctor, get, jobs, services
 from haulier.cli.failures import EXIT_CODES
-from haulier.cli.shape import Command, Program, examples
+from haulier.cli.shape import Command, Group, Program, examples
 
 
 def _version(asked: bool) -> None:
@@ -49,8 +49,16 @@ def program(
     """Prepares downloads that take too long for one HTTP request."""
 
 
-def _add(command: Any, summary: str, *lines: str) -> None:
-    app.command(cls=Command, short_help=summary, epilog=examples(*lines))(command)
+def _add(command: Any, summary: str, *lines: str, to: typer.Typer = app) -> None:
+    to.command(cls=Command, short_help=summary, epilog=examples(*lines))(command)
+
+
+def _group(name: str, command: Any, summary: str, *lines: str) -> typer.Typer:
+    """A command that has further commands."""
+    group = typer.Typer(cls=Group, rich_markup_mode=None, context_settings={"max_content_width": 100})
+    group.callback(invoke_without_command=True)(command)
+    app.add_typer(group, name=name, short_help=summary, epilog=examples(*lines))
+    return group
 
 
 _add(
@@ -69,6 +77,29 @@ _add(
 _add(jobs.status, "Show or watch a job.", "haulier status 0193f2a0-0000-7000-8000-000000000000 --watch")
 _add(jobs.jobs, "List your jobs.", "haulier jobs --status processing", "haulier jobs --json | jq -r '.jobs[].job_id'")
 _add(jobs.cancel, "Cancel a job.", "haulier cancel 0193f2a0-0000-7000-8000-000000000000")
+_letters = _group(
+    "dead-letters",
+    dead_letters.dead_letters,
+    "List, show and retry failed jobs (for admins).",
+    "haulier dead-letters --since 2h",
+    "haulier dead-letters --code source_unavailable --not-retried --json",
+    "haulier dead-letters show 0193f2a0-0000-7000-8000-000000000000",
+    "haulier dead-letters retry --code source_unavailable --since 2h --dry-run",
+)
+_add(
+    dead_letters.show,
+    "Show a failed job and its attempts.",
+    "haulier dead-letters show 0193f2a0-0000-7000-8000-000000000000",
+    to=_letters,
+)
+_add(
+    dead_letters.retry,
+    "Retry failed jobs.",
+    "haulier dead-letters retry 0193f2a0-0000-7000-8000-000000000000",
+    "haulier dead-letters retry --code source_unavailable --since 2h",
+    "haulier dead-letters retry --all --yes",
+    to=_letters,
+)
 _add(access.token, "Make a bearer token.", "haulier token --user ada --role premium --ttl 86400")
 _add(
     access.env,

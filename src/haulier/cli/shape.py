@@ -18,11 +18,15 @@ class Command(TyperCommand):
         return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
 
 
-class Program(TyperGroup):
-    """The program: no exception leaves it, unless --debug asks for the traceback."""
+class Group(TyperGroup):
+    """A command that has commands of its own, and an epilog as `Command`."""
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         _verbatim(self.epilog, formatter)
+
+
+class Program(Group):
+    """The program: no exception leaves it, unless --debug asks for the traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         try:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from msgspec import UNSET
 
-from haulier.wire import JobStatus
+from haulier.wire import DeadLetter, JobStatus
 
 
 def size_words(size_bytes: int) -> str:
@@ -36,7 +36,7 @@ def moment(wire_time: str) -> datetime:
     return datetime.fromisoformat(wire_time).astimezone(UTC)
 
 
-def files_words(job: JobStatus) -> str:
+def files_words(job: JobStatus | DeadLetter) -> str:
     """What the job is for: `file 70000`, `3 files`."""
     if job.file_ids is not UNSET and job.file_ids:
         return f"{len(job.file_ids)} files"

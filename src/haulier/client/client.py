@@ -11,6 +11,7 @@ from uuid import UUID
 
 import httpx
 
+from haulier.client.dead_letters import DeadLetters
 from haulier.client.download import Downloaded, Fetch, Progress, download_to
 from haulier.client.errors import ApiError, UnexpectedAnswer
 from haulier.client.patience import Patience
@@ -38,6 +39,7 @@ class Client:
 
     `token` is a bearer token, or a function that makes one (asked before each request, so that it may be short-lived).
     `on_wait(reason, seconds)` is told of each pause before another try. Not for several event loops.
+    `dead_letters` has the calls for admins.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Client:
             timeout_s=timeout_s,
             on_wait=on_wait,
         )
+        self.dead_letters = DeadLetters(self._transport)
 
     async def __aenter__(self) -> Self:
         return self
