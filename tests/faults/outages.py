@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -148,9 +148,14 @@ class Load:
 
 @asynccontextmanager
 async def outages(
-    home: Path, *, workers: int = 1, slots: int = 4, postgres_home: Path | None = None
+    home: Path,
+    *,
+    workers: int = 1,
+    slots: int = 4,
+    postgres_home: Path | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Outages]:
-    """One API and `workers` workers over servers of the test's own."""
+    """One API and `workers` workers over servers of the test's own; `environ` is added to the processes' settings."""
     home.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240  a folder for a test
     postgres, valkey = Postgres(postgres_home or home), Valkey(home / "valkey")
     try:
@@ -161,6 +166,7 @@ async def outages(
             house = Fleet(home, database_url=database_url, redis_url=valkey.url, supervisor=Supervisor())
             house.env["HAULIER_DATABASE_URL"] = database.url_for(database_url.reveal())
             house.env["HAULIER_REDIS_URL"] = redis.url_for(valkey.url.reveal())
+            house.env |= environ or {}
             try:
                 await house.start_api()
                 for _ in range(workers):
