@@ -24,7 +24,7 @@ begin
                 worker = p_worker, lease_until = haulier_now() + p_lease, retry_at = null,
                 stage = '', done_bytes = 0, total_bytes = null, percent = 0,
                 started_at = coalesce(started_at, haulier_now())
-            where id = p_job and handover = p_handover and status = 'queued'
+            where id = p_job and handover = p_handover and handed_at is not null and status = 'queued'
             returning *
         ), opened as (
             insert into attempts (job_id, number, worker, preparer, started_at)
