@@ -9,8 +9,10 @@ import shutil
 import signal
 import time
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+
+import asyncpg
 
 from haulier.embedded.ports import free_port
 from haulier.embedded.postgres import start_postgres
@@ -99,6 +101,17 @@ class Outages:
         async with self.house.connection() as connection:
             query = "select count(*) >= $1 from jobs where completed_at is not null"
             await eventually(lambda: connection.fetchval(query, count), within_s=60)
+
+    async def postgres_answers(self) -> None:
+        """Wait until PostgreSQL takes connections."""
+
+        async def answers() -> bool:
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                async with self.house.connection():
+                    return True
+            return False
+
+        await eventually(answers, within_s=60)
 
     async def busy_s(self) -> float:
         """Seconds until a worker has claimed a job from now on, by the ledger's clock."""

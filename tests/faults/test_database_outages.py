@@ -2,7 +2,7 @@
 
 import asyncio
 import subprocess
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 import pytest
@@ -89,12 +89,14 @@ async def test_postgres_killed_and_started_again(broken, oracle, note):
     await gone(broken, oracle, note, "PostgreSQL killed (-9)", away=away, back=back)
 
 
+@only_full
 async def test_postgres_shut_down_for_a_while(broken, oracle, note):
     fault = f"PostgreSQL shut down for {OUTAGE_S} s"
     await gone(broken, oracle, note, fault, away=broken.postgres.stop, back=broken.postgres.start)
     assert oracle.refused
 
 
+@only_full
 async def test_postgres_behind_a_dead_network(broken, oracle, note):
     async def away():
         broken.database.blackhole()
@@ -157,23 +159,34 @@ async def filled(folder):
     filler.unlink()
 
 
+async def no_table_grows(connection):
+    """Commits still work for a while: their log has room."""
+    with pytest.raises(asyncpg.DiskFullError):
+        await connection.execute("create table waste as select repeat('x', 1000) from generate_series(1, 1e6)")
+
+
+async def no_commit_works(connection):
+    """PostgreSQL crashes when its log has no room, and does not come back before it has."""
+    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        while True:
+            await connection.execute("select pg_logical_emit_message(false, 'test', repeat('x', 1000000))")
+
+
 @only_full
-async def test_the_ledgers_disk_is_full(tmp_path, small_disk, note):
-    async with (
-        outages(tmp_path / "home", postgres_home=small_disk) as broken,
-        Oracle(broken.house) as oracle,
-        broken.house.connection() as connection,
-    ):
+@pytest.mark.parametrize("full", [no_table_grows, no_commit_works], ids=["tables", "log"])
+async def test_the_ledgers_disk_is_full(tmp_path, small_disk, note, full):
+    full_s = 10
+    async with outages(tmp_path / "home", postgres_home=small_disk) as broken, Oracle(broken.house) as oracle:
         await oracle.submit_many(range(SLOW, SLOW + BEFORE))
         await broken.processing()
         async with Load(oracle, first=QUICK, every_s=0.05).running():
             async with filled(small_disk):
-                with pytest.raises(asyncpg.PostgresError):
-                    await connection.execute(
-                        "create table waste as select repeat('x', 1000) from generate_series(1, 1e6)"
-                    )
-                await asyncio.sleep(10)
+                async with broken.house.connection() as connection:
+                    await full(connection)
+                await asyncio.sleep(full_s)
+            await broken.postgres_answers()
             busy_s = await broken.busy_s()
         refused_honestly(oracle)
-        await judged(broken, oracle, note, "PostgreSQL's disk full for 10 s", recovery_s=busy_s)
+        assert oracle.refused
+        await judged(broken, oracle, note, f"PostgreSQL's disk full for {full_s} s: {full.__name__}", recovery_s=busy_s)
         assert busy_s <= BUSY_AGAIN_S

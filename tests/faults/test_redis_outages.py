@@ -97,8 +97,9 @@ async def test_redis_behind_a_dead_network(broken, oracle, note):
     await gone(broken, oracle, note, f"Redis unreachable for {OUTAGE_S} s", away=away, back=back)
 
 
+@only_full
 async def test_redis_stopped(broken, oracle, note):
-    stopped_s = scale(fast=3, full=12)
+    stopped_s = 12
     await oracle.submit_many(range(SLOW, SLOW + BEFORE))
     await broken.processing()
     async with Load(oracle, first=QUICK).running() as load:
@@ -111,8 +112,9 @@ async def test_redis_stopped(broken, oracle, note):
     assert not FULL or busy_s <= BUSY_AGAIN_S
 
 
+@only_full
 async def test_redis_full(broken, oracle, note):
-    full_s = scale(fast=3, full=20)
+    full_s = 20
     await oracle.submit_many(range(SLOW, SLOW + BEFORE))
     await broken.processing()
     async with Load(oracle, first=QUICK).running() as load, opened(broken.valkey.url) as client:
@@ -142,6 +144,7 @@ async def test_redis_flushed_under_load(broken, oracle, note):
     assert not FULL or recovery_s <= AFTER_FLUSH_S
 
 
+@only_full
 async def test_redis_restored_from_an_older_copy(broken, oracle, note):
     """The copy knows jobs that are over as waiting, and does not know those that wait now."""
     await oracle.submit_many(range(SLOW, SLOW + BEFORE))
@@ -182,7 +185,11 @@ async def by_killed_connections(broken):
         yield
 
 
-@pytest.mark.parametrize("lost", [in_silence, by_killed_connections], ids=lambda lost: lost.__name__)
+@pytest.mark.parametrize(
+    "lost",
+    [in_silence, pytest.param(by_killed_connections, marks=only_full)],
+    ids=["in silence", "by killed connections"],
+)
 async def test_every_announcement_is_lost(broken, oracle, note, lost):
     """Long polls, cancels and hand-overs do without: each looks by itself."""
 
