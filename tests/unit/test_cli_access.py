@@ -11,6 +11,7 @@ import pytest
 from haulier.cli.access import connect
 from haulier.cli.home import surroundings
 from haulier.errors import ConfigurationError
+from haulier.limits import Role
 
 SECRET = "0123456789abcdef0123456789abcdef"
 RUNNING = {"HAULIER_PUBLIC_URL": "http://127.0.0.1:9000/", "HAULIER_JWT_SECRET": SECRET}
@@ -36,6 +37,11 @@ def address_and_token(home: Path, *, url: str | None = None, token: str | None =
 
 def test_a_running_home_lends_address_and_token(home: Path) -> None:
     assert address_and_token(home) == ("http://127.0.0.1:9000", "ada.premium.300")
+
+
+def test_a_running_home_lends_an_admin_s_token_to_those_who_ask(home: Path) -> None:
+    client: Any = connect(url=None, given_token=None, user="op", role=Role.ADMIN, home=home)
+    assert client._transport._token() == "op.admin.300"
 
 
 def test_what_is_given_wins(home: Path) -> None:

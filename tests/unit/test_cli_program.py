@@ -28,6 +28,7 @@ COMMANDS = [
     "migrate",
     "dead-letters",
 ]
+JOB, OTHER = "0193f2a0-0000-7000-8000-000000000000", "0193f2a0-0000-7000-8000-000000000001"
 SECRET = "0123456789abcdef0123456789abcdef"
 
 
@@ -147,6 +148,15 @@ def test_without_a_token_the_way_to_one_is_told(run: Any) -> None:
     assert "haulier token --user" in done.stderr
 
 
+def test_an_operator_is_told_to_get_an_admin_s_token(run: Any) -> None:
+    assert "haulier token --user NAME --role admin" in run("dead-letters").stderr
+    assert "--role admin" not in run("jobs").stderr
+
+
+def test_whom_other_commands_speak_for_filters_no_dead_letters(run: Any) -> None:
+    assert run("dead-letters", "retry", "--yes", "--token", "t", HAULIER_USER="ada").exit_code == 2
+
+
 def test_an_api_that_is_not_there_is_one_sentence(run: Any) -> None:
     done = run("jobs", "--url", "http://127.0.0.1:9", "--token", "t")
     assert done.exit_code == 1
@@ -169,6 +179,18 @@ def test_an_api_that_is_not_there_is_one_sentence(run: Any) -> None:
         ("token", "--user", "u"),
         ("up", "--port", "70000"),
         ("nonsense",),
+        ("dead-letters", "nonsense"),
+        ("dead-letters", "--limit", "0"),
+        ("dead-letters", "--since", "yesterday", "--token", "t"),
+        ("dead-letters", "--user", "ada", "retry", "--all", "--yes", "--token", "t"),
+        ("dead-letters", "show"),
+        ("dead-letters", "show", "70000"),
+        ("dead-letters", "retry", "--yes", "--token", "t"),
+        ("dead-letters", "retry", "--all", "--token", "t"),
+        ("dead-letters", "retry", "--all", "--user", "ada", "--yes", "--token", "t"),
+        ("dead-letters", "retry", "--since", "2 moons", "--yes", "--token", "t"),
+        ("dead-letters", "retry", JOB, "--code", "worker_lost", "--token", "t"),
+        ("dead-letters", "retry", JOB, OTHER, "--token", "t"),
     ],
 )
 def test_what_was_typed_wrong_exits_with_2(run: Any, args: tuple[str, ...]) -> None:

@@ -81,9 +81,17 @@ def show(
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Show a failed job with its attempts: worker, duration and error of each."""
-    from haulier.cli.dead_letters_view import print_json, print_letter
+    from haulier.cli.dead_letters_view import ONLY_FAILED, print_json, print_letter
+    from haulier.cli.failures import CommandFailed
+    from haulier.client import ApiError
+    from haulier.errors import JobNotFound
 
-    letter = _ask(url, token, home, lambda client: client.dead_letters.get(str(job)))
+    try:
+        letter = _ask(url, token, home, lambda client: client.dead_letters.get(str(job)))
+    except ApiError as error:
+        if error.code == JobNotFound.code:
+            raise CommandFailed(f"{job}: {error} {ONLY_FAILED} [{error.code}, request {error.request_id}]") from None
+        raise
     if json:
         print_json(letter)
     else:
@@ -144,8 +152,8 @@ def retry(
         say(f"More match than the latest {limit}; --limit picks more at a time.")
     done = plan
     if not dry_run:
-        if fresh > 1 and not yes and not typer.confirm(f"Retry {fresh} dead letters?", err=True):
-            raise CommandFailed("Nothing was retried.")
+        if fresh > 1 and not yes:
+            _confirm(fresh)
         chosen = [job.job_id for job in plan.jobs if job.outcome != "refused"]
         done = _ask(url, token, home, lambda client: _retry(client, chosen))
         done = replace(done, jobs=(*done.jobs, *(job for job in plan.jobs if job.outcome == "refused")))
@@ -155,6 +163,19 @@ def retry(
         raise CommandFailed("The service stopped on the way. The same command goes on; nothing is retried twice.")
     if any(job.outcome == "refused" for job in done.jobs):
         raise CommandFailed("Not all of them could be retried.")
+
+
+def _confirm(count: int) -> None:
+    """Return after a yes."""
+    from haulier.cli.failures import FAILURE, INTERRUPTED, CommandFailed
+
+    try:
+        exit_code = 0 if typer.confirm(f"Retry {count} dead letters?", err=True) else FAILURE
+    except typer.Abort:
+        sys.stderr.write("\n")
+        exit_code = INTERRUPTED
+    if exit_code:
+        raise CommandFailed("Nothing was retried.", exit_code=exit_code)
 
 
 def _refuse_early_options(context: typer.Context) -> None:

@@ -13,9 +13,11 @@ from rich.table import Table
 from haulier.cli.failures import say
 from haulier.cli.words import duration_words, files_words, moment, one_line
 from haulier.clock import SYSTEM_CLOCK
+from haulier.errors import JobNotFound
 from haulier.wire import AttemptReport, DeadLetterDetail, DeadLetterPage, DeadLettersRetried, JobError
 
-WIDTH_ELSEWHERE = 200  # ids must not be cut where the output goes to another program
+ONLY_FAILED = "Only a job that failed can be shown or retried here."
+WIDTH = 200  # at least: a terminal that is narrower wraps lines, but no id or name is cut
 
 
 def print_page(page: DeadLetterPage) -> None:
@@ -82,7 +84,8 @@ def say_refused(done: DeadLettersRetried) -> None:
     """Which could not be retried, and why."""
     for job in done.jobs:
         if job.error is not UNSET:
-            say(f"{job.job_id}: {_error(job.error)}")
+            hint = f" {ONLY_FAILED}" if job.error.code == JobNotFound.code else ""
+            say(f"{job.job_id}: {one_line(job.error.message)}{hint} [{job.error.code}]")
 
 
 def print_json(shape: Any) -> None:
@@ -126,5 +129,4 @@ def _table(*names: str) -> Table:
 
 
 def _print(table: Table) -> None:
-    console = Console()
-    Console(width=console.width if console.is_terminal else WIDTH_ELSEWHERE, markup=False).print(table)
+    Console(width=max(Console().width, WIDTH), markup=False).print(table)
