@@ -1,5 +1,6 @@
 """Tokens: who gets in, and which forgeries do not."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -11,6 +12,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 
+from haulier.api import keys
 from haulier.api.auth import CACHE_LIMIT, MAX_TOKEN_BYTES, Tokens, mint_token
 from haulier.api.keys import REFETCH_S, FetchedKeys, SharedSecret
 from haulier.errors import HeadersTooLarge, Unauthenticated, Unavailable
@@ -257,5 +259,16 @@ async def test_a_new_key_is_fetched_when_a_token_names_it(clock):
 async def test_without_any_keys_the_service_is_unavailable(clock):
     issuer = Issuer(KEYS["ES256"])
     issuer.status = 500
+    with pytest.raises(Unavailable):
+        await issuer.tokens("ES256", clock).verify(issued("ES256"))
+
+
+async def test_an_issuer_that_never_answers_keeps_nobody_waiting(clock, monkeypatch):
+    async def silence(_):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(keys, "ANSWER_S", 0.05)
+    issuer = Issuer(KEYS["ES256"])
+    issuer.answer = silence
     with pytest.raises(Unavailable):
         await issuer.tokens("ES256", clock).verify(issued("ES256"))

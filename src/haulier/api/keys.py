@@ -10,6 +10,7 @@ import structlog
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import Key, KeySet, OctKey
 
+from haulier.api.patience import ANSWER_S
 from haulier.clock import Clock
 from haulier.errors import Unavailable
 from haulier.observe.events import KEYS_AWAY
@@ -20,7 +21,6 @@ log = structlog.get_logger()
 FRESH_S = 600.0
 # A token with a made-up kid must not turn us into a client that hammers the issuer.
 REFETCH_S = 10.0
-TIMEOUT_S = 5.0
 MAX_BYTES = 1_048_576
 
 
@@ -80,17 +80,18 @@ class FetchedKeys:
                 return
             self._tried_at = self._clock.monotonic()
             try:
-                answer = await self._client.get(self._url)
+                async with asyncio.timeout(ANSWER_S):  # a request waits for this
+                    answer = await self._client.get(self._url)
                 answer.raise_for_status()
                 if len(answer.content) > MAX_BYTES:
                     raise ValueError("the key set is too large")
                 self._keys = KeySet.import_key_set(answer.json())
-            except (httpx.HTTPError, JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
+            except (httpx.HTTPError, TimeoutError, JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
                 log.warning(KEYS_AWAY, error=type(error).__name__)
 
 
 @asynccontextmanager
 async def open_key_set(url: str, *, clock: Clock) -> AsyncGenerator[FetchedKeys, None]:
     """The keys behind `url`, fetched when first needed. Redirects are not followed."""
-    async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False) as client:
+    async with httpx.AsyncClient(timeout=ANSWER_S, follow_redirects=False) as client:
         yield FetchedKeys(client, url, clock=clock)
