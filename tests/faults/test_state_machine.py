@@ -1,7 +1,7 @@
 """Random histories of jobs against the model: a few hundred here, 10,000 in `make faults`.
 
-A failing run prints its steps as a program, and a line `@reproduce_failure(…)`: put that above the class `Machine` to run
-the same history again.
+A failing run prints its steps as a program, and a line `@reproduce_failure(…)`: put that above the class `Machine` to
+run the same history again.
 """
 
 from importlib import resources
