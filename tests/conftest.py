@@ -1,5 +1,7 @@
-"""Fixtures: real servers (one PostgreSQL and one Valkey for each test process, a database for each test), and the API over
-them. Nothing starts for a test that asks for none of them."""
+"""Fixtures: real servers (one PostgreSQL and one Valkey for each test process, a database for each test), and the API.
+
+Nothing starts for a test that asks for none of them.
+"""
 
 from datetime import timedelta
 from uuid import uuid4

@@ -42,8 +42,8 @@ class Workers:
 class Leadership:
     """One leader among all dispatchers: a PostgreSQL advisory lock that lives and dies with its connection.
 
-    The server ends the connection when the leader is silent (`idle_session_timeout`, PostgreSQL 14): a process that hangs or
-    is stopped holds no lock. `held` is to be called at least every second or two.
+    The server ends the connection when the leader is silent (`idle_session_timeout`, PostgreSQL 14): a process that
+    hangs or is stopped holds no lock. `held` is to be called at least every second or two.
     """
 
     def __init__(self, url: Secret) -> None:
