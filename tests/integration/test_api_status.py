@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from haulier.job import Progress
+from haulier.job import Failure, Progress
 from haulier.limits import FREE
 from tests.integration.api_steps import CONTENT, completed, failed, processing
 from tests.integration.ledger_steps import LEASE
@@ -228,3 +228,13 @@ async def test_a_finished_job_cannot_be_cancelled(api, services):
     await completed(services, job_id)
     answer = await api.call("DELETE", CANCEL + job_id)
     assert (answer.status_code, answer.json()["code"]) == (409, "job_finished")
+
+
+async def test_after_a_refused_cancel_nobody_sees_the_job_as_it_was_before(api, services):
+    job_id = await api.initiate()
+    attempt = await processing(services, job_id)
+    assert (await api.status(job_id)).json()["status"] == "processing"
+    # Its announcement is lost, or late.
+    await services.ledger.attempts.fail(attempt, Failure("source_missing", "There is no such source."))
+    assert (await api.call("DELETE", CANCEL + job_id)).status_code == 409
+    assert (await api.status(job_id)).json()["status"] == "failed"

@@ -101,7 +101,7 @@ async def cancel(exchange: Exchange, services: Services) -> Answer:
         if job is not None:
             _spread_the_word(job, services)
             break
-        job = own_job(await services.ledger.jobs.get(job_id), exchange.caller)
+        job = own_job(await services.snapshots.newest(job_id), exchange.caller)
         if job.status is Status.CANCELLED:
             break
         if job.is_terminal:

@@ -33,7 +33,7 @@ async def retry(exchange: Exchange, services: Services) -> Answer:
     """Ask again for what a failed or cancelled job was about."""
     job_id = job_id_of(exchange)
     key = idempotency_key_of(exchange)
-    job = own_job(await services.ledger.jobs.get(job_id), exchange.caller)
+    job = own_job(await services.snapshots.newest(job_id), exchange.caller)
     if job.status not in (Status.FAILED, Status.CANCELLED):
         raise JobNotRetryable(job_status=job.status.value)
     return await _submit(exchange, services, job.request, key=key, retry_of=job.id)

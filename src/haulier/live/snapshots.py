@@ -55,6 +55,16 @@ class Snapshots:
         """
         return self.fresh(job_id) or await self._read_once(job_id)
 
+    async def newest(self, job_id: UUID) -> Job | None:
+        """The job as the ledger has it now, for who is about to act on it; later readers see nothing older.
+
+        Raises LedgerUnavailable.
+        """
+        job = await self._ledger.jobs.get(job_id)
+        if job is not None:
+            self.remember(job)
+        return job
+
     async def wait(self, job_id: UUID, *, version: int, timeout_s: float) -> Job | None:
         """The job as soon as its version is not `version`, or as it is after `timeout_s` seconds."""
         end = self._clock.monotonic() + timeout_s
