@@ -9,17 +9,24 @@ from tests.faults.oracle import Verdict
 from tests.faults.scale import FULL
 
 KEY = "faults"
-COLUMNS = ("fault", "rounds", "jobs", "lost", "wrong", "changed", "repeated attempts", "recovery s p50 / max")
+COLUMNS = ("fault", "rounds", "jobs", "lost", "wrong", "changed", "repeated attempts", "recovery s p50 / max", "remark")
 
 
 @pytest.fixture
 def note(record_property: Callable[[str, object], None]) -> Callable[..., None]:
     """Add a line to the table: `note("worker killed", verdicts, recovery_s=[…])`."""
 
-    def add(fault: str, verdicts: Sequence[Verdict], *, recovery_s: Sequence[float] = (), remark: str = "") -> None:
-        recovery = f"{statistics.median(recovery_s):.1f} / {max(recovery_s):.1f}" if recovery_s else remark or "–"
+    def add(
+        fault: str,
+        verdicts: Sequence[Verdict],
+        *,
+        rounds: int | None = None,
+        recovery_s: Sequence[float] = (),
+        remark: str = "",
+    ) -> None:
+        recovery = f"{statistics.median(recovery_s):.1f} / {max(recovery_s):.1f}" if recovery_s else "–"
         total = [sum(getattr(v, name) for v in verdicts) for name in ("jobs", "lost", "wrong", "changed", "duplicates")]
-        record_property(KEY, [fault, len(verdicts), *total, recovery])
+        record_property(KEY, [fault, rounds or len(verdicts), *total, recovery, remark])
 
     return add
 
@@ -31,4 +38,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     terminalreporter.write_line(f"\nFaults ({'full' if FULL else 'fast subset'}):\n")
     for cells in (COLUMNS, ["---"] * len(COLUMNS), *sorted(lines, key=lambda line: str(line[0]))):
-        terminalreporter.write_line("| " + " | ".join(str(cell) for cell in cells) + " |")
+        padded = [*cells, *[""] * (len(COLUMNS) - len(cells))]
+        terminalreporter.write_line("| " + " | ".join(str(cell) for cell in padded) + " |")

@@ -1,6 +1,7 @@
 """The oracle of every fault test: what was answered with a job id ends once, and its file is right.
 
-Lost, wrong and changed must be 0. Duplicates (attempts beyond a job's first) and recovery seconds are told, not judged.
+Lost, wrong and changed must be 0. A file is wrong when its bytes are not those of its number, or when ledger and API
+tell another SHA-256 than theirs. Duplicates (attempts beyond a job's first) and recovery seconds are told, not judged.
 """
 
 import asyncio
@@ -8,12 +9,17 @@ import hashlib
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import msgspec
 
-from tests.faults.fleet import Fleet
+from haulier.dispatch.sweeping import sweep_orphans
+from haulier.ledger import open_ledger
+from haulier.settings import load
+from haulier.storage import open_storage
+from tests.faults.fleet import Fleet, Process
 from tests.faults.preparers import expected_content
 from tests.waiting import eventually
 
@@ -43,10 +49,11 @@ class Oracle:
 
     def __init__(self, house: Fleet) -> None:
         self._house = house
-        self._http = httpx.AsyncClient(timeout=30)
+        self._http = httpx.AsyncClient(timeout=30, limits=httpx.Limits(max_connections=None))
         self.accepted: dict[str, int] = {}
         self.refused: list[int] = []
         self.slowest_s = 0.0
+        self.broken_off = 0  # connections that took a request and ended without an answer
 
     async def __aenter__(self) -> "Oracle":
         return self
@@ -55,19 +62,29 @@ class Oracle:
         await self._http.aclose()
 
     async def call(
-        self, method: str, path: str, *, user: str = "anna", role: str = "free", **request: object
+        self,
+        method: str,
+        path: str,
+        *,
+        user: str = "anna",
+        role: str = "free",
+        first: Process | None = None,
+        **request: object,
     ) -> httpx.Response:
-        """Ask one API after the other until one answers at all; a refused connection is no answer."""
+        """Ask one API after the other, from `first` on, until one answers at all; a refused connection is no answer."""
         headers = {"Authorization": f"Bearer {self._house.token(user, role)}"}
         end = time.monotonic() + 30
         while True:
-            for api in list(self._house.apis):
+            for api in sorted(self._house.apis, key=lambda api: api is not first):
                 began = time.monotonic()
                 try:
                     answer = await self._http.request(
                         method, f"http://127.0.0.1:{api.port}{path}", headers=headers, **request
                     )
+                except httpx.ConnectError:
+                    continue
                 except httpx.TransportError:
+                    self.broken_off += 1
                     continue
                 self.slowest_s = max(self.slowest_s, time.monotonic() - began)
                 return answer
@@ -131,7 +148,7 @@ class Oracle:
             )
         over = [job for job in jobs if job["status"] in TERMINAL]
         completed = [job for job in jobs if job["status"] == "completed"]
-        right = [await asyncio.to_thread(self._is_right, job) for job in completed]
+        right = [await asyncio.to_thread(self._is_right, job) and await self._is_told(job) for job in completed]
         return Verdict(
             jobs=len(ids),
             completed=len(completed),
@@ -149,6 +166,31 @@ class Oracle:
         content = path.read_bytes() if path.is_file() else b""
         digest = hashlib.sha256(content).hexdigest()
         return digest == job["artefact_sha256"] and content == expected_content(self.accepted[str(job["id"])])
+
+    async def _is_told(self, job: object) -> bool:
+        """Whether the API comes to tell what the ledger holds: lost announcements are repaired within seconds."""
+
+        async def told() -> bool:
+            seen = (await self.call("GET", f"/v1/download/status/{job['id']}", user="judge", role="admin")).json()
+            return (seen.get("status"), seen.get("sha256")) == ("completed", job["artefact_sha256"])
+
+        with suppress(AssertionError):
+            return await eventually(told)
+        return False
+
+    async def assert_swept(self) -> None:
+        """After a sweep of two hours later the store holds what completed jobs own: all of it, and nothing else."""
+        settings = load(self._house.env)
+        storage = open_storage(settings)
+        async with open_ledger(settings.database_url) as ledger, self._house.connection() as connection:
+
+            async def sweep() -> bool:
+                later = datetime.now(UTC) + timedelta(hours=2)
+                await sweep_orphans(ledger, storage, now=later, longest_upload_s=0)
+                query = "select artefact_key from jobs where status = 'completed'"
+                return self._artefacts() == {row["artefact_key"] for row in await connection.fetch(query)}
+
+            await eventually(sweep)
 
     def _artefacts(self) -> set[str]:
         root = self._house.store

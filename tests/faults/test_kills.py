@@ -1,6 +1,10 @@
-"""kill -9 at each failpoint: whatever the process was doing, nothing accepted is lost and no file is wrong."""
+"""kill -9 at each failpoint: whatever the process was doing, nothing accepted is lost and no file is wrong.
+
+The fast subset kills at all points of a process in one round, the full run at each alone.
+"""
 
 import time
+from signal import SIGKILL
 
 import pytest
 
@@ -10,71 +14,85 @@ from tests.faults.oracle import Oracle
 from tests.faults.preparers import BIG, QUICK
 from tests.faults.scale import FULL, scale
 
-pytestmark = [pytest.mark.xdist_group("fleet"), pytest.mark.timeout(scale(fast=120, full=1_200))]
+pytestmark = pytest.mark.timeout(scale(fast=120, full=1_200))
 
 ROUNDS = scale(fast=1, full=20)
 JOBS = 6
 IN_API = (Point.SUBMITTED, Point.MARKED, Point.HANDED_OVER)
 IN_WORKER = (Point.CLAIMED, Point.PART_SENT, Point.STORED, Point.COMMITTED)
+IN_DISPATCHER = (Point.MARKED, Point.HANDED_OVER)
 
 
-@pytest.mark.parametrize("point", IN_WORKER)
-async def test_a_worker_killed_at_a_point_loses_nothing(tmp_path, note, point):
+def together_or_alone(points):
+    """Groups of points that a test kills at."""
+    return pytest.mark.parametrize("points", scale(fast=[points], full=[(point,) for point in points]), ids=", ".join)
+
+
+async def judged(oracle, *, jobs=JOBS):
+    """The verdict, once everything has completed."""
+    verdict = await oracle.verdict()
+    verdict.assert_clean()
+    assert verdict.completed == jobs
+    return verdict
+
+
+@together_or_alone(IN_WORKER)
+async def test_a_worker_killed_at_a_point_loses_nothing(tmp_path, note, points):
     verdicts, recoveries = [], []
+    jobs = JOBS * len(points)
     async with fleet(tmp_path / "home", workers=0) as house:
         for round_ in range(ROUNDS):
-            victim = await house.start_worker(at=[f"{point}=kill:2"])
-            await house.manned()
+            victims = [await house.start_worker(at=[f"{point}=kill:2"]) for point in points]
+            await house.manned(4 * len(victims))
             async with Oracle(house) as oracle:
-                await oracle.submit_many(BIG + round_ * JOBS + n for n in range(JOBS))
-                await victim.ended()
+                await oracle.submit_many(BIG + round_ * jobs + n for n in range(jobs))
+                for victim in victims:
+                    assert await victim.ended() == -SIGKILL
                 began = time.monotonic()
                 rescuer = await house.start_worker()
-                verdict = await oracle.verdict()
+                verdicts.append(await judged(oracle, jobs=jobs))
                 recoveries.append(time.monotonic() - began)
-                verdicts.append(verdict)
-                verdict.assert_clean()
-                assert verdict.completed == JOBS
+                await oracle.assert_swept()
             await rescuer.terminate()
-    note(f"worker killed: {point}", verdicts, recovery_s=recoveries)
+    note(f"worker killed: {', '.join(points)}", verdicts, recovery_s=recoveries)
     assert not FULL or max(recoveries) <= LEASE_S + 5
 
 
-@pytest.mark.parametrize("point", IN_API)
-async def test_an_api_killed_at_a_point_loses_nothing(tmp_path, note, point):
+@together_or_alone(IN_API)
+async def test_an_api_killed_at_a_point_loses_nothing(tmp_path, note, points):
     verdicts, recoveries = [], []
+    jobs = JOBS * len(points)
     async with fleet(tmp_path / "home", workers=1, apis=1) as house:
         for round_ in range(ROUNDS):
-            await house.start_api(at=[f"{point}=kill:2"])
-            house.apis.reverse()
+            victims = [await house.start_api(at=[f"{point}=kill:2"]) for point in points]
+            house.apis = [*victims, *(api for api in house.apis if api not in victims)]
             async with Oracle(house) as oracle:
-                await oracle.submit_many(QUICK + round_ * JOBS + n for n in range(JOBS))
-                victim = house.apis.pop(0)
-                await victim.ended()
+                await oracle.submit_many(QUICK + round_ * jobs + n for n in range(jobs))
+                for victim in victims:
+                    assert await victim.ended() == -SIGKILL
+                    house.apis.remove(victim)
                 began = time.monotonic()
-                verdict = await oracle.verdict()
+                verdicts.append(await judged(oracle, jobs=jobs))
                 recoveries.append(time.monotonic() - began)
-                verdicts.append(verdict)
-                verdict.assert_clean()
-                assert verdict.completed == JOBS
-    note(f"API killed: {point}", verdicts, recovery_s=recoveries)
+    note(f"API killed: {', '.join(points)}", verdicts, recovery_s=recoveries)
 
 
-@pytest.mark.parametrize("point", [Point.MARKED, Point.HANDED_OVER])
-async def test_a_dispatcher_killed_half_way_loses_nothing(tmp_path, note, point):
-    verdicts = []
+@together_or_alone(IN_DISPATCHER)
+async def test_a_dispatcher_killed_half_way_loses_nothing(tmp_path, note, points):
+    verdicts, recoveries = [], []
     async with fleet(tmp_path / "home", workers=0) as house:
         for round_ in range(ROUNDS):
             async with house.connection() as connection:
                 await connection.execute("delete from workers")  # or the API would hand the jobs over itself
             async with Oracle(house) as oracle:
                 await oracle.submit_many(QUICK + round_ * JOBS + n for n in range(JOBS))
-                victim = await house.start_worker(at=[f"{point}=kill:1"])
-                await victim.ended()
+                victims = [await house.start_worker(at=[f"{point}=kill:1"]) for point in points]
+                for victim in victims:
+                    assert await victim.ended() == -SIGKILL
+                began = time.monotonic()
                 rescuer = await house.start_worker()
-                verdict = await oracle.verdict()
-                verdicts.append(verdict)
-                verdict.assert_clean()
-                assert verdict.completed == JOBS
+                verdicts.append(await judged(oracle))
+                recoveries.append(time.monotonic() - began)
             await rescuer.terminate()
-    note(f"dispatcher killed: {point}", verdicts)
+    note(f"dispatcher killed: {', '.join(points)}", verdicts, recovery_s=recoveries)
+    assert not FULL or max(recoveries) <= LEASE_S + 5
