@@ -41,9 +41,12 @@ begin
         select * into job from jobs where id = v_claim.job_id;
         if p_key_is_explicit and v_claim.expires_at > v_now then
             outcome := case when v_claim.request_hash = p_hash then 'joined' else 'mismatch' end;
-        elsif job.status in ('queued', 'processing')
+        -- A key that is over may be used for another request.
+        elsif v_claim.request_hash = p_hash and (
+            job.status in ('queued', 'processing')
             or (job.status = 'completed' and not job.artefact_expired
-                and job.artefact_expires_at > v_now and v_claim.expires_at > v_now) then
+                and job.artefact_expires_at > v_now and v_claim.expires_at > v_now)
+        ) then
             outcome := 'joined';
         end if;
         if outcome is not null and job.id is not null then

@@ -49,13 +49,14 @@ begin
         ) first
         where user_id = any(v_users)
     ), next as (
-        select candidate.id, row_number() over (
+        select candidate.id, role, row_number() over (
             order by (nth_of_role <= (passed_over + v_room) / 8) desc, turn, candidate.id
         ) as nth
         from candidate where nth_of_role <= room
         order by nth limit v_room
     ), taken as (
-        update jobs set handover = jobs.handover + 1, handed_at = haulier_now()
+        -- The role of today, whose room the job takes, though it may have been submitted under another.
+        update jobs set handover = jobs.handover + 1, handed_at = haulier_now(), role = next.role
         from next where jobs.id = next.id and jobs.status = 'queued' and jobs.handed_at is null
         returning jobs.id, nth
     )
