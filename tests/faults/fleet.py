@@ -63,6 +63,10 @@ class Process:
         """The exit code, once the process has ended."""
         return await asyncio.wait_for(self._child.wait(), within_s)
 
+    async def ready(self) -> None:
+        """Wait until the worker takes jobs."""
+        await eventually(lambda: '"worker_ready"' in self.log.read_text(), within_s=60)
+
     async def terminate(self) -> int:
         """SIGTERM, and the exit code."""
         self.send(signal.SIGTERM)
