@@ -63,7 +63,7 @@ class Machine(RuleBasedStateMachine):
         cancelled = self.world.cancel(job.id, user)
         assert (cancelled is not None) == (who != "stranger" and job.status not in TERMINAL)
         if cancelled is not None:
-            if job.status == "queued" and job.counted_on == self.model.today:
+            if job.status == "queued" and job.counted_on is not None:
                 self.model.used[job.user, job.counted_on] -= 1
             job.end("cancelled", self.model.now_s)
 
