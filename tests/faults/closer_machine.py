@@ -17,7 +17,7 @@ from haulier.ledger import Admission
 from tests.builders import submission
 from tests.faults.closer_model import PLANS, CloserModel, Member
 from tests.faults.machine import ANY, Machine
-from tests.faults.model import TERMINAL, Record
+from tests.faults.model import Record
 from tests.faults.world import World
 
 USERS = ("anna", "ben", "paula")
@@ -149,18 +149,6 @@ class CloserMachine(Machine):
         assert job.handed == (nobody_waits and model.held() < model.window and model.has_room(user))
         if job.handed:
             self._handed(Handed(job.id, job.handover), told=told)
-
-    @precondition(lambda self: self.model.jobs)
-    @rule(n=ANY, who=st.sampled_from(["owner", "owner", "stranger", "admin"]))
-    def cancel(self, n: int, who: str) -> None:
-        job = self.pick(list(self.model.jobs.values()), n)
-        cancelled = self.world.cancel(job.id, {"owner": job.user, "stranger": "mallory", "admin": None}[who])
-        assert (cancelled is not None) == (who != "stranger" and job.status not in TERMINAL)
-        if cancelled is None:
-            return
-        if job.status == "queued" and job.counted_on is not None:
-            self.model.used[job.user, job.counted_on] -= 1
-        job.end("cancelled", self.model.now_s)
 
     # ---- the dispatcher
 
