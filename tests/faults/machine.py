@@ -1,5 +1,6 @@
 """The state machine: everything that can happen to jobs, in any order, against the model."""
 
+import sys
 from itertools import pairwise
 from typing import ClassVar
 
@@ -257,6 +258,8 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """From wherever we are, everything comes to an end; and the events tell one story."""
+        if sys.exc_info()[1] is not None:
+            return  # a step has failed, and says more than what follows from it
         for round_ in range(40):
             if all(job.status in TERMINAL for job in self.model.jobs.values()):
                 break

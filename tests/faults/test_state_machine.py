@@ -17,7 +17,7 @@ from tests.faults.world import World
 
 pytestmark = [pytest.mark.timeout(scale(fast=240, full=2_400))]
 
-EXAMPLES = scale(fast=200, full=10_000)
+EXAMPLES = scale(fast=120, full=10_000)
 PROFILE = settings(
     max_examples=EXAMPLES,
     stateful_step_count=30,
@@ -70,7 +70,7 @@ def mutated(function: str, sound: str, broken: str) -> str:
 )
 def test_the_machine_finds_a_planted_fault(world, function, sound, broken):
     world.define(mutated(function, sound, broken))
-    with pytest.raises((AssertionError, BaseExceptionGroup)):
+    with pytest.raises(AssertionError):
         run(world, SEARCH)
 
 
@@ -81,5 +81,5 @@ def test_the_machine_finds_a_missing_fence(world, monkeypatch):
     assert fence in query.sql
     # Still mentions the parameter: PostgreSQL wants each of them used.
     monkeypatch.setattr(query, "sql", query.sql.replace(fence, fence.replace("attempt =", "attempt >=")))
-    with pytest.raises((AssertionError, BaseExceptionGroup)):
+    with pytest.raises(AssertionError):
         run(world, SEARCH)
