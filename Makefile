@@ -15,10 +15,10 @@ test: .venv/installed-dev
 	@tests/setup
 	$(BIN)/pytest -n 2
 
-# Every fault test at full length, one after the other: most of an hour. Prints the table of docs/reliability.md.
+# Every fault test at full length: most of an hour. Prints the table of docs/reliability.md.
 faults: .venv/installed-dev
 	@tests/setup
-	HAULIER_FAULTS=full $(BIN)/pytest tests/faults -p no:randomly
+	HAULIER_FAULTS=full $(BIN)/pytest tests/faults -n 2
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .

@@ -9,7 +9,7 @@ from haulier.clock import Clock
 from haulier.dispatch.handover import hand_over, reconcile
 from haulier.dispatch.sweeping import expire_artefacts, sweep_orphans, sweep_records
 from haulier.engine import Engine
-from haulier.errors import Unavailable
+from haulier.errors import LedgerUnavailable, Unavailable
 from haulier.ledger import Leadership, Ledger
 from haulier.live import Announcements
 from haulier.observe.events import DISPATCH_ENDED_LOST, DISPATCH_LEADING, LOOP_DEPENDENCY_AWAY
@@ -55,6 +55,7 @@ class Dispatcher:
         self._nudged = asyncio.Event()
         self._leads_until = float("-inf")
         self._leads = False
+        self._answered_s = float("-inf")  # when the ledger last told us who leads
         now_s = clock.monotonic()
         self._duties: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
             ("end_lost", END_LOST_S, self._end_lost),
@@ -83,13 +84,19 @@ class Dispatcher:
         now_s = self._clock.monotonic()
         if self._leads and now_s < self._leads_until:
             return True
-        led_before = self._leads
-        self._leads = await self._leadership.held()
+        led_before, self._leads = self._leads, False
+        try:
+            self._leads = await self._leadership.held()
+        except LedgerUnavailable:
+            self._answered_s = float("-inf")
+            return False
         self._leads_until = now_s + LEAD_CHECK_S
         if self._leads and not led_before:
             log.info(DISPATCH_LEADING)
-            # Workers could not renew their leases while the ledger was away: they get one lease of patience.
-            self._due["end_lost"] = now_s + self._lease_s
+            if now_s - self._answered_s > 2 * CANDIDATE_S:
+                # Workers may not have been able to renew their leases either: they get one lease of patience.
+                self._due["end_lost"] = now_s + self._lease_s
+        self._answered_s = now_s
         return self._leads
 
     async def _fulfil_duties(self) -> None:

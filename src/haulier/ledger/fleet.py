@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
+from haulier.errors import LedgerUnavailable
 from haulier.ledger.database import ACQUIRE_TIMEOUT_S, Database
 from haulier.ledger.queryfile import Exec, One, QueryFile
 from haulier.settings import Secret
@@ -51,7 +52,7 @@ class Leadership:
         self._connection: asyncpg.Connection | None = None
 
     async def held(self) -> bool:
-        """Try to be, or to stay, the leader. False when another process is, or the ledger does not answer."""
+        """Try to be, or to stay, the leader; False when another process is. Raises LedgerUnavailable."""
         try:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await asyncpg.connect(
@@ -62,9 +63,9 @@ class Leadership:
                 )
                 return await self._try()
             await self._connection.fetchval("select 1")
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             await self.release()
-            return False
+            raise LedgerUnavailable from error
         return True
 
     async def _try(self) -> bool:
