@@ -55,7 +55,7 @@ class Unauthenticated(HaulierError):
 
 class Forbidden(HaulierError):
     code, status, title = "forbidden", 403, "Forbidden"
-    sentence = "Your role does not allow this."
+    sentence = "Only the role admin may do this. `haulier token --role admin` makes a token for it."
 
 
 class BadSignature(HaulierError):

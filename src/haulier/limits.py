@@ -39,7 +39,7 @@ _NAMES = {
     "role_running": "role_running",
     "weight": "weight",
 }
-_PART = re.compile(r"(?P<name>[a-z_]+)=(?P<value>unlimited|\d+(?:\.\d+)?)")
+_PART = re.compile(r"(?P<name>[a-z_]+)=(?P<value>unlimited|-?\d+(?:\.\d+)?)")
 
 
 def parse_limits(text: str, *, default: RoleLimits) -> RoleLimits:
@@ -54,6 +54,8 @@ def parse_limits(text: str, *, default: RoleLimits) -> RoleLimits:
             raise ValueError(
                 f"{part!r} is not one of {', '.join(f'{name}=N' for name in _NAMES)} (N a number or 'unlimited')"
             )
+        if _NAMES[match["name"]] in changes:
+            raise ValueError(f"{match['name']} stands twice")
         changes[_NAMES[match["name"]]] = _value(match["name"], match["value"])
     return msgspec.structs.replace(default, **changes)
 

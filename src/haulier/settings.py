@@ -101,7 +101,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     # work
     worker_host: Annotated[str, _doc("Address of a worker's /health.", min_length=1)] = "127.0.0.1"
-    worker_port: Annotated[int, _doc("Port of a worker's /health; 0: none.", ge=0, le=65_535)] = 0
+    worker_port: Annotated[
+        int,
+        _doc(
+            "Port of a worker's /health; 0: none. Of several workers on a machine each needs its own.", ge=0, le=65_535
+        ),
+    ] = 0
     concurrency: Annotated[int, _doc("Jobs that one worker runs at a time.", ge=1, le=1_000)] = 10
     max_attempts: Annotated[int, _doc("Attempts of a job before it fails for good.", ge=1, le=100)] = 3
     lease_s: Annotated[float, _doc("Time an attempt keeps its job without a heartbeat.", ge=1, le=3_600)] = 15.0

@@ -11,8 +11,9 @@ LEASE_S = 15.0
 class Scene:
     """A dispatcher whose leadership answers as told, two seconds apart."""
 
-    def __init__(self):
+    def __init__(self, *, server_age_s=1_000.0):
         self.now_s = 100.0
+        self.server_age_s = server_age_s
         self.answer = False
         self.dispatcher = Dispatcher(
             ledger=None,
@@ -47,13 +48,20 @@ class Scene:
     ("answers", "patience_s"),
     [
         ((False, False, True), 0),  # the leader before it has died
-        ((True,), LEASE_S),  # just started: the ledger may have been away
+        ((True,), 0),  # just started, in place of a dead one
         ((False, None, None, True), LEASE_S),  # the ledger was away
         ((True, None, True), LEASE_S),
-        ((True, True, False, True), LEASE_S - 6),  # deposed: what is left of the first patience
+        ((None, True), LEASE_S),
+        ((True, True, False, True), 0),
     ],
 )
 async def test_a_new_leader_is_patient_when_the_ledger_was_away(answers, patience_s):
     scene = Scene()
     await scene.asked(*answers)
     assert scene.patience_s == patience_s
+
+
+async def test_a_leader_that_starts_with_the_ledger_is_patient():
+    scene = Scene(server_age_s=2.0)
+    await scene.asked(True)
+    assert scene.patience_s == LEASE_S

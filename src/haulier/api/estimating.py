@@ -82,10 +82,13 @@ class Estimator:
         spread = self.spread(job.preparer, size_bytes=job.progress.total)
         now = self._clock.now()
         manned = self._reachable() and (self.known.slots > 0 or not self._refreshed)
+        reason = waiting_for(job, at_cap=at_cap, manned=manned, now=now)
+        # Who waits for another job of theirs waits for its end, which the queue says nothing about.
+        countable = reason != "running_cap"
         return Outlook(
             position=position,
-            waiting_for=waiting_for(job, at_cap=at_cap, manned=manned, now=now),
-            completion=completion(job, known=self.known, position=position, now=now),
+            waiting_for=reason,
+            completion=completion(job, known=self.known, position=position, now=now) if countable else None,
             spread=spread,
         )
 

@@ -105,9 +105,7 @@ def retry(
     preparer: Preparer = None,
     since: Since = None,
     until: Until = None,
-    everything: Annotated[
-        bool, typer.Option("--all", envvar="HAULIER_DEAD_LETTERS_ALL", help="All that were not retried yet.")
-    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All that were not retried yet.")] = False,
     limit: Annotated[
         int,
         typer.Option(
@@ -123,7 +121,7 @@ def retry(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", envvar="HAULIER_DRY_RUN", help="Say what would be retried, and do nothing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", envvar="HAULIER_YES", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Json = False,
     url: Url = None,
     token: Token = None,

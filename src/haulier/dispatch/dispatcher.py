@@ -55,7 +55,7 @@ class Dispatcher:
         self._nudged = asyncio.Event()
         self._leads_until = float("-inf")
         self._leads = False
-        self._answered_s = float("-inf")  # when the ledger last told us who leads
+        self._answered_s: float | None = None  # when the ledger last told us who leads
         now_s = clock.monotonic()
         self._duties: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
             ("end_lost", END_LOST_S, self._end_lost),
@@ -93,11 +93,17 @@ class Dispatcher:
         self._leads_until = now_s + LEAD_CHECK_S
         if self._leads and not led_before:
             log.info(DISPATCH_LEADING)
-            if now_s - self._answered_s > 2 * CANDIDATE_S:
-                # Workers may not have been able to renew their leases either: they get one lease of patience.
+            if self._ledger_was_away(now_s):
+                # Workers could not renew their leases meanwhile: they get one lease of patience.
                 self._due["end_lost"] = now_s + self._lease_s
         self._answered_s = now_s
         return self._leads
+
+    def _ledger_was_away(self, now_s: float) -> bool:
+        """Whether it did not answer us lately; who has just started knows only whether it has just started, too."""
+        if self._answered_s is None:
+            return self._leadership.server_age_s < self._lease_s
+        return now_s - self._answered_s > 2 * CANDIDATE_S
 
     async def _fulfil_duties(self) -> None:
         """Run each duty that is due; one that meets an absent dependency does not hold up the others."""

@@ -50,6 +50,7 @@ class Leadership:
     def __init__(self, url: Secret) -> None:
         self._url = url
         self._connection: asyncpg.Connection | None = None
+        self.server_age_s = 0.0  # for how long PostgreSQL had run when we last asked for the lead
 
     async def held(self) -> bool:
         """Try to be, or to stay, the leader; False when another process is. Raises LedgerUnavailable."""
@@ -71,10 +72,11 @@ class Leadership:
     async def _try(self) -> bool:
         assert self._connection is not None
         row = await WorkerQueries.lead(self._connection, lock=_LEADER_LOCK)
-        if row is None or not row["leads"]:
+        assert row is not None
+        self.server_age_s = row["server_age_s"]
+        if not row["leads"]:
             await self.release()
-            return False
-        return True
+        return row["leads"]
 
     async def release(self) -> None:
         """Give the lead away by closing the connection."""

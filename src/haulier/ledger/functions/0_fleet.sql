@@ -3,6 +3,9 @@ create or replace function fleet_slots() returns bigint language sql stable as $
     select coalesce(sum(slots), 0) from workers where seen_at > haulier_now() - interval '30 seconds'
 $$;
 
+-- A role that waits gets at least one of this many hand-overs.
+create or replace function hand_overs_a_turn() returns integer language sql immutable as $$ select 8 $$;
+
 -- How many jobs the engine may hold: one for each slot and a quarter more, at least two, so that a slot that becomes free
 -- finds the next job there. What waits in the engine is past its turn and counts against its user's running cap.
 create or replace function engine_window() returns bigint language sql stable as $$

@@ -20,7 +20,9 @@ begin
         virtual_time = greatest(virtual_time, taken.tag),
         passed_over = case
             when exists (select from users where users.role = roles.role and head_tag is not null)
-            then greatest(0, least(8, passed_over + cardinality(p_taken) - 8 * taken.jobs))
+            then greatest(0, least(
+                hand_overs_a_turn(), passed_over + cardinality(p_taken) - hand_overs_a_turn() * taken.jobs
+            ))
             else 0
         end
     from (

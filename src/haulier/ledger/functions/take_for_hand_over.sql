@@ -1,7 +1,7 @@
 -- Mark the next jobs as handed over, as far as the engine's window and the running caps allow; first the first in turn.
 --
 -- Looks at no more users and jobs than it can take, so that it costs the same at any depth of the backlog. A role that
--- waits gets at least every eighth hand-over, whatever the weights say.
+-- waits gets one of hand_overs_a_turn() hand-overs at least, whatever the weights say.
 create or replace function take_for_hand_over(p_most bigint)
 returns table (id uuid, handover integer) language plpgsql as $$
 #variable_conflict use_column
@@ -50,7 +50,7 @@ begin
         where user_id = any(v_users)
     ), next as (
         select candidate.id, role, row_number() over (
-            order by (nth_of_role <= (passed_over + v_room) / 8) desc, turn, candidate.id
+            order by (nth_of_role <= (passed_over + v_room) / hand_overs_a_turn()) desc, turn, candidate.id
         ) as nth
         from candidate where nth_of_role <= room
         order by nth limit v_room

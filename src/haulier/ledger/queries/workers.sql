@@ -12,5 +12,6 @@ delete from workers where name = :name;
 delete from workers where seen_at < haulier_now() - interval '1 hour';
 
 -- name: lead :one
--- Become the leader of the dispatchers for as long as this connection lives.
-select pg_try_advisory_lock(:lock) as leads;
+-- Become the leader of the dispatchers for as long as this connection lives; and for how long the server has run.
+select pg_try_advisory_lock(:lock) as leads,
+    extract(epoch from clock_timestamp() - pg_postmaster_start_time())::double precision as server_age_s;
