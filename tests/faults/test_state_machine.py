@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from haulier.ledger.attempts import AttemptQueries
 from tests.faults.machine import Machine
-from tests.faults.scale import only_full, scale
+from tests.faults.scale import scale
 from tests.faults.world import World
 
 pytestmark = [pytest.mark.timeout(scale(fast=240, full=2_400))]
@@ -58,14 +58,8 @@ def mutated(function: str, sound: str, broken: str) -> str:
     [
         ("claim_job", "handover = p_handover and", "true and"),
         ("put_in_line", "head_tag = least(head_tag, first.tag)", "head_tag = head_tag"),
-        pytest.param(
-            *("place_in_line", "user_id = p_user and jobs.handed_at is not null) < p_running", "false) < p_running"),
-            marks=only_full,
-        ),
-        pytest.param("cancel_job", "set used = used - 1", "set used = used", marks=only_full),
-        pytest.param(
-            *("take_for_hand_over", "jobs.role = roles.role and handed_at is not null", "false"), marks=only_full
-        ),
+        ("place_in_line", "user_id = p_user and jobs.handed_at is not null) < p_running", "false) < p_running"),
+        ("cancel_job", "set used = used - 1", "set used = used"),
     ],
 )
 def test_the_machine_finds_a_planted_fault(world, function, sound, broken):
@@ -74,7 +68,6 @@ def test_the_machine_finds_a_planted_fault(world, function, sound, broken):
         run(world, SEARCH)
 
 
-@only_full
 def test_the_machine_finds_a_missing_fence(world, monkeypatch):
     query = AttemptQueries.complete_job
     fence = f"and attempt = ${query.parameters.index('attempt') + 1}"
