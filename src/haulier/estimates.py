@@ -3,13 +3,10 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Literal
 
 import msgspec
 
-from haulier.job import Job, Status
-
-WaitingFor = Literal["slots", "running_cap", "retry_time", "dependency"]
+from haulier.job import Job, Status, WaitingFor
 
 MIN_SAMPLES = 3  # fewer finished jobs of a size are not history but chance: fall back to all sizes
 
@@ -24,10 +21,10 @@ class Spread(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """Measured spreads by (preparer, size class); size class None holds all sizes. Slots are the fleet's."""
+    """Measured spreads by (preparer, size class), None for all sizes. `slots`: the fleet's, None: unknown."""
 
     spreads: Mapping[tuple[str, int | None], Spread] = {}
-    slots: int = 0
+    slots: int | None = None
 
     def spread(self, preparer: str, *, size_bytes: int | None = None) -> Spread | None:
         """The spread of jobs of this size, of all sizes when too few had it, or None without any history."""
@@ -78,7 +75,7 @@ def completion(job: Job, *, known: History, position: int | None, now: datetime)
     """
     spread = known.spread(job.preparer, size_bytes=job.progress.total)
     if job.status is Status.QUEUED:
-        if spread is None or position is None or known.slots < 1:
+        if spread is None or position is None or not known.slots:
             return None
         rounds_ahead = (position - 1) // known.slots
         start = max(now, job.retry_at or now)

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from haulier.job import MAX_BATCH_FILES, MAX_FILE_ID, MIN_FILE_ID
+from haulier.job import MAX_BATCH_FILES, MAX_FILE_ID, MIN_FILE_ID, WaitingFor
 
 FileId = Annotated[int, Meta(ge=MIN_FILE_ID, le=MAX_FILE_ID, description="Number of a file, see the catalogue.")]
 JobId = Annotated[str, Meta(description="UUIDv7 of a job.", extra_json_schema={"format": "uuid"})]
@@ -19,7 +19,7 @@ StatusName = Literal["queued", "processing", "completed", "failed", "cancelled"]
 Word = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 MAX_LETTERS_NAMED = 1_000
 WaitingForName = Annotated[
-    Literal["slots", "running_cap", "retry_time", "dependency"],
+    WaitingFor,
     Meta(description="What a queued job waits for: a free slot, the end of another job of yours, its retry_at, or us."),
 ]
 

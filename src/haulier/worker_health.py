@@ -6,13 +6,12 @@ from contextlib import asynccontextmanager, suppress
 
 import msgspec
 import structlog
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from haulier.api.health import Checks
+from haulier.api.health import Checks, status_of
 from haulier.api.serve import Server
 from haulier.observe.events import WORKER_HEALTH_AWAY
 from haulier.settings import Settings
@@ -31,7 +30,7 @@ def health_app(checks: Checks) -> Starlette:
 
     async def ready(_: Request) -> Response:
         health = await checks.ready()
-        return _answer(health, status=503 if health.status == "unready" else 200)
+        return _answer(health, status=status_of(health))
 
     return Starlette(routes=[Route("/health", alive), Route("/health/ready", ready)])
 
@@ -46,19 +45,7 @@ async def serving_health(settings: Settings, checks: Checks) -> AsyncGenerator[N
     if not settings.worker_port:
         yield
         return
-    server = Server(
-        uvicorn.Config(
-            health_app(checks),
-            host=settings.worker_host,
-            port=settings.worker_port,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=CLOSE_S,
-        )
-    )
+    server = Server.of(health_app(checks), host=settings.worker_host, port=settings.worker_port, grace_s=CLOSE_S)
     task = asyncio.create_task(_served(server))
     try:
         yield

@@ -11,8 +11,8 @@ import msgspec
 
 from haulier.clock import Clock
 from haulier.errors import LedgerUnavailable
-from haulier.estimates import Depth, History, Spread, WaitingFor, completion, history, waiting_for
-from haulier.job import Job, Status
+from haulier.estimates import Depth, History, Spread, completion, history, waiting_for
+from haulier.job import Job, Status, WaitingFor
 from haulier.ledger import PLACES_COUNTED, Jobs, Place
 from haulier.tasks import background, repeat
 
@@ -35,6 +35,7 @@ class Outlook(msgspec.Struct, frozen=True):
 
 
 UNKNOWN = Outlook()
+FIRST = Place(in_engine=0, in_line=0, at_cap=False)
 
 
 class Estimator:
@@ -50,24 +51,18 @@ class Estimator:
         self._depth = Depth()
         self._places: OrderedDict[UUID, tuple[Place | None, float]] = OrderedDict()
         self._asking = 0
-        self._refreshed = False
         self.known = History()
 
     async def outlook(self, job: Job) -> Outlook:
         """The outlook of `job`; of a queued job with its position, at most PLACE_FRESH_S old."""
         if job.is_terminal:
             return UNKNOWN
-        if job.status is not Status.QUEUED:
-            return self._outlook(job, position=None, at_cap=False)
-        place = await self._place(job)
-        if place is None:
-            return self._outlook(job, position=None, at_cap=False)
-        return self._outlook(job, position=self._position(job, place), at_cap=place.at_cap)
+        return self._outlook(job, await self._place(job) if job.status is Status.QUEUED else None)
 
     async def first_outlook(self, job: Job) -> Outlook:
         """The outlook of a job that was just admitted. One that the engine has room for costs no look at the ledger."""
         if job.status is Status.QUEUED and job.handed:
-            return msgspec.structs.replace(self._outlook(job, position=1, at_cap=False), position=None)
+            return msgspec.structs.replace(self._outlook(job, FIRST), position=None)
         self._asked_for.set()
         if self.known.slots and self.known.spread(job.preparer) is not None:
             return await self.outlook(job)
@@ -78,11 +73,12 @@ class Estimator:
         self._asked_for.set()
         return self.known.spread(preparer, size_bytes=size_bytes)
 
-    def _outlook(self, job: Job, *, position: int | None, at_cap: bool) -> Outlook:
+    def _outlook(self, job: Job, place: Place | None) -> Outlook:
         spread = self.spread(job.preparer, size_bytes=job.progress.total)
         now = self._clock.now()
-        manned = self._reachable() and (self.known.slots > 0 or not self._refreshed)
-        reason = waiting_for(job, at_cap=at_cap, manned=manned, now=now)
+        position = None if place is None else self._position(job, place)
+        manned = self._reachable() and self.known.slots != 0
+        reason = waiting_for(job, at_cap=place is not None and place.at_cap, manned=manned, now=now)
         # Who waits for another job of theirs waits for its end, which the queue says nothing about.
         countable = reason != "running_cap"
         return Outlook(
@@ -126,7 +122,6 @@ class Estimator:
             for each in durations
         )
         self.known = history(spreads, slots=fleet.slots)
-        self._refreshed = True
 
     async def _refresh_when_asked(self) -> float:
         await self._asked_for.wait()

@@ -11,7 +11,6 @@ import structlog
 
 from haulier.engine import Engine
 from haulier.errors import EngineUnavailable
-from haulier.failpoints import Point, reached
 from haulier.job import Handed
 from haulier.live import Announcements
 from haulier.observe.events import HAND_OVER_POSTPONED
@@ -57,9 +56,7 @@ class Handovers:
             over, self._over = self._over[:BATCH], self._over[BATCH:]
             try:
                 if fresh:
-                    await reached(Point.MARKED)
                     await self._engine.hand_over(fresh)
-                    await reached(Point.HANDED_OVER)
                 for handed in over:
                     await self._engine.remove(handed)
             except EngineUnavailable as error:

@@ -35,6 +35,11 @@ async def loop_ping(stalls: Stalls) -> None:
         raise Unwell(stalls.recent)
 
 
+def status_of(ready: Health) -> int:
+    """The HTTP status of an answer to `/health/ready`."""
+    return 503 if ready.status == "unready" else 200
+
+
 class Checks:
     """Asks all dependencies at once, each for at most ANSWER_S, and remembers the answers for FRESH_S."""
 

@@ -2,13 +2,14 @@
 
 from uuid import UUID
 
+from haulier.api.access import admin_only
 from haulier.api.estimating import UNKNOWN
 from haulier.api.exchange import PRIVATE, Answer, Exchange, json_answer
 from haulier.api.paging import cursor, next_link, raw_of
 from haulier.api.requests import JobsQuery, query_of
 from haulier.api.services import Services
 from haulier.api.views import status_view
-from haulier.errors import Forbidden, InvalidRequest
+from haulier.errors import InvalidRequest
 from haulier.job import Job, Status
 from haulier.wire import JobPage
 
@@ -18,8 +19,8 @@ async def jobs(exchange: Exchange, services: Services) -> Answer:
     query = query_of(exchange, JobsQuery)
     before = _before(query)
     user_id = query.user or exchange.caller.user_id
-    if user_id != exchange.caller.user_id and not exchange.caller.is_admin:
-        raise Forbidden
+    if user_id != exchange.caller.user_id:
+        admin_only(exchange.caller)
     status = Status(query.status) if query.status else None
     reader = services.ledger.jobs
     skip = 0 if before else (query.page - 1) * query.limit

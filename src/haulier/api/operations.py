@@ -9,6 +9,7 @@ from msgspec import Meta
 from haulier import errors, wire
 from haulier.api import checking, dead_letters, downloads, jobs, retrying, submitting
 from haulier.api.exchange import Answer, Exchange, json_answer
+from haulier.api.health import status_of
 from haulier.api.requests import LONGEST_WAIT_S, JobsQuery, StatusQuery
 from haulier.api.services import Services
 from haulier.errors import HaulierError
@@ -56,7 +57,7 @@ async def health(_: Exchange, services: Services) -> Answer:
 async def ready(_: Exchange, services: Services) -> Answer:
     """503 when requests would fail."""
     answer = await services.checks.ready()
-    return json_answer(answer, status=503 if answer.status == "unready" else 200)
+    return json_answer(answer, status=status_of(answer))
 
 
 PREFER_ASYNC = Header("Prefer", "respond-async asks for 202 and a Location.")

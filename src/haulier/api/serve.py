@@ -6,6 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from haulier.api.app import create_app
 from haulier.api.protocol import BoundedHttpProtocol
@@ -20,19 +21,14 @@ BACKLOG = 2_048
 class Server(uvicorn.Server):
     """Leaves signals to `serve`: uvicorn would raise them again before our services are closed."""
 
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
-
-
-async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, which let requests in flight finish for GRACE_S; a second one stops at once."""
-    async with open_services(settings) as services:
-        server = Server(
+    @classmethod
+    def of(cls, app: ASGIApp, *, host: str, port: int, grace_s: int) -> "Server":
+        """A server of `app`; requests in flight get `grace_s` to finish when it is stopped."""
+        return cls(
             uvicorn.Config(
-                create_app(services),
-                host=settings.host,
-                port=settings.port,
+                app,
+                host=host,
+                port=port,
                 http=BoundedHttpProtocol,
                 ws="none",
                 lifespan="off",
@@ -42,9 +38,19 @@ async def serve(settings: Settings) -> None:
                 proxy_headers=False,
                 backlog=BACKLOG,
                 timeout_keep_alive=IDLE_S,
-                timeout_graceful_shutdown=GRACE_S,
+                timeout_graceful_shutdown=grace_s,
             )
         )
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, which let requests in flight finish for GRACE_S; a second one stops at once."""
+    async with open_services(settings) as services:
+        server = Server.of(create_app(services), host=settings.host, port=settings.port, grace_s=GRACE_S)
 
         def stop() -> None:
             server.force_exit = server.should_exit

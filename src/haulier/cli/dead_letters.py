@@ -1,6 +1,5 @@
 """`dead-letters`, `dead-letters show` and `dead-letters retry`: failed jobs, for the operator."""
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -63,7 +62,8 @@ def dead_letters(
     if context.invoked_subcommand:
         _refuse_early_options(context)
         return
-    from haulier.cli.dead_letters_view import print_json, print_page
+    from haulier.cli.dead_letters_view import print_page
+    from haulier.cli.printing import print_json
 
     filters = _filters(user=user, code=code, preparer=preparer, since=since, until=until)
     page = _ask(url, token, home, lambda client: _pages(client, filters | {"retried": retried}, limit=limit))
@@ -81,8 +81,9 @@ def show(
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Show a failed job with its attempts: worker, duration and error of each."""
-    from haulier.cli.dead_letters_view import ONLY_FAILED, print_json, print_letter
+    from haulier.cli.dead_letters_view import ONLY_FAILED, print_letter
     from haulier.cli.failures import CommandFailed
+    from haulier.cli.printing import print_json
     from haulier.client import ApiError
     from haulier.errors import JobNotFound
 
@@ -134,8 +135,9 @@ def retry(
     """
     from msgspec.structs import replace
 
-    from haulier.cli.dead_letters_view import print_json, print_retried, say_refused
+    from haulier.cli.dead_letters_view import print_retried, say_refused
     from haulier.cli.failures import CommandFailed, say
+    from haulier.cli.printing import print_json
 
     named = [str(job) for job in dict.fromkeys(jobs or [])]
     filters = _filters(user=user, code=code, preparer=preparer, since=since, until=until)
@@ -202,17 +204,11 @@ def _filters(**given: str | None) -> dict[str, str | None]:
 
 def _ask(url: str | None, token: str | None, home: Path, ask: Callable[["Client"], Awaitable[Result]]) -> Result:
     from haulier.cli.access import connect
-    from haulier.client import Patience
+    from haulier.cli.asking import answer, impatient
     from haulier.limits import Role
 
-    patience = Patience(tries=3, retry_after_max_s=5)
-    client = connect(url=url, given_token=token, user=OPERATOR, role=Role.ADMIN, home=home, patience=patience)
-
-    async def asked() -> Result:
-        async with client:
-            return await ask(client)
-
-    return asyncio.run(asked())
+    client = connect(url=url, given_token=token, user=OPERATOR, role=Role.ADMIN, home=home, patience=impatient())
+    return answer(client, ask)
 
 
 async def _pages(client: "Client", filters: dict[str, Any], *, limit: int) -> "DeadLetterPage":

@@ -3,21 +3,19 @@
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-import msgspec
 from msgspec import UNSET, UnsetType
-from rich.console import Console
 from rich.table import Table
 
 from haulier.cli.failures import say
+from haulier.cli.printing import print_table, table
 from haulier.cli.words import duration_words, files_words, moment, one_line
 from haulier.clock import SYSTEM_CLOCK
 from haulier.errors import JobNotFound
 from haulier.wire import AttemptReport, DeadLetterDetail, DeadLetterPage, DeadLettersRetried, JobError
 
 ONLY_FAILED = "Only a job that failed can be shown or retried here."
-WIDTH = 200  # at least: a terminal that is narrower wraps lines, but no id or name is cut
+LONG = ("user", "error", "worker")  # what has no greatest length
 
 
 def print_page(page: DeadLetterPage) -> None:
@@ -26,9 +24,9 @@ def print_page(page: DeadLetterPage) -> None:
         say("No dead letters.")
         return
     now = SYSTEM_CLOCK.now()
-    table = _table("job", "user", "for", "error", "attempts", "failed", "retry")
+    lines = table("job", "user", "for", "error", "attempts", "failed", "retry", folds=LONG)
     for letter in page.dead_letters:
-        table.add_row(
+        lines.add_row(
             letter.job_id,
             one_line(letter.user),
             files_words(letter),
@@ -37,7 +35,7 @@ def print_page(page: DeadLetterPage) -> None:
             _ago(letter.failed_at, now=now),
             "" if letter.retry_status is UNSET else letter.retry_status,
         )
-    _print(table)
+    print_table(lines)
     if page.next_cursor is not None:
         say(f"These are the latest {len(page.dead_letters)}; --limit shows more, --since and --until others.")
 
@@ -63,7 +61,7 @@ def print_letter(letter: DeadLetterDetail) -> None:
         sys.stdout.write(f"{name:<12}{value}\n")
     sys.stdout.write("\n")
     sys.stdout.flush()
-    _print(_attempts(letter.attempts))
+    print_table(_attempts(letter.attempts))
 
 
 def print_retried(done: DeadLettersRetried) -> None:
@@ -88,14 +86,10 @@ def say_refused(done: DeadLettersRetried) -> None:
             say(f"{job.job_id}: {one_line(job.error.message)}{hint} [{job.error.code}]")
 
 
-def print_json(shape: Any) -> None:
-    sys.stdout.write(msgspec.json.encode(shape).decode() + "\n")
-
-
 def _attempts(attempts: Sequence[AttemptReport]) -> Table:
-    table = _table("attempt", "worker", "started", "took", "outcome", "error")
+    lines = table("attempt", "worker", "started", "took", "outcome", "error", folds=LONG)
     for attempt in attempts:
-        table.add_row(
+        lines.add_row(
             str(attempt.number),
             one_line(attempt.worker),
             attempt.started_at,
@@ -103,7 +97,7 @@ def _attempts(attempts: Sequence[AttemptReport]) -> Table:
             "running" if attempt.outcome is UNSET else attempt.outcome,
             "" if attempt.error is UNSET else _error(attempt.error),
         )
-    return table
+    return lines
 
 
 def _took(duration_s: float | UnsetType) -> str:
@@ -118,15 +112,3 @@ def _ago(wire_time: str, *, now: datetime) -> str:
 
 def _error(error: JobError) -> str:
     return f"{one_line(error.message)} [{error.code}]"
-
-
-def _table(*names: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        folds = name in ("user", "error", "worker")
-        table.add_column(name, no_wrap=not folds, overflow="fold")
-    return table
-
-
-def _print(table: Table) -> None:
-    Console(width=max(Console().width, WIDTH), markup=False).print(table)

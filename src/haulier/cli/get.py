@@ -44,6 +44,7 @@ def get(
 
     from haulier.cli.access import connect
     from haulier.cli.failures import INTERRUPTED, CommandFailed
+    from haulier.cli.printing import print_json
     from haulier.cli.view import pause_words, view_for
 
     if json and output == STDOUT:
@@ -66,7 +67,7 @@ def get(
         raise CommandFailed(run.after_interrupt(again), exit_code=INTERRUPTED) from None
     finally:
         if json and run.job is not None:
-            _print_json(run.job)
+            print_json(run.job)
 
 
 class Run:
@@ -135,10 +136,3 @@ def _target(output: str | None, job: "JobStatus") -> Path:
 def _to_stdout(chunk: bytes) -> None:
     sys.stdout.buffer.write(chunk)
     sys.stdout.buffer.flush()
-
-
-def _print_json(job: "JobStatus") -> None:
-    import msgspec
-
-    sys.stdout.write(msgspec.json.encode(job).decode() + "\n")
-    sys.stdout.flush()

@@ -1,10 +1,8 @@
 """`status`, `jobs` and `cancel`."""
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
     from haulier.client import Client
     from haulier.wire import JobPage, JobStatus
 
-Result = TypeVar("Result")
 Job = Annotated[UUID, typer.Argument(metavar="JOB", hidden=True)]
 
 
@@ -34,14 +31,14 @@ def status(
 ) -> None:
     """Show a job, by the id that `haulier jobs` lists."""
     from haulier.cli.access import connect
+    from haulier.cli.asking import answer, impatient
+    from haulier.cli.printing import print_json
     from haulier.clock import SYSTEM_CLOCK
 
-    client = connect(url=url, given_token=token, user=user, home=home, patience=None if watch else _impatient())
-    seen = asyncio.run(
-        _call(client, (lambda open_: _watch(open_, str(job))) if watch else (lambda open_: open_.status(str(job))))
-    )
+    client = connect(url=url, given_token=token, user=user, home=home, patience=None if watch else impatient())
+    seen = answer(client, (lambda open_: _watch(open_, str(job))) if watch else (lambda open_: open_.status(str(job))))
     if json:
-        _print_json(seen)
+        print_json(seen)
     else:
         for name, value in _lines(seen, now=SYSTEM_CLOCK.now()):
             sys.stdout.write(f"{name:<12}{value}\n")
@@ -64,12 +61,14 @@ def jobs(
 ) -> None:
     """List your jobs, newest first."""
     from haulier.cli.access import connect
+    from haulier.cli.asking import answer, impatient
+    from haulier.cli.printing import print_json
     from haulier.clock import SYSTEM_CLOCK
 
-    client = connect(url=url, given_token=token, user=user, home=home, patience=_impatient())
-    page = asyncio.run(_call(client, lambda open_: open_.jobs(status=status, limit=limit)))
+    client = connect(url=url, given_token=token, user=user, home=home, patience=impatient())
+    page = answer(client, lambda open_: open_.jobs(status=status, limit=limit))
     if json:
-        _print_json(page)
+        print_json(page)
     else:
         _print_table(page, now=SYSTEM_CLOCK.now())
 
@@ -77,9 +76,10 @@ def jobs(
 def cancel(job: Job, url: Url = None, token: Token = None, user: User = "demo", home: Home = DEFAULT_HOME) -> None:
     """Cancel a job. Fine when it is cancelled already; fails when it has finished."""
     from haulier.cli.access import connect
+    from haulier.cli.asking import answer, impatient
 
-    client = connect(url=url, given_token=token, user=user, home=home, patience=_impatient())
-    asyncio.run(_call(client, lambda open_: open_.cancel(str(job))))
+    client = connect(url=url, given_token=token, user=user, home=home, patience=impatient())
+    answer(client, lambda open_: open_.cancel(str(job)))
     sys.stdout.write(f"Cancelled {job}\n")
 
 
@@ -95,18 +95,6 @@ def raise_unless_completed(job: "JobStatus") -> None:
         raise CommandFailed(f"The job {job.job_id} failed.{error}", exit_code=JOB_FAILED)
     if job.status == "cancelled":
         raise CommandFailed(f"The job {job.job_id} was cancelled.", exit_code=JOB_CANCELLED)
-
-
-def _impatient() -> Any:
-    """For a question that a person waits for: three tries, in a few seconds."""
-    from haulier.client import Patience
-
-    return Patience(tries=3, retry_after_max_s=5)
-
-
-async def _call(client: "Client", ask: Callable[["Client"], Awaitable[Result]]) -> Result:
-    async with client:
-        return await ask(client)
 
 
 async def _watch(client: "Client", job_id: str) -> "JobStatus":
@@ -152,28 +140,15 @@ def _lines(job: "JobStatus", *, now: datetime) -> list[tuple[str, str]]:
 
 def _print_table(page: "JobPage", *, now: datetime) -> None:
     from msgspec import UNSET
-    from rich.console import Console
-    from rich.table import Table
 
+    from haulier.cli.printing import print_table, table
     from haulier.cli.words import duration_words, files_words, moment, size_words
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("job", "for", "status"):
-        table.add_column(name, no_wrap=True)
-    for name in ("progress", "age", "size"):
-        table.add_column(name, no_wrap=True, justify="right")
+    lines = table("job", "for", "status", "progress", "age", "size", right=("progress", "age", "size"))
     for job in page.jobs:
         age = duration_words((now - moment(job.created_at)).total_seconds())
         size = "" if job.file_size is UNSET else size_words(job.file_size)
-        table.add_row(job.job_id, files_words(job), job.status, f"{job.progress} %", age, size)
-    console = Console()
-    # Ids must not be cut where the output goes to another program.
-    Console(width=console.width if console.is_terminal else 200).print(table)
+        lines.add_row(job.job_id, files_words(job), job.status, f"{job.progress} %", age, size)
+    print_table(lines)
     if page.total > len(page.jobs):
         sys.stderr.write(f"{len(page.jobs)} of {page.total} jobs; --limit shows more.\n")
-
-
-def _print_json(shape: Any) -> None:
-    import msgspec
-
-    sys.stdout.write(msgspec.json.encode(shape).decode() + "\n")

@@ -5,7 +5,6 @@ from datetime import timedelta
 import structlog
 
 from haulier.engine import Engine
-from haulier.failpoints import Point, reached
 from haulier.ledger import Backlog
 from haulier.observe.events import DISPATCH_TOOK_BACK
 
@@ -23,9 +22,7 @@ async def hand_over(backlog: Backlog, engine: Engine) -> int:
     """
     taken = await backlog.take(most=AT_ONCE)
     if taken:
-        await reached(Point.MARKED)
         await engine.hand_over(taken)
-        await reached(Point.HANDED_OVER)
     return len(taken)
 
 

@@ -12,6 +12,7 @@ from bullmq.utils import is_redis_cluster
 
 from haulier.engine.entries import COMPLETED_KEPT_S, FAILED_KEPT_S, NAME, QUEUE, data_of, entry_id, options_of
 from haulier.errors import EngineUnavailable
+from haulier.failpoints import Point, reached
 from haulier.job import Handed
 from haulier.redis_client import redis_client
 from haulier.settings import Secret
@@ -58,11 +59,13 @@ class Engine:
 
         After EngineUnavailable some of them may have been added all the same; `present` tells.
         """
+        await reached(Point.MARKED)
         async with _answered():
             if len(jobs) == 1 or is_redis_cluster(self._client):
                 await self._add_each(jobs)
             else:
                 await self._add_together(jobs)
+        await reached(Point.HANDED_OVER)
 
     async def _add_each(self, jobs: Sequence[Handed]) -> None:
         """One round trip each: half of addBulk's time for a single job, and Cluster refuses addBulk (gap 10)."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from haulier.errors import HaulierError, WorkerLost
 from haulier.job import Artefact, Attempt, Failure, Handed, Job, Progress
 from haulier.ledger.database import Database
-from haulier.ledger.queryfile import Many, One, QueryFile
+from haulier.ledger.queryfile import Many, One, QueryFile, Row
 from haulier.ledger.records import job_from
 
 
@@ -34,14 +34,14 @@ class Attempts:
         row = await self._database.run(
             AttemptQueries.claim_job, job_id=handed.job_id, handover=handed.handover, worker=worker, lease=lease
         )
-        return Attempt(job=job_from(row), worker=worker, checkpoint=row["checkpoint"]) if row else None
+        return _attempt(row, worker=worker)
 
     async def claimed(self, handed: Handed, *, worker: str) -> Attempt | None:
         """The running attempt that `worker` started with this hand-over: after a claim whose answer never came."""
         row = await self._database.run(
             AttemptQueries.claimed_job, job_id=handed.job_id, handover=handed.handover, worker=worker
         )
-        return Attempt(job=job_from(row), worker=worker, checkpoint=row["checkpoint"]) if row else None
+        return _attempt(row, worker=worker)
 
     async def beat(self, beats: Sequence[tuple[Attempt, Progress]], *, lease: timedelta) -> dict[UUID, Job]:
         """Prolong leases and note progress; the jobs still owned, by id. The others were lost."""
@@ -123,6 +123,10 @@ class Attempts:
             AttemptQueries.end_lost_attempts, error_code=lost.code, error_message=lost.message
         )
         return [job_from(row) for row in rows]
+
+
+def _attempt(row: Row | None, *, worker: str) -> Attempt | None:
+    return Attempt(job=job_from(row), worker=worker, checkpoint=row["checkpoint"]) if row else None
 
 
 def failure_of(error: HaulierError) -> Failure:

@@ -1,3 +1,9 @@
+-- Whether this attempt of a job that lost `lost` workers may be the one that kills another: the third time, or the last.
+create or replace function is_risky(p_lost integer, p_attempt integer, p_max_attempts integer)
+returns boolean language sql immutable as $$
+    select p_lost > 0 and (p_lost >= 2 or p_attempt >= p_max_attempts)
+$$;
+
 -- Start an attempt of a handed-over job; no row when it was cancelled, finished, claimed elsewhere or handed over anew.
 --
 -- The last attempt of a job that has lost workers runs on a worker without another such job: what kills its process
@@ -6,13 +12,12 @@ create or replace function claim_job(p_job uuid, p_handover integer, p_worker te
 returns setof jobs language plpgsql as $$
 begin
     if exists (
-        select from jobs where id = p_job and lost > 0 and (lost >= 2 or attempts_used + 1 >= max_attempts)
+        select from jobs where id = p_job and is_risky(lost, attempts_used + 1, max_attempts)
     ) then
         perform pg_advisory_xact_lock(hashtextextended(p_worker, 0));
         if exists (
             select from jobs
-            where status = 'processing' and worker = p_worker
-                and lost > 0 and (lost >= 2 or attempts_used >= max_attempts)
+            where status = 'processing' and worker = p_worker and is_risky(lost, attempts_used, max_attempts)
         ) then
             return;
         end if;

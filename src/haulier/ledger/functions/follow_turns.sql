@@ -4,7 +4,7 @@ create or replace function follow_turns(p_users text[], p_taken uuid[]) returns 
 begin
     update users set
         head_tag = first.tag,
-        head_age = case when served then extract(epoch from haulier_now()) / 300 else head_age end
+        head_age = case when served then line_age() else head_age end
     from (
         select user_id,
             (

@@ -40,6 +40,6 @@ begin
     update users set
         role = p_role, running_cap = p_running, fair_tag = place_in_line.fair_tag + 1 / p_weight,
         head_tag = case when v_room then head_tag else least(head_tag, place_in_line.fair_tag) end,
-        head_age = case when v_room or head_tag is not null then head_age else extract(epoch from p_now) / 300 end
+        head_age = case when v_room or head_tag is not null then head_age else line_age() end
     where user_id = p_user;
 end $$;

@@ -26,7 +26,7 @@ begin
     )
     update users set
         head_tag = least(head_tag, first.tag),
-        head_age = case when head_tag is null then extract(epoch from haulier_now()) / 300 else head_age end
+        head_age = case when head_tag is null then line_age() else head_age end
     from (select user_id, min(fair_tag) as tag from ready group by user_id) first
     where users.user_id = first.user_id;
 end $$;
