@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.faults.oracle import Verdict
+from tests.faults.oracle import Oracle, Verdict
+from tests.faults.outages import outages
 from tests.faults.scale import FULL
 
 KEY = "faults"
@@ -29,6 +30,19 @@ def note(record_property: Callable[[str, object], None]) -> Callable[..., None]:
         record_property(KEY, [fault, rounds or len(verdicts), *total, recovery, remark])
 
     return add
+
+
+@pytest.fixture
+async def broken(tmp_path):
+    """A fleet behind proxies; see outages.py."""
+    async with outages(tmp_path / "home") as broken:
+        yield broken
+
+
+@pytest.fixture
+async def oracle(broken):
+    async with Oracle(broken.house) as oracle:
+        yield oracle
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

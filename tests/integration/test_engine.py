@@ -2,38 +2,11 @@
 
 import asyncio
 
-import pytest
-
-from haulier.engine import Depth, Engine, GivenUp, Runner
-from haulier.settings import Secret
-from tests.integration.engine_steps import Book, Look, handed, opened
+from haulier.engine import Depth, GivenUp
+from tests.integration.engine_steps import Book, Look, handed
 from tests.waiting import until
 
 DAY_MS = 24 * 3_600 * 1_000
-
-
-@pytest.fixture
-async def engine(valkey_url, redis_prefix):
-    async with Engine.open(Secret(valkey_url), prefix=redis_prefix) as engine:
-        yield engine
-
-
-@pytest.fixture
-async def look(valkey_url, redis_prefix):
-    async with opened(valkey_url) as client:
-        yield Look(client, prefix=redis_prefix)
-
-
-@pytest.fixture
-def run(valkey_url, redis_prefix):
-    """`async with run(handle) as runner`: a runner on the test's own queue."""
-
-    def open_runner(handle, *, slots=4, lease_s=15):
-        return Runner.open(
-            Secret(valkey_url), prefix=redis_prefix, name="test", slots=slots, lease_s=lease_s, handle=handle
-        )
-
-    return open_runner
 
 
 async def test_a_job_that_is_handed_over_is_run_once(engine, run, look):

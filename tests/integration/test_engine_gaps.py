@@ -11,35 +11,12 @@ import time
 import pytest
 import redis.asyncio
 
-from haulier.engine import Engine, Runner, guarded
+from haulier.engine import guarded
 from haulier.engine.entries import COMPLETED_KEPT_S, FAILED_KEPT_S
-from haulier.settings import Secret
-from tests.integration.engine_steps import Book, Look, handed, opened
+from tests.integration.engine_steps import Book, Look, handed
 from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(60)
-
-
-@pytest.fixture
-async def engine(valkey_url, redis_prefix):
-    async with Engine.open(Secret(valkey_url), prefix=redis_prefix) as engine:
-        yield engine
-
-
-@pytest.fixture
-async def look(valkey_url, redis_prefix):
-    async with opened(valkey_url) as client:
-        yield Look(client, prefix=redis_prefix)
-
-
-@pytest.fixture
-def run(valkey_url, redis_prefix):
-    def open_runner(handle, *, slots=4, lease_s=15, lost=lambda _: None):
-        return Runner.open(
-            Secret(valkey_url), prefix=redis_prefix, name="test", slots=slots, lease_s=lease_s, handle=handle, lost=lost
-        )
-
-    return open_runner
 
 
 async def test_gap_1_an_idle_runner_picks_up_at_once_after_idle_seconds(engine, run):

@@ -12,36 +12,28 @@ from haulier.engine import Depth, Engine, Runner, runner
 from haulier.engine.contact import STARTING
 from haulier.engine.runner import SETTLE_S
 from haulier.settings import Secret
-from tests.integration.engine_steps import Book, Look, Valkey, handed, opened
+from tests.integration.engine_steps import Book, Look, Valkey, handed, opened, runner_of
 from tests.waiting import until
 
 PREFIX = "{haulier}"
 
 
 @pytest.fixture
-async def valkey(tmp_path):
-    valkey = Valkey(tmp_path / "valkey")
-    await valkey.start()
-    yield valkey
-    await valkey.close()
+def engine_url(valkey):
+    return valkey.url
 
 
 @pytest.fixture
-async def engine(valkey):
-    async with Engine.open(valkey.url, prefix=PREFIX) as engine:
-        yield engine
+def redis_prefix():
+    return PREFIX
 
 
-def run(valkey, handle, *, slots=4, lease_s=15):
-    return Runner.open(valkey.url, prefix=PREFIX, name="test", slots=slots, lease_s=lease_s, handle=handle)
-
-
-async def test_a_closed_runner_and_engine_leave_no_task_file_or_connection(valkey):
+async def test_a_closed_runner_and_engine_leave_no_task_file_or_connection(valkey, run):
     async with opened(valkey.url) as client:
         await client.ping()
         before = _held()
         book = Book()
-        async with Engine.open(valkey.url, prefix=PREFIX) as engine, run(valkey, book):
+        async with Engine.open(valkey.url, prefix=PREFIX) as engine, run(book):
             await engine.hand_over([handed() for _ in range(20)])
             await until(lambda: len(book.finished) == 20)
             book.hold.clear()
@@ -51,10 +43,10 @@ async def test_a_closed_runner_and_engine_leave_no_task_file_or_connection(valke
         await until(lambda: _connections(client, 1))
 
 
-async def test_a_runner_that_saw_an_outage_leaves_no_task_file_or_connection(valkey):
+async def test_a_runner_that_saw_an_outage_leaves_no_task_file_or_connection(valkey, run):
     before = _held()
     book = Book()
-    async with Engine.open(valkey.url, prefix=PREFIX) as engine, run(valkey, book) as runner:
+    async with Engine.open(valkey.url, prefix=PREFIX) as engine, run(book) as runner:
         await until(lambda: runner.healthy)
         await valkey.kill()
         await until(lambda: not runner.healthy)
@@ -66,19 +58,19 @@ async def test_a_runner_that_saw_an_outage_leaves_no_task_file_or_connection(val
         await until(lambda: _connections(client, 1))
 
 
-async def test_a_runner_that_leaves_during_an_outage_leaves_no_task_or_file(valkey, engine):
+async def test_a_runner_that_leaves_during_an_outage_leaves_no_task_or_file(valkey, engine, run):
     await engine.ping()
     book, before = Book(hold=True), _held()
-    async with run(valkey, book):
+    async with run(book):
         await engine.hand_over([handed(), handed()])
         await until(lambda: len(book.started) == 2)
         valkey.signal(signal.SIGSTOP)
     await until(lambda: _held() == before)
 
 
-async def test_leaving_while_redis_is_away_ends_within_seconds(valkey, engine):
+async def test_leaving_while_redis_is_away_ends_within_seconds(valkey, engine, run):
     book = Book(hold=True)
-    async with run(valkey, book) as runner:
+    async with run(book) as runner:
         await engine.hand_over([handed()])
         await until(lambda: book.started)
         await valkey.kill()
@@ -88,9 +80,9 @@ async def test_leaving_while_redis_is_away_ends_within_seconds(valkey, engine):
     assert len(book.cancelled) == 1
 
 
-async def test_leaving_while_redis_hangs_ends_within_seconds(valkey, engine):
+async def test_leaving_while_redis_hangs_ends_within_seconds(valkey, engine, run):
     book = Book(hold=True)
-    async with run(valkey, book):
+    async with run(book):
         await engine.hand_over([handed()])
         await until(lambda: book.started)
         valkey.signal(signal.SIGSTOP)
@@ -107,9 +99,9 @@ async def test_a_runner_that_never_reached_redis_closes_at_once():
     assert time.monotonic() - began < 2
 
 
-async def test_a_runner_stopped_during_an_outage_takes_nothing_after_it_and_ends_what_it_has(valkey, engine):
+async def test_a_runner_stopped_during_an_outage_takes_nothing_after_it_and_ends_what_it_has(valkey, engine, run):
     running, later, book = handed(), handed(), Book(hold=True)
-    async with run(valkey, book, lease_s=30) as runner:
+    async with run(book, lease_s=30) as runner:
         await engine.hand_over([running])
         await until(lambda: book.started == [running])
         valkey.signal(signal.SIGSTOP)
@@ -124,9 +116,9 @@ async def test_a_runner_stopped_during_an_outage_takes_nothing_after_it_and_ends
         assert await Look(client, prefix=PREFIX).state(later) == "wait"
 
 
-async def test_a_runner_stopped_while_redis_is_down_completes_its_entry_once_redis_is_back(valkey, engine):
+async def test_a_runner_stopped_while_redis_is_down_completes_its_entry_once_redis_is_back(valkey, engine, run):
     running, later, book = handed(), handed(), Book(hold=True)
-    async with run(valkey, book, lease_s=30) as runner:
+    async with run(book, lease_s=30) as runner:
         await engine.hand_over([running])
         await until(lambda: book.started == [running])
         await asyncio.sleep(1.1)  # the append-only file is synced each second
@@ -143,7 +135,7 @@ async def test_a_runner_stopped_while_redis_is_down_completes_its_entry_once_red
 async def test_a_runner_stopped_before_redis_came_never_takes_anything(tmp_path):
     valkey, book = Valkey(tmp_path / "late"), Book()
     try:
-        async with run(valkey, book) as stopped, Engine.open(valkey.url, prefix=PREFIX) as engine:
+        async with runner_of(valkey, book) as stopped, Engine.open(valkey.url, prefix=PREFIX) as engine:
             await until(lambda: stopped.state.error != STARTING)
             await stopped.stop_taking()
             await valkey.start()
@@ -155,11 +147,11 @@ async def test_a_runner_stopped_before_redis_came_never_takes_anything(tmp_path)
         await valkey.close()
 
 
-async def test_a_runner_stopped_while_it_asks_redis_for_the_first_time_never_takes_anything(valkey, engine):
+async def test_a_runner_stopped_while_it_asks_redis_for_the_first_time_never_takes_anything(valkey, engine, run):
     await engine.hand_over([handed()])
     book = Book()
     valkey.signal(signal.SIGSTOP)
-    async with run(valkey, book) as stopped:
+    async with run(book) as stopped:
         await asyncio.sleep(0.2)  # it has connected, and waits for its first answer
         await stopped.stop_taking()
         valkey.signal(signal.SIGCONT)
@@ -168,7 +160,7 @@ async def test_a_runner_stopped_while_it_asks_redis_for_the_first_time_never_tak
     assert book.started == []
 
 
-async def test_a_handler_that_ignores_its_first_cancel_is_cancelled_again(valkey, engine, monkeypatch):
+async def test_a_handler_that_ignores_its_first_cancel_is_cancelled_again(valkey, engine, monkeypatch, run):
     monkeypatch.setattr(runner, "CANCEL_AGAIN_S", 0.1)
     cancels, started = [], asyncio.Event()
 
@@ -180,7 +172,7 @@ async def test_a_handler_that_ignores_its_first_cancel_is_cancelled_again(valkey
             except asyncio.CancelledError:
                 cancels.append(time.monotonic())
 
-    async with run(valkey, handle):
+    async with run(handle):
         await engine.hand_over([handed()])
         await started.wait()
     assert len(cancels) == 3
@@ -188,7 +180,7 @@ async def test_a_handler_that_ignores_its_first_cancel_is_cancelled_again(valkey
     assert await engine.depth() == Depth(waiting=0, active=0)
 
 
-async def test_a_handler_is_given_time_to_tidy_up_before_it_is_cancelled_again(valkey, engine):
+async def test_a_handler_is_given_time_to_tidy_up_before_it_is_cancelled_again(valkey, engine, run):
     tidied, started = [], asyncio.Event()
 
     async def handle(job):
@@ -200,7 +192,7 @@ async def test_a_handler_is_given_time_to_tidy_up_before_it_is_cancelled_again(v
             tidied.append(job)
 
     job = handed()
-    async with run(valkey, handle):
+    async with run(handle):
         await engine.hand_over([job])
         await started.wait()
     assert tidied == [job]

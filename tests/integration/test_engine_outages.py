@@ -8,8 +8,8 @@ import signal
 
 import pytest
 
-from haulier.engine import Engine, Runner, runner
-from tests.integration.engine_steps import Book, Look, Valkey, handed, opened
+from haulier.engine import Engine, runner
+from tests.integration.engine_steps import Book, Look, Valkey, handed, runner_of
 from tests.waiting import until
 
 PREFIX = "{haulier}"
@@ -18,33 +18,19 @@ pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture
-async def valkey(tmp_path):
-    valkey = Valkey(tmp_path / "valkey")
-    await valkey.start()
-    yield valkey
-    await valkey.close()
+def engine_url(valkey):
+    return valkey.url
 
 
 @pytest.fixture
-async def engine(valkey):
-    async with Engine.open(valkey.url, prefix=PREFIX) as engine:
-        yield engine
-
-
-@pytest.fixture
-async def look(valkey):
-    async with opened(valkey.url) as client:
-        yield Look(client, prefix=PREFIX)
-
-
-def run(valkey, handle, *, slots=4, lease_s=15):
-    return Runner.open(valkey.url, prefix=PREFIX, name="test", slots=slots, lease_s=lease_s, handle=handle)
+def redis_prefix():
+    return PREFIX
 
 
 @pytest.mark.parametrize("keeps_data", [True, False])
-async def test_gap_7_work_resumes_by_itself_after_redis_was_killed(valkey, engine, keeps_data):
+async def test_gap_7_work_resumes_by_itself_after_redis_was_killed(valkey, engine, keeps_data, run):
     book = Book()
-    async with run(valkey, book) as runner:
+    async with run(book) as runner:
         await engine.hand_over([handed()])
         await until(lambda: book.finished)
         await valkey.kill()
@@ -60,9 +46,9 @@ async def test_gap_7_work_resumes_by_itself_after_redis_was_killed(valkey, engin
         assert runner.healthy
 
 
-async def test_gap_7_what_waited_before_the_kill_is_run_after_it(valkey, engine):
+async def test_gap_7_what_waited_before_the_kill_is_run_after_it(valkey, engine, run):
     first, second, book = handed(), handed(), Book(hold=True)
-    async with run(valkey, book, slots=1):
+    async with run(book, slots=1):
         await engine.hand_over([first, second])
         await until(lambda: book.started == [first])
         await asyncio.sleep(1.1)  # the append-only file is synced each second
@@ -73,9 +59,9 @@ async def test_gap_7_what_waited_before_the_kill_is_run_after_it(valkey, engine)
         await until(lambda: second in book.finished, within_s=10)
 
 
-async def test_gap_7_handlers_go_on_through_an_outage_and_their_entries_are_completed(valkey, engine, look):
+async def test_gap_7_handlers_go_on_through_an_outage_and_their_entries_are_completed(valkey, engine, look, run):
     job, book = handed(), Book(hold=True)
-    async with run(valkey, book, lease_s=30):
+    async with run(book, lease_s=30):
         await engine.hand_over([job])
         await until(lambda: book.started == [job])
         await asyncio.sleep(1.1)  # the append-only file is synced each second
@@ -88,9 +74,9 @@ async def test_gap_7_handlers_go_on_through_an_outage_and_their_entries_are_comp
     assert book.started == [job]
 
 
-async def test_gap_7_a_stopped_server_is_noticed_and_work_resumes_within_seconds_of_its_going_on(valkey, engine):
+async def test_gap_7_a_stopped_server_is_noticed_and_work_resumes_within_seconds_of_its_going_on(valkey, engine, run):
     book = Book()
-    async with run(valkey, book) as runner:
+    async with run(book) as runner:
         await until(lambda: runner.healthy)
         valkey.signal(signal.SIGSTOP)
         await until(lambda: not runner.healthy)  # after the socket timeout of 5 s
@@ -100,10 +86,10 @@ async def test_gap_7_a_stopped_server_is_noticed_and_work_resumes_within_seconds
         assert await until(lambda: book.finished == [job]) < 5
 
 
-async def test_gap_7_jobs_that_a_stopped_server_gave_to_fetches_long_given_up_are_run_soon(valkey, engine, look):
+async def test_gap_7_jobs_that_a_stopped_server_gave_to_fetches_long_given_up_are_run_soon(valkey, engine, look, run):
     first, *others = jobs = [handed() for _ in range(3)]
     book = Book(hold=True)
-    async with run(valkey, book, slots=1, lease_s=600) as runner:
+    async with run(book, slots=1, lease_s=600) as runner:
         await engine.hand_over(jobs)
         await until(lambda: book.started == [first])
         worker = runner._worker
@@ -121,7 +107,7 @@ async def test_gap_7_jobs_that_a_stopped_server_gave_to_fetches_long_given_up_ar
 async def test_gap_7_a_runner_opens_without_redis_and_starts_when_it_comes(tmp_path):
     valkey, book, job = Valkey(tmp_path / "late"), Book(), handed()
     try:
-        async with run(valkey, book) as runner, Engine.open(valkey.url, prefix=PREFIX) as engine:
+        async with runner_of(valkey, book) as runner, Engine.open(valkey.url, prefix=PREFIX) as engine:
             await asyncio.sleep(0.5)
             assert runner.healthy is False
             await valkey.start()
@@ -131,9 +117,9 @@ async def test_gap_7_a_runner_opens_without_redis_and_starts_when_it_comes(tmp_p
         await valkey.close()
 
 
-async def test_gap_7_a_loop_that_ended_is_started_again_and_running_handlers_stay(valkey, engine, look):
+async def test_gap_7_a_loop_that_ended_is_started_again_and_running_handlers_stay(valkey, engine, look, run):
     running, later, book = handed(), handed(), Book(hold=True)
-    async with run(valkey, book, lease_s=1) as runner:
+    async with run(book, lease_s=1) as runner:
         await engine.hand_over([running])
         await until(lambda: book.started == [running])
         first = runner._worker
@@ -150,11 +136,11 @@ async def test_gap_7_a_loop_that_ended_is_started_again_and_running_handlers_sta
     assert book.started == [running, later]
 
 
-async def test_gap_7_a_watchdog_restarts_a_loop_that_is_stuck(valkey, engine, monkeypatch):
+async def test_gap_7_a_watchdog_restarts_a_loop_that_is_stuck(valkey, engine, monkeypatch, run):
     monkeypatch.setattr(runner, "STUCK_S", 0.5)
     monkeypatch.setattr(runner, "LOOK_S", 0.1)
     book, job = Book(), handed()
-    async with run(valkey, book) as running:
+    async with run(book) as running:
         await until(lambda: running.healthy)
         stuck = running._worker
         stuck.backend.waitForJob = lambda _: asyncio.Event().wait()
@@ -163,11 +149,11 @@ async def test_gap_7_a_watchdog_restarts_a_loop_that_is_stuck(valkey, engine, mo
         await until(lambda: book.finished == [job])
 
 
-async def test_a_busy_runner_is_not_taken_for_stuck(valkey, engine, monkeypatch):
+async def test_a_busy_runner_is_not_taken_for_stuck(valkey, engine, monkeypatch, run):
     monkeypatch.setattr(runner, "STUCK_S", 0.3)
     monkeypatch.setattr(runner, "LOOK_S", 0.05)
     book = Book(hold=True)
-    async with run(valkey, book, slots=1) as running:
+    async with run(book, slots=1) as running:
         await engine.hand_over([handed()])
         await until(lambda: book.started)
         worker = running._worker

@@ -31,12 +31,15 @@ async def fell_silent(patience):
         await silence(patience)
 
 
-async def test_a_call_ends_with_its_time(patience):
-    await fell_silent(patience)
+async def assert_calls_ask_side_by_side(patience):
+    asking = asyncio.create_task(silence(patience))
+    await asyncio.sleep(0)
+    assert await answer(patience) == "answer"
+    with pytest.raises(LedgerUnavailable):
+        await asking
 
 
-async def test_while_the_server_is_silent_one_call_asks_and_the_others_fail_at_once(patience):
-    await fell_silent(patience)
+async def assert_one_call_asks_and_the_others_fail(patience):
     asking = asyncio.create_task(silence(patience))
     await asyncio.sleep(0)
     with pytest.raises(LedgerUnavailable):
@@ -45,14 +48,19 @@ async def test_while_the_server_is_silent_one_call_asks_and_the_others_fail_at_o
         await asking
 
 
+async def test_a_call_ends_with_its_time(patience):
+    await fell_silent(patience)
+
+
+async def test_while_the_server_is_silent_one_call_asks_and_the_others_fail_at_once(patience):
+    await fell_silent(patience)
+    await assert_one_call_asks_and_the_others_fail(patience)
+
+
 async def test_one_answer_ends_the_silence(patience):
     await fell_silent(patience)
     assert await answer(patience) == "answer"
-    asking = asyncio.create_task(silence(patience))
-    await asyncio.sleep(0)
-    assert await answer(patience) == "answer"
-    with pytest.raises(LedgerUnavailable):
-        await asking
+    await assert_calls_ask_side_by_side(patience)
 
 
 async def test_a_refusal_is_an_answer(patience):
@@ -60,11 +68,7 @@ async def test_a_refusal_is_an_answer(patience):
     with pytest.raises(ValueError, match="no"):
         async with patience.asking():
             raise ValueError("no")
-    asking = asyncio.create_task(silence(patience))
-    await asyncio.sleep(0)
-    assert await answer(patience) == "answer"
-    with pytest.raises(LedgerUnavailable):
-        await asking
+    await assert_calls_ask_side_by_side(patience)
 
 
 async def test_a_caller_who_leaves_is_no_answer(patience):
@@ -73,12 +77,7 @@ async def test_a_caller_who_leaves_is_no_answer(patience):
     await asyncio.sleep(0)
     leaving.cancel()
     await asyncio.wait({leaving})
-    asking = asyncio.create_task(silence(patience))
-    await asyncio.sleep(0)
-    with pytest.raises(LedgerUnavailable):
-        await answer(patience)
-    with pytest.raises(LedgerUnavailable):
-        await asking
+    await assert_one_call_asks_and_the_others_fail(patience)
 
 
 async def test_a_slow_statement_among_quick_ones_is_no_silence(patience):
@@ -87,11 +86,7 @@ async def test_a_slow_statement_among_quick_ones_is_no_silence(patience):
     await answer(patience)
     with pytest.raises(LedgerUnavailable):
         await slow
-    asking = asyncio.create_task(silence(patience))
-    await asyncio.sleep(0)
-    assert await answer(patience) == "answer"
-    with pytest.raises(LedgerUnavailable):
-        await asking
+    await assert_calls_ask_side_by_side(patience)
 
 
 async def test_without_a_limit_a_call_takes_as_long_as_it_takes():
