@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import io
 import itertools
+import time
 import zipfile
 from contextlib import asynccontextmanager
 from random import Random
@@ -100,9 +101,11 @@ class Stage:
         before = self.link.connections
         await eventually(lambda: self.link.connections >= before + requests)
 
-    async def judged(self, note, fault: str, *, completed: int | None = None):
+    async def judged(self, note, fault: str, *, completed: int | None = None, is_back: bool = False):
+        """`is_back`: the store has just come back; recovery is the time until every job is over."""
+        began = time.monotonic()
         verdict = await self.oracle.verdict()
-        note(fault, [verdict])
+        note(fault, [verdict], recovery_s=[time.monotonic() - began] if is_back else ())
         verdict.assert_clean()
         assert verdict.completed == (verdict.jobs if completed is None else completed)
         assert not FULL or self.oracle.slowest_s <= ANSWER_S
@@ -158,7 +161,7 @@ async def test_a_store_that_hangs(stage, note):
     await asyncio.sleep(20)
     assert (await stage.oracle.call("GET", "/health/ready")).status_code == 503
     stage.link.heal()
-    await stage.judged(note, "S3 hangs for 20 s")
+    await stage.judged(note, "S3 hangs for 20 s", is_back=True)
 
 
 @only_full
@@ -166,7 +169,7 @@ async def test_a_store_that_is_away_is_tried_again_with_growing_jittered_waits(s
     with stage.link.refusing():
         await stage.batches(6)
         await asyncio.sleep(5)
-    await stage.judged(note, "S3 away for 5 s")
+    await stage.judged(note, "S3 away for 5 s", is_back=True)
     attempts = await stage.attempts()
     waits = [
         (after["started_at"] - before["ended_at"]).total_seconds()
