@@ -55,7 +55,7 @@ class Unauthenticated(HaulierError):
 
 class Forbidden(HaulierError):
     code, status, title = "forbidden", 403, "Forbidden"
-    sentence = "Only the role admin may do this. `haulier token --role admin` makes a token for it."
+    sentence = "Only the role admin may do this; haulier token --role admin makes a token for it."
 
 
 class BadSignature(HaulierError):

@@ -209,7 +209,7 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/health",
         handler=health,
         summary="The process is alive",
-        replies={200: Reply("`degraded` when a dependency does not answer.", wire.Health)},
+        replies={200: Reply("Status degraded when a dependency does not answer.", wire.Health)},
         secured=False,
     ),
     Operation(
@@ -219,8 +219,8 @@ OPERATIONS: tuple[Operation, ...] = (
         handler=ready,
         summary="Requests can be served",
         replies={
-            200: Reply("Ready; `degraded` without the engine: requests are accepted, work waits.", wire.Health),
-            503: Reply("`unready` without ledger or storage.", wire.Health),
+            200: Reply("Ready; status degraded without the engine: requests are accepted, work waits.", wire.Health),
+            503: Reply("Status unready without ledger or storage.", wire.Health),
         },
         secured=False,
     ),
