@@ -218,6 +218,13 @@ class ArtefactDamaged(AttemptError):
     sentence = "The stored file has {got} bytes where {expected} were written."
 
 
+class UploadLost(AttemptError):
+    """Parts of an interrupted upload are gone: the next attempt starts over."""
+
+    code, title = "upload_lost", "Upload lost"
+    sentence = "What an earlier attempt had stored of the file is gone."
+
+
 class WorkerLost(AttemptError):
     code, title = "worker_lost", "Worker lost"
     sentence = "The worker that prepared the file stopped answering."

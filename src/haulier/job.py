@@ -53,10 +53,16 @@ def new_job_id() -> UUID:
 
 
 class Request(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a client asked for: one file, or several files as one ZIP. Exactly one of the two is set."""
+    """What a client asked for: one file, or several files as one ZIP. Exactly one of the two is set.
+
+    `params` are what the client chose of what the file's preparer lets it choose. With `allow_missing`, sources that do
+    not exist are left out of an archive, and its manifest says so, instead of failing the job.
+    """
 
     file_id: int | None = None
     file_ids: tuple[int, ...] = ()
+    params: dict[str, Any] = {}
+    allow_missing: bool = False
 
 
 class Failure(msgspec.Struct, frozen=True):

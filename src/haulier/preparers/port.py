@@ -1,7 +1,8 @@
 """What a preparer is, what it receives and what it answers.
 
-A preparer is an async function from a `Build` to a `Result`: either the name of an object that exists already, or a
-stream of bytes that the worker hashes, stores, verifies and publishes. It never touches the ledger or the engine.
+A preparer is an async function from a `Build` to a `Result`: the name of an object that exists already, a stream of
+bytes that the worker hashes, stores, verifies and publishes, or a stream that a later attempt can continue. It never
+touches the ledger or the engine.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -12,6 +13,21 @@ import msgspec
 from haulier.job import Request
 from haulier.settings import Settings
 from haulier.storage import Storage
+
+
+class Input(msgspec.Struct, frozen=True):
+    """One source in the version that was found: what the receipt names, and what decides whether two builds are one.
+
+    `etag` is whatever identifies the version (an ETag, quoted as its origin sends it); `size` in bytes when known.
+    """
+
+    name: str
+    etag: str
+    size: int | None = None
+
+
+# All sources with their versions; None when a version is not known: such a build is never shared between jobs.
+Inputs = tuple[Input, ...] | None
 
 
 class Existing(msgspec.Struct, frozen=True):
@@ -34,9 +50,41 @@ class Stream(msgspec.Struct, frozen=True):
     chunks: AsyncIterator[bytes]
     content_type: str = "application/octet-stream"
     size: int | None = None
+    inputs: Inputs = None
 
 
-Result = Existing | Stream
+class Mark(msgspec.Struct, frozen=True):
+    """A place in a stream from which a later attempt can go on: it opens the stream with this mark, and gets exactly
+    the bytes that would have followed.
+
+    `state` is small and JSON-able and stands for itself; `log` is what has to be added to the logs of all marks before
+    (a few dozen bytes for each member of an archive, say): an opened stream gets all of them joined. Marks cost
+    nothing until one is kept, about twice a second.
+    """
+
+    state: Mapping[str, Any]
+    log: bytes = b""
+
+
+class Resumable(msgspec.Struct, frozen=True):
+    """Publish bytes that an interrupted attempt leaves for the next one to continue.
+
+    `open(None)` gives the stream from its start, `open(mark)` what follows a mark of an earlier attempt. Both must be
+    the same bytes whoever makes them: the same recipe and `inputs` decide over every byte. `digests` are what the
+    source says of all bytes together (`sha-256` to 32 bytes, `md5` to 16); the worker compares them. Nothing is held
+    before `open` is called, since the worker may find that the same build runs or exists already; `aclose()` on what it
+    returns releases everything.
+    """
+
+    file_name: str
+    open: Callable[[Mark | None], AsyncIterator[bytes | Mark]]
+    inputs: Inputs
+    content_type: str = "application/octet-stream"
+    size: int | None = None
+    digests: Mapping[str, bytes] = {}
+
+
+Result = Existing | Stream | Resumable
 
 
 class Build(Protocol):
@@ -55,6 +103,11 @@ class Build(Protocol):
     @property
     def params(self) -> Any:
         """The rule's parameters, an instance of the preparer's `params` type."""
+        ...
+
+    @property
+    def request_params(self) -> Any:
+        """What the client chose, an instance of the preparer's `request_params` type; None when it has none."""
         ...
 
     @property
@@ -91,10 +144,14 @@ class Build(Protocol):
 class Preparer(msgspec.Struct, frozen=True):
     """A preparer as it is registered in the entry-point group `haulier.preparers`.
 
-    `params` is a msgspec Struct type; a catalogue rule's `params` table is validated against it.
+    `params` is a msgspec Struct type; a catalogue rule's `params` table is validated against it. `request_params` is
+    the type of what a client may choose (`"params"` of a request), or a function from the rule's params to such a type;
+    None: nothing. `version` is another one whenever the same inputs give other bytes than before.
     """
 
     name: str
     params: type[msgspec.Struct]
     prepare: Callable[[Build], Awaitable[Result]]
     description: str = ""
+    request_params: type[msgspec.Struct] | Callable[[Any], type[msgspec.Struct]] | None = None
+    version: str = "1"

@@ -3,7 +3,7 @@
 Every method raises StorageUnavailable when the store does not answer or answers with a server error.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -29,8 +29,61 @@ class Written(msgspec.Struct, frozen=True):
     etag: str
 
 
+class Link(msgspec.Struct, frozen=True):
+    """A signed URL and when it ends: never stored or logged. It ends with the credentials that signed it."""
+
+    url: str
+    expires_at: datetime
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A part of an upload that the store has for certain. Numbers count from 1; all but the last have `part_bytes`."""
+
+    number: int
+    size: int
+    etag: str
+
+
+class Upload(Protocol):
+    """An object that grows in parts and appears whole at the end. Another process can go on with it.
+
+    Sending a part again replaces it. Cancelling a call may leave its part sent or not, nothing else.
+    """
+
+    @property
+    def handle(self) -> str:
+        """What `Storage.open_upload` takes to go on: text of at most 2 KiB, without secrets."""
+        ...
+
+    async def send(self, number: int, content: bytes) -> Part:
+        """Store one part so that it survives a crash of this machine; different parts may be sent at the same time."""
+        ...
+
+    async def complete(self, parts: Sequence[Part]) -> str:
+        """Make the object of all parts, in order, and answer its ETag. Raises UploadLost when they are no longer there.
+
+        Completing again what was completed with the same parts answers the same.
+        """
+        ...
+
+    async def abort(self) -> None:
+        """Remove everything; no error when it is gone already."""
+        ...
+
+
 class Storage(Protocol):
     """A place for objects. Keys are relative paths with `/`, without `.` or `..` segments."""
+
+    part_bytes: int
+    """Size of all parts of an upload but the last."""
+
+    async def begin_upload(self, key: str, *, file_name: str, content_type: str) -> Upload:
+        """Begin an object in parts. What is never completed or aborted is swept."""
+        ...
+
+    def open_upload(self, key: str, handle: str) -> Upload:
+        """Go on with an upload of another attempt. Does no I/O: whether it still exists shows at `complete`, `send`."""
+        ...
 
     async def head(self, key: str) -> ObjectInfo | None:
         """The object's metadata, or None when there is no such object."""
@@ -63,15 +116,15 @@ class Storage(Protocol):
         """All objects whose key starts with `prefix` (a whole path segment: `artifacts/`), in key order."""
         ...
 
-    async def sweep_uploads(self, *, older_than_s: float) -> int:
+    async def sweep_uploads(self, *, older_than_s: float, keep: Collection[str] = ()) -> int:
         """Remove what uploads of artefacts that died with their process left; how many. `list` does not show these.
 
-        `older_than_s` must be longer than any upload takes.
+        `older_than_s` must be longer than any upload takes that is not in `keep` (handles of uploads to go on with).
         """
         ...
 
-    async def sign(self, artefact: Artefact, *, job_id: str, expires_s: int) -> str:
-        """A URL that downloads `artefact` with its name and type for `expires_s` seconds. Never stored or logged."""
+    async def sign(self, artefact: Artefact, *, job_id: str, expires_s: int) -> Link:
+        """A URL that downloads `artefact` with its name and type for at most `expires_s` seconds."""
         ...
 
     async def ping(self) -> None:
