@@ -10,24 +10,11 @@ from typing import Any, Protocol
 
 import msgspec
 
+from haulier.errors import HaulierError
 from haulier.job import Request
+from haulier.provenance import Inputs
 from haulier.settings import Settings
 from haulier.storage import Storage
-
-
-class Input(msgspec.Struct, frozen=True):
-    """One source in the version that was found: what the receipt names, and what decides whether two builds are one.
-
-    `etag` is whatever identifies the version (an ETag, quoted as its origin sends it); `size` in bytes when known.
-    """
-
-    name: str
-    etag: str
-    size: int | None = None
-
-
-# All sources with their versions; None when a version is not known: such a build is never shared between jobs.
-Inputs = tuple[Input, ...] | None
 
 
 class Existing(msgspec.Struct, frozen=True):
@@ -132,12 +119,19 @@ class Build(Protocol):
         """
         ...
 
+    def settled(self, index: int, *, missing: HaulierError | None = None) -> None:
+        """The file at `index` of the request's `file_ids` is in the archive, or is missing for this reason."""
+        ...
+
     async def save(self, checkpoint: Mapping[str, Any]) -> None:
         """Keep a small JSON-able state for the next attempt, in place of the previous one."""
         ...
 
     async def part(self, file_id: int) -> Result:
-        """Prepare another file of the catalogue as a part of this one. Its progress is not reported."""
+        """Prepare another file of the catalogue as a part of this one. Its progress is not reported.
+
+        A Resumable among the answers is opened with None, and its marks are not passed on.
+        """
         ...
 
 
