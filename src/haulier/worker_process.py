@@ -23,7 +23,7 @@ from haulier.preparers.registry import Registry
 from haulier.settings import Settings
 from haulier.storage import Storage, open_storage
 from haulier.tasks import background, repeat
-from haulier.work import STOP_PATIENCE_S, RunningAttempts, Stop, Worker, Workshop
+from haulier.work import STOP_PATIENCE_S, Builder, RunningAttempts, Stop, Worker, Workshop
 from haulier.worker_health import serving_health
 
 log = structlog.get_logger()
@@ -112,6 +112,7 @@ def _worker(parts: Parts, running: RunningAttempts) -> Worker:
             storage=parts.storage,
             settings=settings,
         ),
+        builder=Builder(builds=parts.ledger.builds, storage=parts.storage, clock=SYSTEM_CLOCK),
         running=running,
         announcements=parts.announcements,
         rng=Random(),  # noqa: S311  jitter, not a secret

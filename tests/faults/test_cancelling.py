@@ -61,7 +61,7 @@ async def test_cancel_against_complete_has_one_winner_each(ledger, connection, n
         async def complete(attempt=attempt, first=n % 2 == 0):
             if not first:
                 await asyncio.sleep(0)
-            return await ledger.attempts.complete(attempt, artefact(), keep_for=HOUR)
+            return await ledger.attempts.complete(attempt, artefact())
 
         completed, cancelled = await asyncio.gather(complete(), ledger.attempts.cancel(job.id, user_id="anna"))
         assert (completed is None) != (cancelled is None)

@@ -15,7 +15,7 @@ import asyncpg
 from haulier.dispatch.handover import reconcile
 from haulier.engine import Engine
 from haulier.job import Attempt, Failure, Handed, Job, Progress, Request
-from haulier.ledger import Admission, Ledger, open_ledger
+from haulier.ledger import Admission, Beat, Ledger, open_ledger
 from haulier.limits import RoleLimits
 from haulier.settings import Secret
 from tests.builders import artefact, submission
@@ -107,7 +107,7 @@ class World:
 
     def beat(self, attempt: Attempt, percent: int) -> bool:
         progress = Progress("stage", percent, 100, percent)
-        return bool(self.run(self.ledger.attempts.beat([(attempt, progress)], lease=timedelta(seconds=LEASE_S))))
+        return bool(self.run(self.ledger.attempts.beat([Beat(attempt, progress)], lease=timedelta(seconds=LEASE_S))))
 
     def save(self, attempt: Attempt) -> bool:
         return self.run(self.ledger.attempts.save_checkpoint(attempt, {"n": attempt.number}))

@@ -58,4 +58,4 @@ async def run(ledger: Ledger, job: Job, *, worker: str = "w1") -> Job:
     """A handed-over job, run to its good end."""
     attempt = await ledger.attempts.claim(Handed(job.id, job.handover), worker=worker, lease=LEASE)
     assert attempt is not None
-    return await ledger.attempts.complete(attempt, artefact(), keep_for=HOUR)
+    return await ledger.attempts.complete(attempt, artefact())

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from haulier.job import Failure, Progress
+from haulier.ledger import Beat
 from haulier.limits import FREE
 from tests.integration.api_steps import CONTENT, completed, failed, processing
 from tests.integration.ledger_steps import LEASE
@@ -45,7 +46,7 @@ async def test_a_processing_job_tells_its_progress(api, services):
     job_id = await api.initiate()
     attempt = await processing(services, job_id)
     progress = Progress("packing", 5, 10, 50)
-    for job in (await services.ledger.attempts.beat([(attempt, progress)], lease=LEASE)).values():
+    for job in (await services.ledger.attempts.beat([Beat(attempt, progress)], lease=LEASE)).values():
         services.snapshots.announce(job)
     body = (await api.status(job_id)).json()
     assert (body["status"], body["progress"], body["attempt"]) == ("processing", 50, 1)

@@ -84,8 +84,8 @@ async def test_expired_artefacts_are_removed_and_sources_are_not(ledger, storage
     key = f"artifacts/{ours.id}/1/a.bin"
     for stored in (key, "downloads/b.zip"):
         await storage.write(stored, _once(b"x"), file_name="f", content_type="text/plain")
-    await ledger.attempts.complete(await claimed(ledger, ours), artefact(key=key), keep_for=HOUR)
-    await ledger.attempts.complete(await claimed(ledger, theirs), artefact(key="downloads/b.zip"), keep_for=HOUR)
+    await ledger.attempts.complete(await claimed(ledger, ours), artefact(key=key))
+    await ledger.attempts.complete(await claimed(ledger, theirs), artefact(key="downloads/b.zip"))
     await at(minutes=61)
     assert len(await expire_artefacts(ledger, storage)) == 2
     assert await storage.head(key) is None
@@ -97,7 +97,7 @@ async def test_orphans_are_swept_and_owned_objects_are_not(ledger, storage, sett
     owned, orphan = f"artifacts/{job.id}/1/a.bin", f"artifacts/{uuid4()}/1/a.bin"
     for stored in (owned, orphan):
         await storage.write(stored, _once(b"x"), file_name="f", content_type="text/plain")
-    await ledger.attempts.complete(await claimed(ledger, job), artefact(key=owned), keep_for=HOUR)
+    await ledger.attempts.complete(await claimed(ledger, job), artefact(key=owned))
     later = SYSTEM_CLOCK.now() + timedelta(hours=2)
     assert await sweep_orphans(ledger, storage, now=later, longest_upload_s=7_200) == 1
     assert await storage.head(owned) is not None

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from haulier.job import TERMINAL, TRANSITIONS, Failure, Handed, Progress, Request, Status
+from haulier.ledger import Beat
 from tests.builders import artefact, submission
 from tests.integration.ledger_steps import HOUR, LEASE, claimed, handed
 
@@ -46,18 +47,18 @@ async def test_an_old_hand_over_claims_nothing(ledger, job):
 
 async def test_a_beat_writes_progress_and_answers_what_is_still_owned(ledger, job):
     attempt = await claimed(ledger, job)
-    owned = await ledger.attempts.beat([(attempt, Progress("archiving", 5, 10, 50))], lease=LEASE)
+    owned = await ledger.attempts.beat([Beat(attempt, Progress("archiving", 5, 10, 50))], lease=LEASE)
     assert owned[job.id].progress == Progress("archiving", 5, 10, 50)
 
 
 async def test_a_beat_without_news_leaves_the_version_alone(ledger, job):
     attempt = await claimed(ledger, job)
-    owned = await ledger.attempts.beat([(attempt, Progress())], lease=LEASE)
+    owned = await ledger.attempts.beat([Beat(attempt, Progress())], lease=LEASE)
     assert owned[job.id].version == attempt.job.version
 
 
 async def test_completion_publishes_the_artefact(ledger, job):
-    done = await ledger.attempts.complete(await claimed(ledger, job), artefact(size=7), keep_for=HOUR)
+    done = await ledger.attempts.complete(await claimed(ledger, job), artefact(size=7))
     assert (done.status, done.artefact.size, done.progress.percent) == (Status.COMPLETED, 7, 100)
 
 
@@ -92,7 +93,7 @@ async def test_a_lost_lease_queues_the_job_again(ledger, job, at):
 async def test_a_beat_keeps_the_lease(ledger, job, at):
     attempt = await claimed(ledger, job)
     await at(seconds=10)
-    await ledger.attempts.beat([(attempt, Progress())], lease=LEASE)
+    await ledger.attempts.beat([Beat(attempt, Progress())], lease=LEASE)
     await at(seconds=20)
     assert await ledger.attempts.end_lost() == []
 
@@ -112,8 +113,8 @@ async def test_a_zombie_writes_nothing(ledger, job, at, write):
     await ledger.attempts.end_lost()
     successor = await claimed(ledger, job, worker="w2")
     refused = {
-        "beat": lambda: ledger.attempts.beat([(zombie, Progress("late", 1, 1, 99))], lease=LEASE),
-        "complete": lambda: ledger.attempts.complete(zombie, artefact(), keep_for=HOUR),
+        "beat": lambda: ledger.attempts.beat([Beat(zombie, Progress("late", 1, 1, 99))], lease=LEASE),
+        "complete": lambda: ledger.attempts.complete(zombie, artefact()),
         "fail": lambda: ledger.attempts.fail(zombie, FAILURE),
         "retry": lambda: ledger.attempts.retry(zombie, FAILURE, wait=LEASE),
         "hand_back": lambda: ledger.attempts.hand_back(zombie),
@@ -126,7 +127,7 @@ async def test_a_zombie_writes_nothing(ledger, job, at, write):
 async def test_a_cancelled_job_refuses_a_late_completion(ledger, job):
     attempt = await claimed(ledger, job)
     cancelled = await ledger.attempts.cancel(job.id, user_id=job.user_id)
-    assert await ledger.attempts.complete(attempt, artefact(), keep_for=HOUR) is None
+    assert await ledger.attempts.complete(attempt, artefact()) is None
     assert await ledger.jobs.get(job.id) == cancelled
 
 
@@ -136,7 +137,7 @@ async def test_a_cancel_and_a_completion_have_one_winner(ledger):
         attempt = await claimed(ledger, job)
         cancelled, completed = await asyncio.gather(
             ledger.attempts.cancel(job.id, user_id=job.user_id),
-            ledger.attempts.complete(attempt, artefact(), keep_for=HOUR),
+            ledger.attempts.complete(attempt, artefact()),
         )
         assert (cancelled is None) != (completed is None)
 
@@ -161,7 +162,7 @@ async def test_a_checkpoint_reaches_the_next_attempt(ledger, job):
 
 async def test_every_change_of_status_is_an_event_in_order(ledger, job, connection):
     await ledger.attempts.retry(await claimed(ledger, job), FAILURE, wait=timedelta())
-    await ledger.attempts.complete(await claimed(ledger, job), artefact(), keep_for=HOUR)
+    await ledger.attempts.complete(await claimed(ledger, job), artefact())
     assert await events(connection, job.id) == [
         ("queued", "submitted"),
         ("processing", "claimed"),
@@ -189,7 +190,7 @@ async def test_nobody_reopens_a_cancelled_job_not_even_by_hand(ledger, job, conn
 
 
 async def test_nobody_changes_a_completed_job_by_hand(ledger, job, connection):
-    await ledger.attempts.complete(await claimed(ledger, job), artefact(), keep_for=HOUR)
+    await ledger.attempts.complete(await claimed(ledger, job), artefact())
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="does not change"):
         await connection.execute("update jobs set artefact_key = 'other' where id = $1", job.id)
 
@@ -218,5 +219,5 @@ async def test_jobs_that_lost_two_workers_do_not_share_a_third(ledger, at):
     assert len(alone) == 1
     elsewhere = [ticket for ticket in tickets if ticket.job_id != alone[0].job.id]
     assert await ledger.attempts.claim(elsewhere[0], worker="another", lease=LEASE)
-    await ledger.attempts.complete(alone[0], artefact(), keep_for=HOUR)
+    await ledger.attempts.complete(alone[0], artefact())
     assert await ledger.attempts.claim(elsewhere[1], worker="shared", lease=LEASE)

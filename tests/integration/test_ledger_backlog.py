@@ -40,7 +40,7 @@ async def test_fresh_hand_overs_are_not_doubted(ledger, at):
 
 async def test_artefacts_expire_once(ledger, at):
     (job,) = await queue(ledger, "anna", 1)
-    await ledger.attempts.complete(await claimed(ledger, job), artefact(), keep_for=HOUR)
+    await ledger.attempts.complete(await claimed(ledger, job), artefact())
     await at(minutes=61)
     (expired,) = await ledger.backlog.expire_artefacts()
     assert (expired.id, expired.status, expired.artefact_expired) == (job.id, Status.COMPLETED, True)
@@ -50,7 +50,7 @@ async def test_artefacts_expire_once(ledger, at):
 async def test_only_running_and_published_attempts_own_objects(ledger):
     running, published, cancelled = await queue(ledger, "anna", 3)
     await claimed(ledger, running)
-    await ledger.attempts.complete(await claimed(ledger, published), artefact(), keep_for=HOUR)
+    await ledger.attempts.complete(await claimed(ledger, published), artefact())
     await claimed(ledger, cancelled)
     await ledger.attempts.cancel(cancelled.id, user_id="anna")
     alive = await ledger.backlog.attempts_alive([running.id, published.id, cancelled.id])
@@ -61,7 +61,7 @@ async def test_history_knows_quartiles_by_size(ledger, at):
     for n, job in enumerate(await queue(ledger, "anna", 3), start=1):
         attempt = await claimed(ledger, job)
         await at(seconds=10 * n + sum(range(n)) * 10)
-        await ledger.attempts.complete(attempt, artefact(size=2_000_000), keep_for=HOUR)
+        await ledger.attempts.complete(attempt, artefact(size=2_000_000))
     by_size = {duration.size_class: duration for duration in await ledger.jobs.durations()}
     assert set(by_size) == {None, 6}
     assert by_size[None].samples == 3

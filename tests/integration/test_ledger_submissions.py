@@ -51,7 +51,7 @@ async def test_a_failed_or_cancelled_job_never_blocks_a_new_one(ledger, ending):
 
 async def test_a_completed_job_is_joined_while_its_artefact_lives(ledger):
     first = (await submit(ledger)).job
-    await ledger.attempts.complete(await claimed(ledger, first), artefact(), keep_for=HOUR)
+    await ledger.attempts.complete(await claimed(ledger, first), artefact())
     assert (await submit(ledger)).job.id == first.id
 
 

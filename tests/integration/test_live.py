@@ -6,7 +6,7 @@ import pytest
 
 from haulier.clock import SYSTEM_CLOCK
 from haulier.job import Progress, Status, new_job_id
-from haulier.ledger import open_ledger
+from haulier.ledger import Beat, open_ledger
 from haulier.live import open_announcements, open_snapshots
 from haulier.settings import Secret
 from tests.builders import job, submission
@@ -77,7 +77,7 @@ async def test_a_job_that_is_over_is_not_waited_for(snapshots, ledger, queued):
 
 async def test_a_late_announcement_does_not_turn_back_time(snapshots, ledger, queued):
     attempt = await claimed(ledger, queued)
-    owned = await ledger.attempts.beat([(attempt, Progress("x", 5, 10, 50))], lease=LEASE)
+    owned = await ledger.attempts.beat([Beat(attempt, Progress("x", 5, 10, 50))], lease=LEASE)
     snapshots.remember(owned[queued.id])
     snapshots._follow(queued)
     assert (await snapshots.get(queued.id)).version == owned[queued.id].version

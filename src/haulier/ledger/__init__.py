@@ -3,8 +3,9 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from haulier.ledger.attempts import Attempts, failure_of
+from haulier.ledger.attempts import Attempts, Beat, failure_of
 from haulier.ledger.backlog import Backlog
+from haulier.ledger.builds import Builds, Joined, KeptPart, KeptUpload
 from haulier.ledger.database import Database, open_database
 from haulier.ledger.dead_letters import AttemptRecord, DeadLetter, DeadLetters, LetterFilter
 from haulier.ledger.fleet import Leadership, Workers, leadership
@@ -20,11 +21,16 @@ __all__ = [
     "AttemptRecord",
     "Attempts",
     "Backlog",
+    "Beat",
+    "Builds",
     "DeadLetter",
     "DeadLetters",
     "Duration",
     "Fleet",
     "Jobs",
+    "Joined",
+    "KeptPart",
+    "KeptUpload",
     "Leadership",
     "Ledger",
     "LetterFilter",
@@ -48,6 +54,7 @@ class Ledger:
         self.attempts = Attempts(database)
         self.jobs = Jobs(database)
         self.backlog = Backlog(database)
+        self.builds = Builds(database)
         self.workers = Workers(database)
         self.dead_letters = DeadLetters(database)
 

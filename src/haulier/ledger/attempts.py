@@ -5,11 +5,14 @@ from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+import msgspec
+
 from haulier.errors import HaulierError, WorkerLost
-from haulier.job import Artefact, Attempt, Failure, Handed, Job, Progress
+from haulier.job import NO_FILES, Artefact, Attempt, Failure, FileStates, Handed, Job, Progress
 from haulier.ledger.database import Database
 from haulier.ledger.queryfile import Many, One, QueryFile, Row
 from haulier.ledger.records import job_from
+from haulier.provenance import Provenance
 
 
 class AttemptQueries(QueryFile, file="attempts.sql"):
@@ -18,9 +21,18 @@ class AttemptQueries(QueryFile, file="attempts.sql"):
     beat: Many
     save_checkpoint: One
     complete_job: One
+    followers: Many
     end_attempt: One
     cancel_job: One
     end_lost_attempts: Many
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """What a running attempt has to tell."""
+
+    attempt: Attempt
+    progress: Progress
+    files: FileStates = NO_FILES
 
 
 class Attempts:
@@ -43,17 +55,22 @@ class Attempts:
         )
         return _attempt(row, worker=worker)
 
-    async def beat(self, beats: Sequence[tuple[Attempt, Progress]], *, lease: timedelta) -> dict[UUID, Job]:
-        """Prolong leases and note progress; the jobs still owned, by id. The others were lost."""
+    async def beat(self, beats: Sequence[Beat], *, lease: timedelta) -> dict[UUID, Job]:
+        """Prolong leases and note progress; the jobs still owned, and those that follow their builds, by id.
+
+        What is missing in the answer was lost.
+        """
         rows = await self._database.run(
             AttemptQueries.beat,
             lease=lease,
-            job_ids=[attempt.job.id for attempt, _ in beats],
-            attempts=[attempt.number for attempt, _ in beats],
-            stages=[progress.stage for _, progress in beats],
-            done=[progress.done for _, progress in beats],
-            total=[progress.total for _, progress in beats],
-            percent=[progress.percent for _, progress in beats],
+            job_ids=[beat.attempt.job.id for beat in beats],
+            attempts=[beat.attempt.number for beat in beats],
+            stages=[beat.progress.stage for beat in beats],
+            done=[beat.progress.done for beat in beats],
+            total=[beat.progress.total for beat in beats],
+            percent=[beat.progress.percent for beat in beats],
+            files=[beat.files.states for beat in beats],
+            file_errors=[_errors(beat.files) for beat in beats],
         )
         return {row["id"]: job_from(row) for row in rows}
 
@@ -64,8 +81,15 @@ class Attempts:
         )
         return row is not None
 
-    async def complete(self, attempt: Attempt, artefact: Artefact, *, keep_for: timedelta) -> Job | None:
-        """Publish the artefact: from here on it is visible."""
+    async def complete(
+        self,
+        attempt: Attempt,
+        artefact: Artefact,
+        *,
+        files: FileStates = NO_FILES,
+        provenance: Provenance | None = None,
+    ) -> Job | None:
+        """Publish the artefact: from here on it is visible, for the job and for all who follow its build."""
         row = await self._database.run(
             AttemptQueries.complete_job,
             job_id=attempt.job.id,
@@ -76,9 +100,15 @@ class Attempts:
             size=artefact.size,
             etag=artefact.etag,
             sha256=artefact.sha256,
-            keep_for=keep_for,
+            files=files.states,
+            file_errors=_errors(files),
+            facts=provenance and msgspec.to_builtins(provenance),
         )
         return job_from(row) if row else None
+
+    async def followers(self, job: Job) -> list[Job]:
+        """The jobs that were completed with this one, since they followed its build."""
+        return [job_from(row) for row in await self._database.run(AttemptQueries.followers, job_id=job.id)]
 
     async def fail(self, attempt: Attempt, failure: Failure) -> Job | None:
         """Fail the job for good."""
@@ -127,6 +157,10 @@ class Attempts:
 
 def _attempt(row: Row | None, *, worker: str) -> Attempt | None:
     return Attempt(job=job_from(row), worker=worker, checkpoint=row["checkpoint"]) if row else None
+
+
+def _errors(files: FileStates) -> str | None:
+    return msgspec.json.encode(files.errors).decode() if files.errors else None
 
 
 def failure_of(error: HaulierError) -> Failure:

@@ -3,14 +3,15 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import msgspec
 import structlog
 
-from haulier.catalogue import Catalogue
-from haulier.errors import BadRecipe, LedgerUnavailable
+from haulier.catalogue import Catalogue, Recipe
+from haulier.errors import BadRecipe, HaulierError, LedgerUnavailable
 from haulier.job import Request
 from haulier.ledger import Attempts
 from haulier.observe.events import CHECKPOINT_POSTPONED
-from haulier.preparers import Result
+from haulier.preparers import Preparer, Result
 from haulier.preparers.registry import Registry
 from haulier.settings import Settings
 from haulier.storage import Storage
@@ -22,6 +23,15 @@ MAX_DEPTH = 4  # a batch of archives of archives; deeper nesting is a rule that 
 
 Report = Callable[[int, int | None, str], None]
 Save = Callable[[Mapping[str, Any]], Awaitable[None]]
+Settled = Callable[[int, HaulierError | None], None]
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """What a preparer answered, and by which recipe."""
+
+    recipe: Recipe
+    preparer: Preparer
+    result: Result
 
 
 class Desk:
@@ -37,9 +47,11 @@ class Desk:
         checkpoint: Mapping[str, Any] | None,
         report: Report,
         save: Save,
+        settled: Settled,
         depth: int,
     ) -> None:
         self._depth = depth
+        self._settled = settled
         self._workshop = workshop
         self._report = report
         self._save = save
@@ -59,15 +71,19 @@ class Desk:
     def report(self, *, done: int, total: int | None = None, stage: str = "") -> None:
         self._report(done, total, stage)
 
+    def settled(self, index: int, *, missing: HaulierError | None = None) -> None:
+        self._settled(index, missing)
+
     async def save(self, checkpoint: Mapping[str, Any]) -> None:
         await self._save(checkpoint)
 
     async def part(self, file_id: int) -> Result:
         if self._depth >= MAX_DEPTH:
             raise BadRecipe(reason=f"file {file_id} is a part of itself, or parts are nested too deep")
-        return await self._workshop.prepare(
-            Request(file_id=file_id), report=_ignore, save=_forget, depth=self._depth + 1
+        prepared = await self._workshop.prepare(
+            Request(file_id=file_id), report=_ignore, save=_forget, settled=_unasked, depth=self._depth + 1
         )
+        return prepared.result
 
 
 class Workshop:
@@ -85,9 +101,10 @@ class Workshop:
         *,
         report: Report,
         save: Save,
+        settled: Settled,
         checkpoint: Mapping[str, Any] | None = None,
         depth: int = 0,
-    ) -> Result:
+    ) -> Prepared:
         """Run the preparer of `request`. Raises UnknownPreparer, BadRecipe, and what preparers raise."""
         recipe = self.catalogue.recipe(request)
         preparer = self.registry.get(recipe.preparer)
@@ -99,11 +116,12 @@ class Workshop:
             checkpoint=checkpoint,
             report=report,
             save=save,
+            settled=settled,
             depth=depth,
         )
-        return await preparer.prepare(desk)
+        return Prepared(recipe, preparer, await preparer.prepare(desk))
 
-    async def prepare_attempt(self, running: RunningAttempt, attempts: Attempts) -> Result:
+    async def prepare_attempt(self, running: RunningAttempt, attempts: Attempts) -> Prepared:
         """Run the preparer of a running attempt, with progress and checkpoints."""
         attempt = running.attempt
 
@@ -122,12 +140,17 @@ class Workshop:
             attempt.job.request,
             report=lambda done, total, stage: running.report(done=done, total=total, stage=stage),
             save=save,
+            settled=running.settled,
             checkpoint=attempt.checkpoint,
         )
 
 
 def _ignore(_done: int, _total: int | None, _stage: str) -> None:
     """Parts do not report: the whole counts their bytes."""
+
+
+def _unasked(_index: int, _missing: HaulierError | None) -> None:
+    """A part's own files are no files of the request."""
 
 
 async def _forget(_checkpoint: Mapping[str, Any]) -> None:

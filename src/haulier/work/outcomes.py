@@ -4,12 +4,22 @@ import msgspec
 
 from haulier.errors import AttemptError, HaulierError, Unavailable
 from haulier.job import Artefact, Failure, Job
+from haulier.provenance import Provenance
 
 
 class Done(msgspec.Struct, frozen=True):
     """The artefact is stored and verified."""
 
     artefact: Artefact
+    provenance: Provenance | None = None
+
+
+class Shared(msgspec.Struct, frozen=True):
+    """The job was completed with an artefact that another one made."""
+
+
+class Followed(msgspec.Struct, frozen=True):
+    """Another attempt builds what the job wants: the job waits for its end, without a worker."""
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -32,7 +42,7 @@ class Lost(msgspec.Struct, frozen=True):
     """The job was cancelled or belongs to another attempt: there is nothing left to write."""
 
 
-Outcome = Done | Failed | Retried | HandedBack | Lost
+Outcome = Done | Shared | Followed | Failed | Retried | HandedBack | Lost
 
 
 def outcome_of(error: Exception, *, job: Job) -> Failed | Retried:

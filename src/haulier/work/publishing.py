@@ -7,12 +7,12 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from haulier.artefacts import artefact_key
 from haulier.errors import ArtefactDamaged, SourceTruncated
 from haulier.job import Artefact
-from haulier.preparers import Existing, Result, Stream
+from haulier.preparers import Existing, Stream
 from haulier.storage import Storage
 from haulier.work.running import RunningAttempt
 
 
-async def publish(result: Result, running: RunningAttempt, *, storage: Storage) -> Artefact:
+async def publish(result: Existing | Stream, running: RunningAttempt, *, storage: Storage) -> Artefact:
     """Store a stream, or take an existing object; either way with its size and SHA-256.
 
     Raises ArtefactDamaged or SourceTruncated when sizes disagree, and whatever the stream or the store raises; the

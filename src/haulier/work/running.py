@@ -11,8 +11,9 @@ from uuid import UUID
 import structlog
 
 from haulier.clock import Clock
-from haulier.job import Attempt, Job, Progress
-from haulier.ledger import Attempts
+from haulier.errors import HaulierError
+from haulier.job import Attempt, Failure, FileStates, Job, Progress
+from haulier.ledger import Attempts, Beat, failure_of
 from haulier.observe.events import ATTEMPT_LOST
 
 log = structlog.get_logger()
@@ -39,6 +40,9 @@ class RunningAttempt:
         self.attempt = attempt
         self.progress = Progress()
         self.written = self.progress
+        self.build_key: bytes | None = None  # the build that it leads
+        self._files = ["p"] * len(attempt.job.request.file_ids)
+        self._missing: dict[int, Failure] = {}
         self.beaten_at_s = now_s
         self.unsaved: Mapping[str, Any] | None = None  # the checkpoint that the ledger was not there to take
         self.stop_reason: Stop | None = None
@@ -48,6 +52,16 @@ class RunningAttempt:
         """Note progress; raises AttemptStopped when the attempt was stopped."""
         self.check()
         self.progress = self.progress.advanced(stage=stage, done=done, total=total)
+
+    def settled(self, index: int, missing: HaulierError | None) -> None:
+        """The file at `index` of the batch is in the archive, or is missing for this reason."""
+        self._files[index] = "m" if missing else "i"
+        if missing:
+            self._missing[index] = failure_of(missing)
+
+    @property
+    def files(self) -> FileStates:
+        return FileStates("".join(self._files), dict(self._missing))
 
     def check(self) -> None:
         """Raise AttemptStopped when the attempt was stopped: preparers too busy to be cancelled notice it here."""
@@ -118,18 +132,18 @@ class RunningAttempts:
         ]
         if not due:
             return []
-        beats = [(running.attempt, running.progress) for running in due]
+        beats = [Beat(running.attempt, running.progress, running.files) for running in due]
         owned = await self._attempts.beat(beats, lease=self._lease)
         changed: list[Job] = []
-        for running, (_, progress) in zip(due, beats, strict=True):
-            job = owned.get(running.attempt.job.id)
+        for running, beat in zip(due, beats, strict=True):
+            job = owned.pop(running.attempt.job.id, None)
             if job is None:
                 self._lost(running)
                 continue
-            if progress != running.written:
+            if beat.progress != running.written:
                 changed.append(job)
-            running.written, running.beaten_at_s = progress, now_s
-        return changed
+            running.written, running.beaten_at_s = beat.progress, now_s
+        return [*changed, *owned.values()]  # the rest follows builds that are led here
 
     def _lost(self, running: RunningAttempt) -> None:
         # An attempt that has just ended by itself is not in the ledger's answer either.

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from random import Random
+from typing import TypeVar
 
 import structlog
 
@@ -18,13 +19,14 @@ from haulier.observe import events
 from haulier.settings import Settings
 from haulier.storage import Storage
 from haulier.work.backoff import backoff
+from haulier.work.building import Builder
 from haulier.work.desk import Workshop
-from haulier.work.outcomes import Done, Failed, HandedBack, Lost, Outcome, Retried, outcome_of
-from haulier.work.publishing import publish
+from haulier.work.outcomes import Done, Failed, Followed, HandedBack, Lost, Outcome, Retried, Shared, outcome_of
 from haulier.work.running import AttemptStopped, RunningAttempt, RunningAttempts, Stop
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
 LEDGER_RETRY_S = 1.0
 STOP_PATIENCE_S = 10.0  # how long a stopped preparer may take to let go before it is left behind
 
@@ -40,6 +42,7 @@ class Worker:
         ledger: Ledger,
         storage: Storage,
         workshop: Workshop,
+        builder: Builder,
         running: RunningAttempts,
         announcements: Announcements,
         rng: Random,
@@ -49,6 +52,7 @@ class Worker:
         self._ledger = ledger
         self._storage = storage
         self._workshop = workshop
+        self._builder = builder
         self._running = running
         self._announcements = announcements
         self._rng = rng
@@ -104,10 +108,9 @@ class Worker:
     async def _make(self, running: RunningAttempt) -> Outcome:
         job = running.attempt.job
         try:
-            result = await self._workshop.prepare_attempt(running, self._ledger.attempts)
-            artefact = await publish(result, running, storage=self._storage)
+            prepared = await self._workshop.prepare_attempt(running, self._ledger.attempts)
+            outcome = await self._builder.make(prepared, running, patiently=self._patiently)
             await reached(Point.STORED)
-            return Done(artefact)
         except AttemptStopped:
             return Lost()
         except HaulierError as error:
@@ -116,6 +119,7 @@ class Worker:
         except Exception as error:
             log.exception(events.ATTEMPT_CRASHED)
             return outcome_of(error, job=job)
+        return outcome
 
     async def _let_go(self, task: "asyncio.Task[Outcome]") -> None:
         """Wait for a stopped preparer; one that ignores its cancellation is left to end by itself."""
@@ -123,6 +127,8 @@ class Worker:
 
     async def _stopped(self, running: RunningAttempt, task: "asyncio.Task[Outcome]") -> Outcome:
         finished = task.result() if task.done() and not task.cancelled() else None
+        if isinstance(finished, Shared | Followed):
+            return finished  # the ledger has it already
         if isinstance(finished, Done) and running.stop_reason is not Stop.LOST:
             return finished  # it was faster than its stop
         if isinstance(finished, Done):
@@ -137,26 +143,42 @@ class Worker:
 
     async def _finish(self, running: RunningAttempt, outcome: Outcome) -> None:
         """Write the outcome, however long the ledger is away; the lease's fencing makes a late write harmless."""
-        job = await self._committed(lambda: self._commit(running, outcome))
+        job = await self._patiently(lambda: self._commit(running, outcome))
         if job is None:
             if isinstance(outcome, Done):
                 await self._discard(outcome)
             log.info(events.ATTEMPT_LOST)
-            return
-        await reached(Point.COMMITTED)
-        log.info(_EVENT_OF[type(outcome)], status=job.status.value)
-        self._announcements.changed(job)
-        self._announcements.nudge()
+        else:
+            await reached(Point.COMMITTED)
+            log.info(_EVENT_OF[type(outcome)], status=job.status.value)
+            self._announcements.changed(job)
+            self._announcements.nudge()
+        if running.build_key is not None:
+            await self._end_build(running, job)
+
+    async def _end_build(self, running: RunningAttempt, job: Job | None) -> None:
+        """Tell who followed the build, or remove what is left of it. What goes wrong here is repaired by the sweep."""
+        try:
+            if job is not None and job.status is Status.COMPLETED:
+                for follower in await self._ledger.attempts.followers(job):
+                    self._announcements.changed(follower)
+            else:
+                await self._builder.release(running)
+        except Unavailable as error:
+            log.warning(events.LOOP_DEPENDENCY_AWAY, loop="end_build", code=error.code)
 
     async def _commit(self, running: RunningAttempt, outcome: Outcome) -> Job | None:
         attempts, attempt = self._ledger.attempts, running.attempt
         if running.unsaved is not None and isinstance(outcome, Retried | HandedBack):
             await attempts.save_checkpoint(attempt, running.unsaved)
         match outcome:
-            case Done(artefact):
-                keep_for = timedelta(seconds=self._settings.artefact_ttl_s)
-                job = await attempts.complete(attempt, artefact, keep_for=keep_for)
+            case Done(artefact, provenance):
+                job = await attempts.complete(attempt, artefact, files=running.files, provenance=provenance)
                 return job or await self._completed_before(attempt)
+            case Shared():
+                return await self._completed_before(attempt)
+            case Followed():
+                return await self._ledger.jobs.get(attempt.job.id)
             case Failed(failure):
                 return await attempts.fail(attempt, failure)
             case Retried(failure):
@@ -171,7 +193,8 @@ class Worker:
         job = await self._ledger.jobs.get(attempt.job.id)
         return job if job and job.status is Status.COMPLETED and job.attempt == attempt.number else None
 
-    async def _committed(self, write: Callable[[], Awaitable[Job | None]]) -> Job | None:
+    async def _patiently(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Repeat `write` until the ledger answers: each of them is fenced, so that a late one does no harm."""
         while True:
             try:
                 return await write()
@@ -188,6 +211,8 @@ class Worker:
 
 _EVENT_OF: dict[type[Outcome], str] = {
     Done: events.ATTEMPT_COMPLETED,
+    Shared: events.ATTEMPT_SHARED,
+    Followed: events.ATTEMPT_FOLLOWS,
     Failed: events.ATTEMPT_FAILED,
     Retried: events.ATTEMPT_RETRIED,
     HandedBack: events.ATTEMPT_HANDED_BACK,

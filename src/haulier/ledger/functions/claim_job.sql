@@ -27,7 +27,7 @@ begin
             update jobs set
                 status = 'processing', reason = 'claimed', attempt = attempt + 1, attempts_used = attempts_used + 1,
                 worker = p_worker, lease_until = haulier_now() + p_lease, retry_at = null,
-                stage = '', done_bytes = 0, total_bytes = null, percent = 0,
+                stage = '', done_bytes = 0, total_bytes = null, percent = 0, build_key = null, following = null,
                 started_at = coalesce(started_at, haulier_now())
             where id = p_job and handover = p_handover and handed_at is not null and status = 'queued'
             returning *

@@ -8,14 +8,28 @@ select * from jobs
 where id = :job_id and handover = :handover and worker = :worker and status = 'processing';
 
 -- name: beat :many
--- Prolong the leases of running attempts and note their progress; attempts that lost their job are not returned.
-update jobs set
-    lease_until = haulier_now() + :lease::interval,
-    stage = beat.stage, done_bytes = beat.done_bytes, total_bytes = beat.total_bytes, percent = beat.percent
-from unnest(:job_ids::uuid[], :attempts::integer[], :stages::text[], :done::bigint[], :total::bigint[], :percent::smallint[])
-    as beat (id, attempt, stage, done_bytes, total_bytes, percent)
-where jobs.id = beat.id and jobs.attempt = beat.attempt and jobs.status = 'processing'
-returning jobs.*;
+-- Prolong the leases of running attempts and note their progress, for those who follow their builds too; attempts that
+-- lost their job are not returned.
+with beaten as (
+    update jobs set
+        lease_until = haulier_now() + :lease::interval,
+        stage = beat.stage, done_bytes = beat.done_bytes, total_bytes = beat.total_bytes, percent = beat.percent,
+        files = beat.files, file_errors = beat.file_errors::jsonb
+    from unnest(
+        :job_ids::uuid[], :attempts::integer[], :stages::text[], :done::bigint[], :total::bigint[], :percent::smallint[],
+        :files::text[], :file_errors::text[]
+    ) as beat (id, attempt, stage, done_bytes, total_bytes, percent, files, file_errors)
+    where jobs.id = beat.id and jobs.attempt = beat.attempt and jobs.status = 'processing'
+        and jobs.following is null -- who follows a build has left its worker
+    returning jobs.*
+), following as (
+    update jobs set
+        stage = beaten.stage, done_bytes = beaten.done_bytes, total_bytes = beaten.total_bytes,
+        percent = greatest(jobs.percent, beaten.percent), files = beaten.files, file_errors = beaten.file_errors
+    from beaten where jobs.following = beaten.build_key and jobs.status = 'processing'
+    returning jobs.*
+)
+select * from beaten union all select * from following;
 
 -- name: save_checkpoint :one
 -- Keep a running attempt's state for the next attempt.
@@ -24,21 +38,16 @@ where id = :job_id and attempt = :attempt and status = 'processing'
 returning id;
 
 -- name: complete_job :one
--- Make an attempt's artefact the job's: the moment it becomes visible. No row when the attempt lost its job.
-with done as (
-    update jobs set
-        status = 'completed', reason = 'completed', completed_at = haulier_now(),
-        lease_until = null, handed_at = null, checkpoint = null,
-        done_bytes = :size, total_bytes = :size, percent = 100,
-        artefact_key = :key, artefact_name = :file_name, artefact_type = :content_type, artefact_size = :size,
-        artefact_etag = :etag, artefact_sha256 = :sha256, artefact_expires_at = haulier_now() + :keep_for::interval
-    where id = :job_id and attempt = :attempt and status = 'processing'
-    returning *
-), closed as (
-    update attempts set ended_at = haulier_now(), outcome = 'completed', size_bytes = :size
-    from done where attempts.job_id = done.id and attempts.number = done.attempt
-)
-select * from done;
+-- Make an attempt's artefact the job's, and that of all who follow its build; see functions/complete_job.sql.
+select * from complete_job(
+    :job_id, :attempt, :key, :file_name, :content_type, :size, :etag, :sha256, :facts::jsonb,
+    'completed', :files, :file_errors::text::jsonb
+);
+
+-- name: followers :many
+-- The jobs that got the artefact of the build that this job led.
+select jobs.* from jobs join builds on builds.artefact_key = jobs.artefact_key
+where builds.leader = :job_id and jobs.following = builds.key and jobs.status = 'completed';
 
 -- name: end_attempt :one
 -- End an attempt without an artefact: failed for good, or queued again after `wait`. A hand-back is not counted, and due

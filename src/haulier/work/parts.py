@@ -1,0 +1,235 @@
+"""Writing an artefact in parts: cut, digested, sent a few at a time, and noted so that another attempt can go on.
+
+Memory is bounded by PARTS_AT_A_TIME and one more part, whatever the size of the artefact.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, suppress
+from typing import Any, cast
+
+import msgspec
+
+from haulier.digests import ResumableDigest
+from haulier.errors import LedgerUnavailable
+from haulier.failpoints import Point, reached
+from haulier.ledger import KeptPart
+from haulier.preparers import Mark
+from haulier.storage import Part, Upload
+
+PARTS_AT_A_TIME = 3
+NOTE_EVERY_S = 0.5
+LAST_NOTE_S = 2.0
+
+Note = Callable[[Sequence[KeptPart]], Awaitable[object]]
+
+
+class Digests:
+    """The SHA-256 of what was written so far, and every other digest that the source states."""
+
+    def __init__(self, also: Sequence[str] = (), *, states: bytes | None = None) -> None:
+        known = msgspec.msgpack.decode(states, type=dict[str, bytes]) if states else {}
+        self._digests = {name: ResumableDigest(name, known.get(name)) for name in dict.fromkeys(("sha-256", *also))}
+
+    def update(self, content: memoryview) -> None:
+        for digest in self._digests.values():
+            digest.update(content)
+
+    def of(self, name: str) -> bytes:
+        return self._digests[name].digest()
+
+    def states(self) -> bytes | None:
+        """What a later attempt goes on with, or None when this machine cannot tell."""
+        states = {name: digest.state() for name, digest in self._digests.items()}
+        return None if None in states.values() else msgspec.msgpack.encode(states)
+
+
+class Progressed(msgspec.Struct, frozen=True):
+    """Where an earlier attempt stopped: its parts, and the mark to open the stream with."""
+
+    parts: tuple[Part, ...] = ()
+    states: bytes | None = None
+    mark: Mark | None = None
+    mark_offset: int = 0
+
+    @property
+    def size(self) -> int:
+        return sum(part.size for part in self.parts)
+
+
+def progressed(kept: Sequence[KeptPart]) -> Progressed:
+    """What the ledger's parts amount to."""
+    if not kept:
+        return Progressed()
+    last = kept[-1]
+    return Progressed(
+        parts=tuple(Part(part.number, part.size, part.etag) for part in kept),
+        states=last.digests,
+        mark=Mark(last.mark, b"".join(part.log for part in kept)),
+        mark_offset=last.mark_offset,
+    )
+
+
+class PartWriter:
+    """One artefact being written.
+
+    `begin` starts the upload when the first part is full: a smaller artefact needs none. `upload` is that of `since`.
+    """
+
+    def __init__(
+        self,
+        *,
+        part_bytes: int,
+        begin: Callable[[], Awaitable[Upload]],
+        note: Note,
+        digests: Digests,
+        clock: Callable[[], float],
+        since: Progressed,
+        upload: Upload | None,
+    ) -> None:
+        self._part_bytes = part_bytes
+        self._begin = begin
+        self._note = note
+        self._clock = clock
+        self.digests = digests
+        self.upload = upload
+        self.size = since.size
+        self.parts: dict[int, Part] = {part.number: part for part in since.parts}
+        self._noted = len(since.parts)
+        self._noted_at = clock()
+        self._unnoted: dict[int, KeptPart] = {}
+        self._mark: Mark | None = since.mark
+        self._mark_offset = since.mark_offset
+        self._log: list[bytes] = []
+        self._skip = since.size - since.mark_offset
+        self._at = since.mark_offset
+        self._buffer = bytearray()
+        self._slots = asyncio.Semaphore(PARTS_AT_A_TIME)
+        self._digested: asyncio.Task[None] | None = None
+
+    async def write(self, items: AsyncIterator[bytes | Mark], *, check: Callable[[], None]) -> bytes | None:
+        """Take everything. Answers the artefact's bytes when they are fewer than a part and none was sent; else None.
+
+        Whatever interrupts it, what the store has by then is noted.
+        """
+        try:
+            async with asyncio.TaskGroup() as sending, aclosing(cast("Any", items)):
+                async for item in items:
+                    check()
+                    if isinstance(item, Mark):
+                        self._marked(item)
+                    else:
+                        await self._take(item, sending)
+                if self._buffer and self.upload is not None:
+                    await self._send(sending, bytes(self._buffer))
+        except BaseExceptionGroup as group:
+            await self._last_note()
+            raise _first(group) from group
+        except BaseException:
+            await self._last_note()
+            raise
+        if self.upload is None:
+            content = bytes(self._buffer)
+            await asyncio.to_thread(self.digests.update, memoryview(content))
+            self.size = len(content)
+            return content
+        return None
+
+    def _marked(self, mark: Mark) -> None:
+        self._mark, self._mark_offset = mark, self._at
+        self._log.append(mark.log)
+
+    async def _take(self, chunk: bytes, sending: asyncio.TaskGroup) -> None:
+        self._at += len(chunk)
+        view = memoryview(chunk)
+        if self._skip:  # an earlier attempt had these stored
+            skipped = min(self._skip, len(view))
+            self._skip -= skipped
+            view = view[skipped:]
+        while view:
+            room = self._part_bytes - len(self._buffer)
+            self._buffer += view[:room]
+            view = view[room:]
+            if len(self._buffer) == self._part_bytes:
+                full, self._buffer = self._buffer, bytearray()
+                await self._send(sending, full)
+
+    async def _send(self, sending: asyncio.TaskGroup, content: bytes | bytearray) -> None:
+        await self._slots.acquire()
+        if self.upload is None:
+            self.upload = await self._begin()
+        number = 1 + self.size // self._part_bytes
+        self.size += len(content)
+        log, self._log = b"".join(self._log), []
+        place = (self._mark, self._mark_offset, log)
+        digested = sending.create_task(self._digest(self._digested, number, content, place))
+        self._digested = digested
+        sending.create_task(self._store(self.upload, digested, number, content))
+
+    async def _digest(
+        self,
+        before: "asyncio.Task[None] | None",
+        number: int,
+        content: bytes | bytearray,
+        place: tuple[Mark | None, int, bytes],
+    ) -> None:
+        if before is not None:
+            await before
+        await asyncio.to_thread(self.digests.update, memoryview(content))
+        states, (mark, offset, log) = self.digests.states(), place
+        # A last, shorter part is sent again by who goes on: all parts that are noted have the same size.
+        if mark is not None and states is not None and len(content) == self._part_bytes:
+            self._unnoted[number] = KeptPart(
+                number=number,
+                size=len(content),
+                etag="",
+                digests=states,
+                mark_offset=offset,
+                mark=mark.state,
+                log=log,
+            )
+
+    async def _store(
+        self, upload: Upload, digested: "asyncio.Task[None]", number: int, content: bytes | bytearray
+    ) -> None:
+        try:
+            part = await upload.send(number, cast("bytes", content))
+            await digested
+        finally:
+            self._slots.release()
+        self.parts[number] = part
+        await reached(Point.PART_SENT)
+        if self._clock() - self._noted_at >= NOTE_EVERY_S:
+            self._noted_at = self._clock()
+            with suppress(LedgerUnavailable):  # they are noted with the next ones
+                await self.note()
+
+    async def note(self) -> None:
+        """Note the parts that follow each other from the first on and are with the store."""
+        ready: list[KeptPart] = []
+        number = self._noted + 1
+        while number in self.parts and number in self._unnoted:
+            ready.append(msgspec.structs.replace(self._unnoted[number], etag=self.parts[number].etag))
+            number += 1
+        if ready:
+            await self._note(ready)
+            self._noted = ready[-1].number
+            for part in ready:
+                self._unnoted.pop(part.number, None)
+
+    async def _last_note(self) -> None:
+        with suppress(LedgerUnavailable, TimeoutError):
+            async with asyncio.timeout(LAST_NOTE_S):
+                await self.note()
+
+    def in_order(self) -> list[Part]:
+        """All parts, for completing the upload."""
+        return [self.parts[number] for number in sorted(self.parts)]
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that ended the others: a task group wraps what a single one would have raised."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
