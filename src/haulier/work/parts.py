@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import msgspec
 
-from haulier.digests import ResumableDigest
+from haulier.digests import Name, ResumableDigest
 from haulier.errors import LedgerUnavailable
 from haulier.failpoints import Point, reached
 from haulier.ledger import KeptPart
@@ -27,7 +27,7 @@ Note = Callable[[Sequence[KeptPart]], Awaitable[object]]
 class Digests:
     """The SHA-256 of what was written so far, and every other digest that the source states."""
 
-    def __init__(self, also: Sequence[str] = (), *, states: bytes | None = None) -> None:
+    def __init__(self, also: Sequence[Name] = (), *, states: bytes | None = None) -> None:
         known = msgspec.msgpack.decode(states, type=dict[str, bytes]) if states else {}
         self._digests = {name: ResumableDigest(name, known.get(name)) for name in dict.fromkeys(("sha-256", *also))}
 

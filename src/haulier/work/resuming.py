@@ -7,7 +7,7 @@ import msgspec
 
 from haulier.artefacts import artefact_key
 from haulier.clock import Clock
-from haulier.errors import ArtefactDamaged, AttemptError, LedgerUnavailable, SourceDamaged, SourceTruncated
+from haulier.errors import ArtefactDamaged, AttemptError, LedgerUnavailable, SourceDamaged, SourceTruncated, UploadLost
 from haulier.job import Artefact, Attempt
 from haulier.ledger import Builds, KeptPart, KeptUpload
 from haulier.preparers import Resumable
@@ -38,7 +38,7 @@ async def resume(
         part_bytes=storage.part_bytes,
         begin=_begin(result, build, storage=storage, builds=builds),
         note=_note(build, builds=builds),
-        digests=Digests(tuple(result.digests), states=since.states),
+        digests=_digests(result, since),
         clock=clock.monotonic,
         since=since,
         upload=storage.open_upload(build.upload.key, build.upload.handle) if build.upload else None,
@@ -58,6 +58,13 @@ async def resume(
     if found is None or found.size != writer.size:
         raise ArtefactDamaged(got=found.size if found else 0, expected=writer.size)
     return _artefact(result, build.upload.key, writer.size, found.etag or etag, writer.digests)
+
+
+def _digests(result: Resumable, since: Progressed) -> Digests:
+    try:
+        return Digests(tuple(result.digests), states=since.states)
+    except ValueError as error:  # made on a machine whose digests this one cannot go on with
+        raise UploadLost from error
 
 
 async def start_over(build: Build, *, storage: Storage, builds: Builds) -> None:
