@@ -41,7 +41,7 @@ async def test_fresh_hand_overs_are_not_doubted(ledger, at):
 async def test_artefacts_expire_once(ledger, at):
     (job,) = await queue(ledger, "anna", 1)
     await ledger.attempts.complete(await claimed(ledger, job), artefact())
-    await at(minutes=61)
+    await at(hours=25)
     (expired,) = await ledger.backlog.expire_artefacts()
     assert (expired.id, expired.status, expired.artefact_expired) == (job.id, Status.COMPLETED, True)
     assert await ledger.backlog.expire_artefacts() == []
