@@ -1,12 +1,14 @@
 """What went wrong in an object store, in our own errors.
 
-obstore tells most failures apart only in its text. The reasons here name no path, address or credential.
+obstore tells most failures apart only in its text, botocore by codes. The reasons here name no path, address or
+credential.
 """
 
 import errno
 import os
 import re
 
+from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 
 from haulier.errors import (
@@ -28,7 +30,7 @@ _FULL_CODES = {"InsufficientStorage", "QuotaExceeded", "XMinioStorageFull"}
 
 def write_failure(error: BaseException) -> HaulierError:
     """Why an upload failed: a full or refusing store is StorageFailed, one that does not answer StorageUnavailable."""
-    number, code = _os_error(error), _store_code(error)
+    number, code = _os_error(error), code_of(error)
     if number in _FULL:
         return StorageFailed(reason="the disk is full")
     if code in _FULL_CODES:
@@ -46,7 +48,7 @@ def open_failure(error: BaseException, key: str) -> HaulierError:
     """Why an object could not be looked up or opened."""
     if isinstance(error, PreconditionError):
         return SourceChanged(name=key)
-    code = _store_code(error)
+    code = code_of(error)
     if isinstance(error, FileNotFoundError) and code != "NoSuchBucket":
         return SourceMissing(name=key)
     # Wrong or expired credentials answer 403 as well: those are an outage of ours, not a verdict on the object.
@@ -69,8 +71,8 @@ def unavailable(error: BaseException) -> StorageUnavailable:
 
 def reason(error: BaseException) -> str:
     """A few words on `error`, without addresses, paths and secrets."""
-    code, number = _store_code(error), _os_error(error)
-    if isinstance(error, TimeoutError):
+    code, number = code_of(error), _os_error(error)
+    if isinstance(error, TimeoutError | ConnectTimeoutError | ReadTimeoutError):
         return "it did not answer in time"
     if code:
         return f"it answered {code}"
@@ -83,6 +85,8 @@ def reason(error: BaseException) -> str:
 
 
 def is_denied(error: BaseException) -> bool:
+    if isinstance(error, ClientError):
+        return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in {401, 403}
     return isinstance(error, PermissionDeniedError | UnauthenticatedError | PermissionError)
 
 
@@ -93,6 +97,9 @@ def _os_error(error: BaseException) -> int | None:
     return int(found[1]) if found else None
 
 
-def _store_code(error: BaseException) -> str | None:
+def code_of(error: BaseException) -> str | None:
+    """S3's code for what went wrong (`NoSuchUpload`), None when it gave none."""
+    if isinstance(error, ClientError):
+        return error.response.get("Error", {}).get("Code")
     found = _STORE_CODE.search(str(error))
     return found[1] if found else None

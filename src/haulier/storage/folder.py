@@ -4,8 +4,9 @@ import asyncio
 import os
 import re
 import stat
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import obstore
@@ -15,13 +16,13 @@ from haulier.artefacts import ARTEFACTS, is_ours
 from haulier.clock import SYSTEM_CLOCK
 from haulier.errors import SourceChanged, SourceMissing, SourceTruncated, StorageFailed, StorageUnavailable
 from haulier.storage.failures import STORE_ERRORS, open_failure, read_failure, unavailable
+from haulier.storage.growing import MAX_NAME_BYTES, FolderUpload, flush, handle_in, new_handle
 from haulier.storage.keys import check_key, check_prefix
 from haulier.storage.objects import PING_S, READ_BYTES, ObjectStorage, info_of
-from haulier.storage.port import ObjectInfo, Written
+from haulier.storage.port import ObjectInfo, Upload, Written
 from haulier.storage.signing import Signer
 
-MAX_NAME_BYTES = 255
-_UPLOADING = re.compile(r"#\d+$")  # obstore's name for a file that is not whole yet
+_UPLOADING = re.compile(r"#\d+$")  # the name of a file that is not whole yet, obstore's or ours
 
 
 class FolderStorage(ObjectStorage):
@@ -77,6 +78,23 @@ class FolderStorage(ObjectStorage):
         await asyncio.to_thread(_flush, self._root / key)
         return written
 
+    async def begin_upload(self, key: str, *, file_name: str, content_type: str) -> Upload:
+        del file_name, content_type
+        if not await self._holds(key):
+            raise StorageFailed(reason="the file system does not take this file name")
+        upload = self._upload(key, new_handle())
+        await upload.begin()
+        return upload
+
+    def open_upload(self, key: str, handle: str) -> Upload:
+        return self._upload(check_key(key), handle)
+
+    def _upload(self, key: str, handle: str) -> FolderUpload:
+        tidy = partial(self._tidy, key)
+        return FolderUpload(
+            self._root / key, handle, root=self._root, part_bytes=self.part_bytes, etag_of=_etag, tidy=tidy
+        )
+
     async def delete(self, keys: Sequence[str]) -> None:
         for key in keys:
             if await self._holds(key):
@@ -84,13 +102,14 @@ class FolderStorage(ObjectStorage):
                 await asyncio.to_thread(self._tidy, key)
 
     def _tidy(self, key: str) -> None:
-        """Remove what a failed upload of ours left, and the folders that became empty."""
+        """Remove what a failed `write` of ours left, and the folders that became empty."""
         if not is_ours(key):
             return
         place = self._root / key
         with suppress(OSError):
             for left in place.parent.iterdir():
-                if left.name.startswith(place.name) and _UPLOADING.fullmatch(left.name[len(place.name) :]):
+                is_of_key = left.name.startswith(place.name) and _UPLOADING.fullmatch(left.name[len(place.name) :])
+                if is_of_key and not handle_in(left.name):
                     left.unlink()
         top = self._root / ARTEFACTS
         for folder in place.parents:
@@ -141,15 +160,15 @@ class FolderStorage(ObjectStorage):
     def _is_inside(self, place: Path) -> bool:
         return place.resolve().is_relative_to(self._root)
 
-    async def sweep_uploads(self, *, older_than_s: float) -> int:
-        return await asyncio.to_thread(self._sweep, older_than_s)
+    async def sweep_uploads(self, *, older_than_s: float, keep: Collection[str] = ()) -> int:
+        return await asyncio.to_thread(self._sweep, older_than_s, keep)
 
-    def _sweep(self, older_than_s: float) -> int:
+    def _sweep(self, older_than_s: float, keep: Collection[str]) -> int:
         latest, swept = SYSTEM_CLOCK.now().timestamp() - older_than_s, 0
         for folder, _, names in os.walk(self._root / ARTEFACTS):
             for place in (Path(folder) / name for name in names if _UPLOADING.search(name)):
                 with suppress(FileNotFoundError):
-                    if place.lstat().st_mtime <= latest:
+                    if place.lstat().st_mtime <= latest and handle_in(place.name) not in keep:
                         place.unlink()
                         self._tidy(place.relative_to(self._root).as_posix())
                         swept += 1
@@ -186,9 +205,5 @@ def _etag(found: os.stat_result) -> str:
 
 def _flush(place: Path) -> None:
     """Make a file and its name survive a loss of power: what the ledger calls completed must still be there."""
-    for path in (place, place.parent):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    flush(place)
+    flush(place.parent)

@@ -1,7 +1,8 @@
 """Storage over an obstore store: what folder, memory and S3 have in common."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Sequence
 
 import obstore
 from obstore.exceptions import BaseError
@@ -12,7 +13,7 @@ from haulier.job import Artefact
 from haulier.storage.failures import STORE_ERRORS, is_denied, open_failure, read_failure, unavailable, write_failure
 from haulier.storage.keys import check_key, check_prefix
 from haulier.storage.names import content_disposition, media_type
-from haulier.storage.port import ObjectInfo, Written
+from haulier.storage.port import ObjectInfo, Upload, Written
 from haulier.storage.signing import Signer
 from haulier.storage.upload import Put, UploadFailed, upload
 
@@ -24,8 +25,13 @@ PING_S = 1.8
 _PING_PREFIX = "artifacts/.ping"
 
 
-class ObjectStorage:
-    """Objects in `store`; their links come from `signer`. Keeps download headers when `keeps_headers`."""
+class ObjectStorage(ABC):
+    """Objects in `store`; their links come from `signer`. Keeps download headers when `keeps_headers`.
+
+    Uploads in parts are each adapter's own: obstore cannot go on with those of another process.
+    """
+
+    part_bytes = PART_BYTES
 
     def __init__(self, store: ObjectStore, *, signer: Signer, keeps_headers: bool) -> None:
         self._store = store
@@ -154,13 +160,14 @@ class ObjectStorage:
         except STORE_ERRORS as error:
             raise unavailable(error) from error
 
-    async def sweep_uploads(self, *, older_than_s: float) -> int:
-        """Remove what uploads of artefacts that died with their process left; the number of them.
+    @abstractmethod
+    async def begin_upload(self, key: str, *, file_name: str, content_type: str) -> Upload: ...
 
-        `list` does not show such remains. `older_than_s` must be longer than any upload takes.
-        """
-        del older_than_s
-        return 0
+    @abstractmethod
+    def open_upload(self, key: str, handle: str) -> Upload: ...
+
+    @abstractmethod
+    async def sweep_uploads(self, *, older_than_s: float, keep: Collection[str] = ()) -> int: ...
 
     async def sign(self, artefact: Artefact, *, job_id: str, expires_s: int) -> str:
         return await self.signer.sign(artefact, job_id=job_id, expires_s=expires_s)

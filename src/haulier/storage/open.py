@@ -4,12 +4,11 @@ import secrets
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from obstore.store import MemoryStore
-
 from haulier.clock import SYSTEM_CLOCK, Clock
 from haulier.errors import ConfigurationError
 from haulier.settings import Secret, Settings, variable
 from haulier.storage.folder import FolderStorage
+from haulier.storage.memory import MemoryStorage
 from haulier.storage.objects import ObjectStorage
 from haulier.storage.s3 import open_s3
 from haulier.storage.signing import FolderSigner
@@ -26,7 +25,7 @@ def open_storage(settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> ObjectSt
         return _s3(url)
     if url.scheme == "memory":
         secret = _link_secret(settings) or Secret(secrets.token_urlsafe(32))
-        return ObjectStorage(MemoryStore(), signer=_folder_signer(secret, settings, clock), keeps_headers=False)
+        return MemoryStorage(signer=_folder_signer(secret, settings, clock))
     if url.scheme == "file":
         secret = _link_secret(settings)
         if not secret:

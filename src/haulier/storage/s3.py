@@ -1,8 +1,7 @@
 """S3 and what speaks its protocol: address, credentials, patience."""
 
-import asyncio
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -10,13 +9,13 @@ import botocore.session
 import msgspec
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
-from botocore.exceptions import BotoCoreError, ClientError
 from obstore.store import S3Store
 
-from haulier.artefacts import ARTEFACTS
 from haulier.clock import SYSTEM_CLOCK
-from haulier.storage.failures import unavailable
+from haulier.storage.keys import check_key
 from haulier.storage.objects import ObjectStorage
+from haulier.storage.port import Upload
+from haulier.storage.s3_uploads import CONNECTIONS, S3Upload, S3Uploads
 from haulier.storage.signing import S3Signer
 
 if TYPE_CHECKING:  # obstore has these names for type checkers only
@@ -76,42 +75,43 @@ def open_s3(url: SplitResult) -> ObjectStorage:
 
 
 class S3Storage(ObjectStorage):
-    """Objects in a bucket. Forgotten multipart uploads, which cost money unseen, are found through botocore."""
+    """Objects in a bucket. Uploads in parts, and forgotten ones, which cost money unseen, go through botocore."""
 
     def __init__(self, store: S3Store, *, signer: S3Signer, bucket: Bucket, session: botocore.session.Session) -> None:
         super().__init__(store, signer=signer, keeps_headers=True)
         self._bucket = bucket
         self._session = session
+        self._uploads = S3Uploads(self._client, bucket.name, head=self.head)
 
-    async def sweep_uploads(self, *, older_than_s: float) -> int:
-        try:
-            return await asyncio.to_thread(self._sweep, SYSTEM_CLOCK.now() - timedelta(seconds=older_than_s))
-        except (BotoCoreError, ClientError) as error:
-            raise unavailable(error) from error
+    async def begin_upload(self, key: str, *, file_name: str, content_type: str) -> Upload:
+        handle = await self._uploads.begin(check_key(key), file_name=file_name, content_type=content_type)
+        return self.open_upload(key, handle)
 
-    def _sweep(self, latest: datetime) -> int:
-        name, swept = self._bucket.name, 0
-        client = self._client()
-        try:
-            for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=name, Prefix=ARTEFACTS):
-                for upload in page.get("Uploads", []):
-                    if upload["Initiated"] <= latest:
-                        client.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
-                        swept += 1
-        finally:
-            client.close()
-        return swept
+    def open_upload(self, key: str, handle: str) -> Upload:
+        return S3Upload(self._uploads, check_key(key), handle, part_bytes=self.part_bytes)
+
+    async def sweep_uploads(self, *, older_than_s: float, keep: Collection[str] = ()) -> int:
+        return await self._uploads.sweep(latest=SYSTEM_CLOCK.now() - timedelta(seconds=older_than_s), keep=keep)
 
     def _client(self) -> Any:
         bucket = self._bucket
         endpoint = bucket.endpoint
         if bucket.is_virtual:  # botocore puts the bucket's name before the address by itself
             endpoint = endpoint.replace(f"//{bucket.name}.", "//", 1)
-        patience = {"connect_timeout": 5, "read_timeout": 30, "retries": {"total_max_attempts": 3}}
-        style = {"addressing_style": "virtual" if bucket.is_virtual else "path"}
-        return self._session.create_client(
-            "s3", region_name=bucket.region, endpoint_url=endpoint, config=Config(s3=style, **patience)
+        config = Config(
+            connect_timeout=5,
+            read_timeout=30,
+            retries={"total_max_attempts": 3, "mode": "standard"},
+            max_pool_connections=CONNECTIONS,
+            # Not every store knows the newer checksums.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={
+                "addressing_style": "virtual" if bucket.is_virtual else "path",
+                "payload_signing_enabled": bucket.url.startswith("http:"),  # TLS guards the bytes already
+            },
         )
+        return self._session.create_client("s3", region_name=bucket.region, endpoint_url=endpoint, config=config)
 
 
 def parse_bucket(url: SplitResult, *, default_region: str) -> Bucket:
