@@ -12,7 +12,7 @@ from tests.faults.fleet import fleet
 from tests.faults.oracle import Oracle
 from tests.faults.preparers import BUSY, QUICK, SLOW
 from tests.faults.scale import FULL, scale
-from tests.integration.ledger_steps import HOUR, LEASE
+from tests.integration.ledger_steps import LEASE
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(scale(fast=120, full=1_200))

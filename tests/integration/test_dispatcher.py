@@ -13,7 +13,7 @@ from haulier.ledger import leadership
 from haulier.storage import open_storage
 from tests.builders import artefact, submission
 from tests.integration.house import stream, worker
-from tests.integration.ledger_steps import HOUR, claimed
+from tests.integration.ledger_steps import claimed
 from tests.waiting import eventually
 
 

@@ -9,7 +9,7 @@ import pytest
 from haulier.job import TERMINAL, TRANSITIONS, Failure, Handed, Progress, Request, Status
 from haulier.ledger import Beat
 from tests.builders import artefact, submission
-from tests.integration.ledger_steps import HOUR, LEASE, claimed, handed
+from tests.integration.ledger_steps import LEASE, claimed, handed
 
 FAILURE = Failure("source_unavailable", "The origin does not answer.")
 

@@ -7,7 +7,7 @@ import pytest
 from haulier.job import Status
 from haulier.ledger import migrate, pending
 from tests.builders import artefact
-from tests.integration.ledger_steps import HOUR, claimed, handed, queue
+from tests.integration.ledger_steps import claimed, handed, queue
 
 
 async def test_positions_count_those_ahead(ledger):

@@ -146,7 +146,7 @@ async def test_what_a_cancelled_leader_stored_is_given_up_when_nobody_wants_it(l
     await ledger.builds.keep_upload(KEY, leader, UPLOAD)
     assert await ledger.builds.release(KEY, leader) is None  # it still runs
     await ledger.attempts.cancel(leader.job.id, user_id="anna")
-    assert await ledger.builds.release(KEY, leader) == UPLOAD
+    assert (await ledger.builds.release(KEY, leader)).upload == UPLOAD
     assert await ledger.builds.parts(KEY) == []
 
 

@@ -181,9 +181,7 @@ async def test_two_who_complete_at_once_answer_the_same(storage, other):
     upload = await begun(storage)
     parts = await sent(upload, pieces(PART, 5))
 
-    first, second = await asyncio.gather(
-        upload.complete(parts), other.open_upload(KEY, upload.handle).complete(parts)
-    )
+    first, second = await asyncio.gather(upload.complete(parts), other.open_upload(KEY, upload.handle).complete(parts))
 
     assert first == second == (await storage.head(KEY)).etag
 

@@ -66,6 +66,10 @@ def content_of(house, job) -> bytes:
     return (house.store / job.artefact.key).read_bytes()
 
 
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
 async def test_two_users_share_one_build(settings, ledger, bakery, connection):
     bakery.waits_at = 5
     async with worker(settings, ledger, bakery.prepare) as house:
@@ -99,12 +103,23 @@ async def test_cancelling_the_builder_does_not_cancel_who_shares_the_build(setti
             return await connection.fetchval("select count(*) from jobs where following is not null")
 
         await eventually(follows)
-        bakery.go_on.set()
         await ledger.attempts.cancel(first.id, user_id="anna")
         other = await house.until(second, Status.COMPLETED)
         assert (await ledger.jobs.get(first.id)).status is Status.CANCELLED
     assert content_of(house, other) == CONTENT
     assert house.artefacts() == [other.artefact.key]
+
+
+async def test_a_builder_that_does_not_hear_of_its_cancel_spoils_nothing(settings, ledger, bakery):
+    bakery.waits_at = CHUNKS - 1
+    async with worker(settings, ledger, bakery.prepare) as house:
+        first = await house.submit(user_id="anna")
+        await bakery.waiting.wait()
+        second = await house.submit(user_id="bob")
+        await ledger.attempts.cancel(first.id, user_id="anna")
+        bakery.go_on.set()
+        other = await house.until(second, Status.COMPLETED)
+    assert content_of(house, other) == CONTENT
 
 
 async def test_an_artefact_that_lives_is_taken_instead_of_building_it(settings, ledger, bakery):
@@ -162,6 +177,6 @@ async def test_a_cancelled_build_leaves_nothing_in_the_store(settings, ledger, b
         await ledger.attempts.cancel(job.id, user_id=job.user_id)
 
         async def empty() -> bool:
-            return not [path for path in Path(house.store).rglob("*") if path.is_file()]
+            return not await asyncio.to_thread(files_below, house.store)
 
         await eventually(empty)

@@ -7,7 +7,7 @@ import msgspec
 
 from haulier.job import Artefact, Attempt
 from haulier.ledger.database import Database
-from haulier.ledger.queryfile import Many, One, QueryFile
+from haulier.ledger.queryfile import Many, One, QueryFile, Row
 
 
 class BuildQueries(QueryFile, file="builds.sql"):
@@ -43,12 +43,18 @@ class KeptPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Joined(msgspec.Struct, frozen=True):
-    """What an attempt is to a build, see functions/join_build.sql. `upload` goes with leading, `artefact` with exists and
-    shared."""
+    """What an attempt is to a build: see functions/join_build.sql. `upload` goes with leading, `artefact` with exists
+    and shared."""
 
     outcome: Literal["leading", "following", "exists", "shared", "lost"]
     upload: KeptUpload | None = None
     artefact: Artefact | None = None
+
+
+class Released(msgspec.Struct, frozen=True):
+    """A build that was given up; its upload is the caller's to abort."""
+
+    upload: KeptUpload | None
 
 
 class Builds:
@@ -69,8 +75,7 @@ class Builds:
             etag=row["artefact_etag"],
             sha256=row["artefact_sha256"],
         )
-        upload = KeptUpload(row["upload_key"], row["upload_handle"]) if row["upload_key"] else None
-        return Joined(row["outcome"], upload, artefact or None)
+        return Joined(row["outcome"], _upload(row), artefact or None)
 
     async def parts(self, key: bytes) -> list[KeptPart]:
         """The parts from the first on that follow each other without a gap."""
@@ -111,14 +116,18 @@ class Builds:
         )
         return len(rows) == len(parts)
 
-    async def restart(self, key: bytes, attempt: Attempt) -> None:
-        """Forget all parts and the upload."""
-        await self._database.run(BuildQueries.restart_build, **_of(key, attempt))
+    async def restart(self, key: bytes, attempt: Attempt) -> bool:
+        """Forget all parts and the upload; False when the attempt does not lead."""
+        return await self._database.run(BuildQueries.restart_build, **_of(key, attempt)) is not None
 
-    async def release(self, key: bytes, attempt: Attempt) -> KeptUpload | None:
-        """Give up a build whose job is over, unless others want it; what is left of it, for the caller to abort."""
+    async def release(self, key: bytes, attempt: Attempt) -> Released | None:
+        """Give up a build whose job is over; None when others want it or lead it."""
         row = await self._database.run(BuildQueries.release_build, **_of(key, attempt))
-        return KeptUpload(row["upload_key"], row["upload_handle"]) if row and row["upload_key"] else None
+        return None if row is None else Released(_upload(row))
+
+
+def _upload(row: Row) -> KeptUpload | None:
+    return KeptUpload(row["upload_key"], row["upload_handle"]) if row["upload_key"] else None
 
 
 def _of(key: bytes, attempt: Attempt) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import msgspec
 import structlog
 
 from haulier import __version__
+from haulier.artefacts import is_ours
 from haulier.clock import Clock, wire_time
 from haulier.errors import UploadLost
 from haulier.job import Artefact, Attempt
@@ -91,12 +92,20 @@ class Builder:
             await start_over(build, storage=self._storage, builds=self._builds)
             return await resume(result, running, build, storage=self._storage, builds=self._builds, clock=self._clock)
 
-    async def release(self, running: RunningAttempt) -> None:
-        """Give up what an attempt led whose job is over without an artefact; nobody else wants what is stored of it."""
+    async def remove(self, running: RunningAttempt, made: Artefact | None) -> None:
+        """Remove what an attempt stored whose job is over without it, or that lost its job.
+
+        Parts and artefacts of a build that others want, or lead by now, stay: their leaders go on with them under the
+        same key.
+        """
         if running.build_key is not None:
-            upload = await self._builds.release(running.build_key, running.attempt)
-            if upload is not None:
-                await self._storage.open_upload(upload.key, upload.handle).abort()
+            released = await self._builds.release(running.build_key, running.attempt)
+            if released is None:
+                return
+            if released.upload is not None:
+                await self._storage.open_upload(released.upload.key, released.upload.handle).abort()
+        if made is not None and is_ours(made.key):
+            await self._storage.delete([made.key])
 
     def _provenance(self, prepared: Prepared, inputs: Inputs, attempt: Attempt) -> Provenance:
         return Provenance(

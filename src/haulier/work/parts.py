@@ -20,6 +20,7 @@ from haulier.storage import Part, Upload
 PARTS_AT_A_TIME = 3
 NOTE_EVERY_S = 0.5
 LAST_NOTE_S = 2.0
+SETTLE_S = 3.0
 
 Note = Callable[[Sequence[KeptPart]], Awaitable[object]]
 
@@ -106,6 +107,7 @@ class PartWriter:
         self._buffer = bytearray()
         self._slots = asyncio.Semaphore(PARTS_AT_A_TIME)
         self._digested: asyncio.Task[None] | None = None
+        self._on_their_way: set[asyncio.Task[None]] = set()
 
     async def write(self, items: AsyncIterator[bytes | Mark], *, check: Callable[[], None]) -> bytes | None:
         """Take everything. Answers the artefact's bytes when they are fewer than a part and none was sent; else None.
@@ -113,15 +115,8 @@ class PartWriter:
         Whatever interrupts it, what the store has by then is noted.
         """
         try:
-            async with asyncio.TaskGroup() as sending, aclosing(cast("Any", items)):
-                async for item in items:
-                    check()
-                    if isinstance(item, Mark):
-                        self._marked(item)
-                    else:
-                        await self._take(item, sending)
-                if self._buffer and self.upload is not None:
-                    await self._send(sending, bytes(self._buffer))
+            async with asyncio.TaskGroup() as sending:
+                await self._take_all(items, check, sending)
         except BaseExceptionGroup as group:
             await self._last_note()
             raise _first(group) from group
@@ -134,6 +129,25 @@ class PartWriter:
             self.size = len(content)
             return content
         return None
+
+    async def _take_all(
+        self, items: AsyncIterator[bytes | Mark], check: Callable[[], None], sending: asyncio.TaskGroup
+    ) -> None:
+        try:
+            async with aclosing(cast("Any", items)):
+                async for item in items:
+                    check()
+                    if isinstance(item, Mark):
+                        self._marked(item)
+                    else:
+                        await self._take(item, sending)
+            if self._buffer and self.upload is not None:
+                await self._send(sending, bytes(self._buffer))
+        except BaseException:
+            # What is on its way would be made again: it gets a moment to arrive.
+            if self._on_their_way:
+                await asyncio.wait(self._on_their_way, timeout=SETTLE_S)
+            raise
 
     def _marked(self, mark: Mark) -> None:
         self._mark, self._mark_offset = mark, self._at
@@ -164,7 +178,9 @@ class PartWriter:
         place = (self._mark, self._mark_offset, log)
         digested = sending.create_task(self._digest(self._digested, number, content, place))
         self._digested = digested
-        sending.create_task(self._store(self.upload, digested, number, content))
+        stored = sending.create_task(self._store(self.upload, digested, number, content))
+        self._on_their_way.add(stored)
+        stored.add_done_callback(self._on_their_way.discard)
 
     async def _digest(
         self,

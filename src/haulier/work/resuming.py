@@ -68,11 +68,10 @@ def _digests(result: Resumable, since: Progressed) -> Digests:
 
 
 async def start_over(build: Build, *, storage: Storage, builds: Builds) -> None:
-    """Remove what is stored of the build."""
-    if build.upload is not None:
-        await storage.open_upload(build.upload.key, build.upload.handle).abort()
-        await builds.restart(build.key, build.attempt)
-        build.upload = None
+    """Remove what is stored of the build, unless another attempt has come to lead it and goes on with that."""
+    upload, build.upload = build.upload, None
+    if upload is not None and await builds.restart(build.key, build.attempt):
+        await storage.open_upload(upload.key, upload.handle).abort()
 
 
 def _begin(result: Resumable, build: Build, *, storage: Storage, builds: Builds) -> Callable[[], Awaitable[Upload]]:

@@ -2,14 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import timedelta
 from random import Random
 from typing import TypeVar
 
 import structlog
 
-from haulier.artefacts import is_ours
 from haulier.errors import HaulierError, LedgerUnavailable, TookTooLong, Unavailable
 from haulier.failpoints import Point, reached
 from haulier.job import Attempt, Handed, Job, Status
@@ -129,10 +127,8 @@ class Worker:
         finished = task.result() if task.done() and not task.cancelled() else None
         if isinstance(finished, Shared | Followed):
             return finished  # the ledger has it already
-        if isinstance(finished, Done) and running.stop_reason is not Stop.LOST:
-            return finished  # it was faster than its stop
         if isinstance(finished, Done):
-            await self._discard(finished)
+            return finished  # it was faster than its stop; the ledger decides whether that counts
         if running.stop_reason is Stop.DRAINING:
             return HandedBack()
         if running.stop_reason is Stop.TIMEOUT:
@@ -145,27 +141,25 @@ class Worker:
         """Write the outcome, however long the ledger is away; the lease's fencing makes a late write harmless."""
         job = await self._patiently(lambda: self._commit(running, outcome))
         if job is None:
-            if isinstance(outcome, Done):
-                await self._discard(outcome)
             log.info(events.ATTEMPT_LOST)
         else:
             await reached(Point.COMMITTED)
             log.info(_EVENT_OF[type(outcome)], status=job.status.value)
             self._announcements.changed(job)
             self._announcements.nudge()
-        if running.build_key is not None:
-            await self._end_build(running, job)
+        await self._clear_up(running, outcome, job)
 
-    async def _end_build(self, running: RunningAttempt, job: Job | None) -> None:
-        """Tell who followed the build, or remove what is left of it. What goes wrong here is repaired by the sweep."""
+    async def _clear_up(self, running: RunningAttempt, outcome: Outcome, job: Job | None) -> None:
+        """Tell who followed the build, or remove what nobody will use. The sweep repairs what goes wrong here."""
+        made = outcome.artefact if isinstance(outcome, Done) else None
         try:
-            if job is not None and job.status is Status.COMPLETED:
+            if job is None or job.status in (Status.FAILED, Status.CANCELLED):
+                await self._builder.remove(running, made)
+            elif made is not None and running.build_key is not None:
                 for follower in await self._ledger.attempts.followers(job):
                     self._announcements.changed(follower)
-            else:
-                await self._builder.release(running)
         except Unavailable as error:
-            log.warning(events.LOOP_DEPENDENCY_AWAY, loop="end_build", code=error.code)
+            log.warning(events.LOOP_DEPENDENCY_AWAY, loop="clear_up", code=error.code)
 
     async def _commit(self, running: RunningAttempt, outcome: Outcome) -> Job | None:
         attempts, attempt = self._ledger.attempts, running.attempt
@@ -201,12 +195,6 @@ class Worker:
             except LedgerUnavailable:
                 log.warning(events.COMMIT_POSTPONED)
                 await asyncio.sleep(LEDGER_RETRY_S)
-
-    async def _discard(self, done: Done) -> None:
-        """Remove an artefact that will never be visible; the sweeper finds what is left. Sources are not ours."""
-        if is_ours(done.artefact.key):
-            with suppress(Unavailable):
-                await self._storage.delete([done.artefact.key])
 
 
 _EVENT_OF: dict[type[Outcome], str] = {
