@@ -10,6 +10,7 @@ from haulier.ledger.dead_letters import AttemptRecord, DeadLetter, DeadLetters, 
 from haulier.ledger.fleet import Leadership, Workers, leadership
 from haulier.ledger.migrations import migrate, pending
 from haulier.ledger.reading import PLACES_COUNTED, Duration, Fleet, Jobs, Place
+from haulier.ledger.retention import Expired, Forgotten, LeftUpload, Retention
 from haulier.ledger.submissions import Admission, Allowance, Submission, Submissions
 from haulier.settings import Secret
 
@@ -23,12 +24,16 @@ __all__ = [
     "DeadLetter",
     "DeadLetters",
     "Duration",
+    "Expired",
     "Fleet",
+    "Forgotten",
     "Jobs",
     "Leadership",
+    "LeftUpload",
     "Ledger",
     "LetterFilter",
     "Place",
+    "Retention",
     "Submission",
     "Submissions",
     "Workers",
@@ -48,6 +53,7 @@ class Ledger:
         self.attempts = Attempts(database)
         self.jobs = Jobs(database)
         self.backlog = Backlog(database)
+        self.retention = Retention(database)
         self.workers = Workers(database)
         self.dead_letters = DeadLetters(database)
 
