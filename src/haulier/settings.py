@@ -13,11 +13,14 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from haulier.durations import seconds_of
 from haulier.errors import ConfigurationError
 from haulier.limits import ADMIN, FREE, PREMIUM, Role, RoleLimits, parse_limits
 
 PREFIX = "HAULIER_"
 _CALLABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+SHORTEST_RETENTION_S = 86_400
+LONGEST_RETENTION_S = 36_500 * 86_400
 MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key has at least 256 bits
 
 
@@ -92,9 +95,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     artefact_ttl_s: Annotated[int, _doc("How long a prepared file is kept.", ge=60)] = 86_400
 
+    # retention
+    job_retention: Annotated[
+        str, _doc("How long a job's record is kept once it is over and its file has expired: 90s, 30m, 24h, 7d.")
+    ] = "30d"
+    event_retention: Annotated[
+        str, _doc("How long the audit trail (job_events) is kept; never shorter than HAULIER_JOB_RETENTION.")
+    ] = "90d"
+
     # limits by role
     limits_free: Annotated[
-        str, _doc("Limits of role free: rate=,quota=,running=,role_running=,weight=; a number or unlimited.")
+        str, _doc("Limits of role free: rate=,quota=,running=,role_running=,weight=,keep=; a number or unlimited.")
     ] = ""
     limits_premium: Annotated[str, _doc("Limits of role premium, in the same form.")] = ""
     limits_admin: Annotated[str, _doc("Limits of role admin, in the same form.")] = ""
@@ -136,6 +147,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             Role.ADMIN: (self.limits_admin, ADMIN),
         }[role]
         return parse_limits(text, default=default)
+
+    def keep_s(self, role: Role) -> int:
+        """How long files prepared for users of `role` are kept, in seconds."""
+        keep_s = self.limits(role).keep_s
+        return self.artefact_ttl_s if keep_s is None else keep_s
+
+    @property
+    def job_retention_s(self) -> int:
+        return seconds_of(self.job_retention)
+
+    @property
+    def event_retention_s(self) -> int:
+        return seconds_of(self.event_retention)
 
     @property
     def base_url(self) -> str:
@@ -235,9 +259,24 @@ def _inconsistencies(settings: Settings, need: tuple[str, ...]) -> list[tuple[st
         problems.append(("public_url", "must be an http:// or https:// address"))
     if settings.catalogue and not _CALLABLE.fullmatch(settings.catalogue) and not Path(settings.catalogue).is_file():
         problems.append(("catalogue", f"there is no file {settings.catalogue}"))
+    problems += _wrong_retention(settings)
     for role in Role:
         try:
             settings.limits(role)
         except ValueError as error:
             problems.append((f"limits_{role}", str(error)))
+    return problems
+
+
+def _wrong_retention(settings: Settings) -> list[tuple[str, str]]:
+    """Keys are remembered for a day: a job must not be forgotten before the key that names it."""
+    problems: list[tuple[str, str]] = []
+    for name in ("job_retention", "event_retention"):
+        try:
+            if not SHORTEST_RETENTION_S <= seconds_of(getattr(settings, name)) <= LONGEST_RETENTION_S:
+                problems.append((name, "must be from 1d to 36500d"))
+        except ValueError as error:
+            problems.append((name, str(error)))
+    if not problems and settings.event_retention_s < settings.job_retention_s:
+        problems.append(("event_retention", "must not be shorter than HAULIER_JOB_RETENTION"))
     return problems

@@ -128,6 +128,8 @@ def _dispatcher(parts: Parts) -> Dispatcher:
         leadership=parts.leadership,
         lease_s=parts.settings.lease_s,
         longest_upload_s=2 * parts.settings.attempt_timeout_s,
+        jobs_kept_s=parts.settings.job_retention_s,
+        events_kept_s=parts.settings.event_retention_s,
         clock=SYSTEM_CLOCK,
     )
 

@@ -42,9 +42,10 @@ async def test_artefacts_expire_once(ledger, at):
     (job,) = await queue(ledger, "anna", 1)
     await ledger.attempts.complete(await claimed(ledger, job), artefact())
     await at(hours=25)
-    (expired,) = await ledger.backlog.expire_artefacts()
+    ((expired,), keys) = await _expired(ledger)
+    assert keys == {expired.artefact.key}
     assert (expired.id, expired.status, expired.artefact_expired) == (job.id, Status.COMPLETED, True)
-    assert await ledger.backlog.expire_artefacts() == []
+    assert await _expired(ledger) == ((), frozenset())
 
 
 async def test_only_running_and_published_attempts_own_objects(ledger):
@@ -53,8 +54,12 @@ async def test_only_running_and_published_attempts_own_objects(ledger):
     await ledger.attempts.complete(await claimed(ledger, published), artefact())
     await claimed(ledger, cancelled)
     await ledger.attempts.cancel(cancelled.id, user_id="anna")
-    alive = await ledger.backlog.attempts_alive([running.id, published.id, cancelled.id])
-    assert alive == {(running.id, 1), (published.id, 1)}
+    owners = {
+        "artifacts/r/1/f": (running.id, 1),
+        artefact().key: (published.id, 1),
+        "artifacts/c/1/f": (cancelled.id, 1),
+    }
+    assert await ledger.retention.keys_in_use(owners) == {"artifacts/r/1/f", artefact().key}
 
 
 async def test_history_knows_quartiles_by_size(ledger, at):
@@ -87,3 +92,8 @@ async def test_pages_can_be_of_one_status(ledger, status):
 async def test_migrating_again_does_nothing(database_url):
     assert await pending(database_url) == []
     assert await migrate(database_url) == []
+
+
+async def _expired(ledger):
+    expired = await ledger.retention.expire_artefacts()
+    return expired.jobs, expired.keys

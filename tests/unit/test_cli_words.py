@@ -108,3 +108,12 @@ def test_a_bar_shows_stage_and_percent() -> None:
         view._progress.refresh()
     assert "file 70000: zipping" in out.getvalue()
     assert "50 %  500.0 kB of 1.0 MB" in out.getvalue()
+
+
+def test_of_an_expired_file_is_said_how_to_get_it_again():
+    expired = job(status="completed", progress=100, expires_at="2026-11-23T09:59:59.000Z")
+    assert state_words(expired, now=NOW) == "its file has expired; `haulier get 70000` prepares it again"
+
+
+def test_a_file_that_is_kept_is_just_completed():
+    assert state_words(job(status="completed", expires_at="2026-11-23T10:00:01.000Z"), now=NOW) == "completed"

@@ -23,6 +23,8 @@ class Scene:
             leadership=self,
             lease_s=LEASE_S,
             longest_upload_s=60,
+            jobs_kept_s=86_400,
+            events_kept_s=86_400,
             clock=self,
         )
 

@@ -189,6 +189,14 @@ async def test_an_expired_artefact_is_410_for_its_owner_and_403_for_others(shelf
     assert (await shelf.client.get(url.replace("signature=", "signature=x"))).json() == {"code": "bad_signature"}
 
 
+async def test_a_link_that_ended_with_its_artefact_says_so(shelf):
+    url = await shelf.url()
+    shelf.expired = True
+    shelf.clock.moment += timedelta(hours=1)
+
+    assert (await shelf.client.get(url)).json() == {"code": "artefact_expired"}
+
+
 async def test_an_object_that_is_gone_is_410(shelf):
     await shelf.storage.delete([KEY])
 

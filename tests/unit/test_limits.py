@@ -23,7 +23,32 @@ def test_unlimited_lifts_a_limit():
     assert parse_limits("quota=unlimited, running=unlimited", default=FREE).quota_per_day is None
 
 
-WRONG = ["rate", "rate=", "rate=-1", "rate=0", "rate=1.5", "speed=3", "weight=0", "weight=unlimited"]
+@pytest.mark.parametrize(
+    ("text", "keep_s"), [("3600", 3_600), ("90s", 90), ("30m", 1_800), ("24h", 86_400), ("7d", 604_800)]
+)
+def test_keep_takes_seconds_and_durations(text, keep_s):
+    assert parse_limits(f"rate=10,keep={text}", default=FREE).keep_s == keep_s
+
+
+WRONG = [
+    "rate",
+    "rate=",
+    "rate=-1",
+    "rate=0",
+    "rate=1.5",
+    "speed=3",
+    "weight=0",
+    "weight=unlimited",
+    "weight=3h",
+    "rate=3m",
+    "keep=0",
+    "keep=59s",
+    "keep=forever",
+    "keep=unlimited",
+    "keep=1.5h",
+    "keep=3651d",
+    "keep=7w",
+]
 
 
 @pytest.mark.parametrize("text", WRONG)

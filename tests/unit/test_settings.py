@@ -75,6 +75,25 @@ def test_a_wrong_value_is_refused_with_its_variable(name, value):
     assert name in problems({name: value})
 
 
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"HAULIER_JOB_RETENTION": "a month"}, "'a month' is not a duration"),
+        ({"HAULIER_JOB_RETENTION": "1h"}, "must be from 1d to 36500d"),
+        ({"HAULIER_EVENT_RETENTION": "40000d"}, "must be from 1d to 36500d"),
+        ({"HAULIER_EVENT_RETENTION": "7d"}, "must not be shorter than HAULIER_JOB_RETENTION"),
+    ],
+)
+def test_a_wrong_retention_is_explained(values, sentence):
+    assert sentence in problems(values)
+
+
+@pytest.mark.parametrize(("limits", "keep_s"), [("", 7_200), ("keep=7d", 604_800)])
+def test_files_are_kept_as_the_role_says_or_else_as_all(limits, keep_s):
+    settings = load({"HAULIER_ARTEFACT_TTL_S": "7200", "HAULIER_LIMITS_PREMIUM": limits})
+    assert settings.keep_s(Role.PREMIUM) == keep_s
+
+
 def test_public_keys_need_an_algorithm_that_has_some():
     assert "HAULIER_JWT_ALGORITHM" in problems({"HAULIER_JWKS_URL": "https://example.com/jwks"})
 

@@ -1,5 +1,6 @@
 """The way of every request into the ledger, and the word spread about the job that came of it."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from haulier.api.services import Services
@@ -32,6 +33,7 @@ async def admit(
             preparer=_preparer(services, request),
             max_attempts=services.settings.max_attempts,
             limits=limits,
+            keep_for=timedelta(seconds=services.settings.keep_s(role)),
             key=key,
             retry_of=retry_of,
         )

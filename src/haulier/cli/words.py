@@ -66,7 +66,13 @@ def state_words(job: JobStatus, *, now: datetime) -> str:
         return ", ".join(parts)
     if job.status == "processing" and job.progress_detail is not UNSET and job.progress_detail.stage:
         return job.progress_detail.stage
+    if job.status == "completed" and job.expires_at is not UNSET and moment(job.expires_at) <= now:
+        return f"its file has expired; `haulier get {_ids(job)}` prepares it again"
     return job.status
+
+
+def _ids(job: JobStatus) -> str:
+    return str(job.file_id) if job.file_id is not None else "…"
 
 
 def one_line(text: str) -> str:

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import structlog
 
 from haulier.clock import Clock
 from haulier.dispatch.handover import hand_over, reconcile
-from haulier.dispatch.sweeping import expire_artefacts, sweep_orphans, sweep_records
+from haulier.dispatch.sweeping import expire_artefacts, forget, sweep_builds, sweep_orphans, sweep_records
 from haulier.engine import Engine
 from haulier.errors import LedgerUnavailable, Unavailable
 from haulier.ledger import Leadership, Ledger
@@ -23,7 +24,9 @@ END_LOST_S = 1.0
 RECONCILE_S = 1.0
 EXPIRE_S = 30.0
 SWEEP_RECORDS_S = 300.0
+SWEEP_BUILDS_S = 60.0
 SWEEP_ORPHANS_S = 900.0
+FORGET_S = 600.0
 LONGEST_WAIT_S = 1.0
 # Nudges closer together than this are answered by one look, so that a busy fleet does not flood the ledger.
 SHORTEST_WAIT_S = 0.02
@@ -42,6 +45,8 @@ class Dispatcher:
         leadership: Leadership,
         lease_s: float,
         longest_upload_s: float,
+        jobs_kept_s: float,
+        events_kept_s: float,
         clock: Clock,
     ) -> None:
         self._ledger = ledger
@@ -51,6 +56,8 @@ class Dispatcher:
         self._leadership = leadership
         self._lease_s = lease_s
         self._longest_upload_s = longest_upload_s
+        self._jobs_kept = timedelta(seconds=jobs_kept_s)
+        self._events_kept = timedelta(seconds=events_kept_s)
         self._clock = clock
         self._nudged = asyncio.Event()
         self._leads_until = float("-inf")
@@ -62,6 +69,8 @@ class Dispatcher:
             ("reconcile", RECONCILE_S, self._reconcile),
             ("expire", EXPIRE_S, self._expire),
             ("sweep_records", SWEEP_RECORDS_S, self._sweep_records),
+            ("sweep_builds", SWEEP_BUILDS_S, self._sweep_builds),
+            ("forget", FORGET_S, self._forget),
             ("sweep_orphans", SWEEP_ORPHANS_S, self._sweep_orphans),
         ]
         self._due: dict[str, float] = {name: now_s for name, _, _ in self._duties}
@@ -143,6 +152,12 @@ class Dispatcher:
 
     async def _sweep_records(self) -> None:
         await sweep_records(self._ledger, self._engine)
+
+    async def _sweep_builds(self) -> None:
+        await sweep_builds(self._ledger, self._storage)
+
+    async def _forget(self) -> None:
+        await forget(self._ledger, jobs_after=self._jobs_kept, events_after=self._events_kept)
 
     async def _sweep_orphans(self) -> None:
         await sweep_orphans(self._ledger, self._storage, now=self._clock.now(), longest_upload_s=self._longest_upload_s)

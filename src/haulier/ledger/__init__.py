@@ -11,6 +11,7 @@ from haulier.ledger.dead_letters import AttemptRecord, DeadLetter, DeadLetters, 
 from haulier.ledger.fleet import Leadership, Workers, leadership
 from haulier.ledger.migrations import migrate, pending
 from haulier.ledger.reading import PLACES_COUNTED, Duration, Fleet, Jobs, Place
+from haulier.ledger.retention import Expired, Forgotten, LeftUpload, Retention
 from haulier.ledger.submissions import Admission, Allowance, Submission, Submissions
 from haulier.settings import Secret
 
@@ -26,15 +27,19 @@ __all__ = [
     "DeadLetter",
     "DeadLetters",
     "Duration",
+    "Expired",
     "Fleet",
+    "Forgotten",
     "Jobs",
     "Joined",
     "KeptPart",
     "KeptUpload",
     "Leadership",
+    "LeftUpload",
     "Ledger",
     "LetterFilter",
     "Place",
+    "Retention",
     "Submission",
     "Submissions",
     "Workers",
@@ -55,6 +60,7 @@ class Ledger:
         self.jobs = Jobs(database)
         self.backlog = Backlog(database)
         self.builds = Builds(database)
+        self.retention = Retention(database)
         self.workers = Workers(database)
         self.dead_letters = DeadLetters(database)
 

@@ -1,13 +1,12 @@
-"""What the dispatcher asks of the ledger: the backlog in fair order, what should be in the engine, what is over."""
+"""What the dispatcher asks of the ledger: the backlog in fair order, what should be in the engine."""
 
 from collections.abc import Sequence
 from datetime import timedelta
-from uuid import UUID
 
-from haulier.job import Handed, Job
+from haulier.job import Handed
 from haulier.ledger.database import Database
-from haulier.ledger.queryfile import Exec, Many, One, QueryFile
-from haulier.ledger.records import handed_from, job_from
+from haulier.ledger.queryfile import Many, One, QueryFile
+from haulier.ledger.records import handed_from
 
 
 class BacklogQueries(QueryFile, file="backlog.sql"):
@@ -15,9 +14,6 @@ class BacklogQueries(QueryFile, file="backlog.sql"):
     unclaimed: Many
     take_back: Many
     next_due: One
-    expire_artefacts: Many
-    attempts_alive: Many
-    sweep_idempotency: Exec
 
 
 class Backlog:
@@ -47,16 +43,3 @@ class Backlog:
         """Seconds until the next job that is not in line gets there (negative: overdue), or None."""
         row = await self._database.run(BacklogQueries.next_due)
         return row["seconds"] if row else None
-
-    async def expire_artefacts(self) -> list[Job]:
-        """Mark artefacts whose time is over; their objects are the caller's to delete."""
-        return [job_from(row) for row in await self._database.run(BacklogQueries.expire_artefacts)]
-
-    async def attempts_alive(self, job_ids: Sequence[UUID]) -> set[tuple[UUID, int]]:
-        """Of these jobs, the (job, attempt) pairs whose objects are in use: running, or published and not expired."""
-        rows = await self._database.run(BacklogQueries.attempts_alive, job_ids=list(job_ids))
-        return {(row["id"], row["attempt"]) for row in rows}
-
-    async def sweep(self) -> None:
-        """Forget idempotency keys that are long over."""
-        await self._database.run(BacklogQueries.sweep_idempotency)

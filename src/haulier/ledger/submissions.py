@@ -22,7 +22,10 @@ class SubmissionQueries(QueryFile, file="submissions.sql"):
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to admit. `key` is the client's Idempotency-Key, or None for the rule of the same file in an hour."""
+    """A request to admit; its file is kept for `keep_for`.
+
+    `key` is the client's Idempotency-Key, or None for the rule of the same file in an hour.
+    """
 
     id: UUID
     user_id: str
@@ -31,6 +34,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     preparer: str
     max_attempts: int
     limits: RoleLimits
+    keep_for: timedelta = timedelta(days=1)
     key: str | None = None
     retry_of: UUID | None = None
 
@@ -77,6 +81,7 @@ class Submissions:
             running=submission.limits.running,
             role_running=submission.limits.role_running,
             weight=submission.limits.weight,
+            keep_for=submission.keep_for,
         )
         assert row is not None
         admitted = row["outcome"] in ("created", "joined")

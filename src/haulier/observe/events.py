@@ -36,6 +36,7 @@ DISPATCH_LEADING = "dispatch_leading"
 DISPATCH_TOOK_BACK = "dispatch_took_back"
 DISPATCH_ENDED_LOST = "dispatch_ended_lost"
 ARTEFACT_EXPIRED = "artefact_expired"
+RECORDS_FORGOTTEN = "records_forgotten"
 ORPHANS_SWEPT = "orphans_swept"
 
 ENGINE_ERROR = "engine_error"

@@ -13,8 +13,12 @@ declare
     v_virtual_time double precision;
     v_room boolean;
 begin
-    insert into users (user_id, role) values (p_user, p_role) on conflict (user_id) do nothing;
-    select users.fair_tag into v_end from users where user_id = p_user for no key update;
+    loop
+        select users.fair_tag into v_end from users where user_id = p_user for no key update;
+        exit when found;
+        -- Users without anything are forgotten (forget_users): it may happen between any two statements.
+        insert into users (user_id, role) values (p_user, p_role) on conflict (user_id) do nothing;
+    end loop;
 
     -- Written only when it says something new: all submissions of a role would wait for each other.
     if not exists (select from roles where role = p_role and running_cap is not distinct from p_role_running) then

@@ -19,22 +19,3 @@ returning jobs.id;
 -- Seconds until the next job that is not in line is due to get there; null when there is none.
 select extract(epoch from min(retry_at) - haulier_now())::double precision as seconds
 from jobs where retry_at is not null and status = 'queued' and handed_at is null;
-
--- name: expire_artefacts :many
--- Mark artefacts whose time is over as expired; their objects can be deleted then.
-with due as (
-    select id from jobs
-    where status = 'completed' and not artefact_expired and artefact_expires_at < haulier_now()
-    order by artefact_expires_at limit 500 for update skip locked
-)
-update jobs set artefact_expired = true, reason = 'expired' from due where jobs.id = due.id
-returning jobs.*;
-
--- name: attempts_alive :many
--- Which of these (job, attempt) pairs may still own an object: running, or the attempt that completed and is not expired.
-select id, attempt from jobs
-where id = any(:job_ids::uuid[]) and (status = 'processing' or (status = 'completed' and not artefact_expired));
-
--- name: sweep_idempotency :exec
--- Forget keys that are over for a day.
-delete from idempotency where expires_at < haulier_now() - interval '1 day';

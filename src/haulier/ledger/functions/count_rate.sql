@@ -1,0 +1,23 @@
+-- Count one request of a user's minute; null p_rate: unlimited, nothing is counted.
+create or replace function count_rate(
+    p_user text, p_rate integer, out admitted boolean, out used integer, out resets_at timestamptz
+) language plpgsql as $$
+declare
+    v_now timestamptz := haulier_now();
+begin
+    admitted := true;
+    if p_rate is null then
+        return;
+    end if;
+    insert into usage as u values (p_user, 'minute', v_now, 1)
+    on conflict (user_id, period) do update set
+        starts_at = case when u.starts_at > v_now - interval '1 minute' then u.starts_at else v_now end,
+        used = case when u.starts_at > v_now - interval '1 minute' then u.used + 1 else 1 end
+    where u.starts_at <= v_now - interval '1 minute' or u.used < p_rate
+    returning u.used, u.starts_at + interval '1 minute' into count_rate.used, resets_at;
+    if not found then
+        admitted := false;
+        select u.used, u.starts_at + interval '1 minute' into count_rate.used, resets_at
+        from usage u where u.user_id = p_user and u.period = 'minute';
+    end if;
+end $$;
