@@ -3,6 +3,7 @@ dispatcher's own function, and every column that a worker writes."""
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from datetime import timedelta
 from typing import ClassVar
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from tests.builders import submission
 from tests.faults.closer_model import PLANS, CloserModel, Member
 from tests.faults.machine import ANY, Machine
 from tests.faults.model import Record
-from tests.faults.world import World
+from tests.faults.world import KEEP_S, World
 
 USERS = ("anna", "ben", "paula")
 ROWS = """
@@ -45,6 +46,7 @@ class CloserWorld(World):
             request=Request(file_id=file_id),
             key=key,
             retry_of=retry_of,
+            keep_for=timedelta(seconds=KEEP_S),
         )
         return self.run(self.ledger.submissions.submit(request))
 

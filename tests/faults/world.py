@@ -80,7 +80,9 @@ class World:
     def submit(self, user: str, role: str, limits: RoleLimits, file_id: int) -> Admission:
         request = Request(file_id=file_id)
         return self.run(
-            self.ledger.submissions.submit(submission(user_id=user, role=role, limits=limits, request=request))
+            self.ledger.submissions.submit(
+                submission(user_id=user, role=role, limits=limits, request=request, keep_for=timedelta(seconds=KEEP_S))
+            )
         )
 
     def take(self) -> list[Handed]:
@@ -114,8 +116,7 @@ class World:
 
     def complete(self, attempt: Attempt) -> Job | None:
         key = f"artifacts/{attempt.job.id}/{attempt.number}/file"
-        keep_for = timedelta(seconds=KEEP_S)
-        return self.run(self.ledger.attempts.complete(attempt, artefact(key=key), keep_for=keep_for))
+        return self.run(self.ledger.attempts.complete(attempt, artefact(key=key)))
 
     def fail(self, attempt: Attempt) -> Job | None:
         return self.run(self.ledger.attempts.fail(attempt, Failure("source_missing", "Gone.")))

@@ -1,6 +1,5 @@
 """Steps that many tests of the API take: bringing a job to where a test needs it."""
 
-from datetime import timedelta
 from uuid import UUID
 
 from haulier.api.services import Services
@@ -17,7 +16,7 @@ async def processing(services: Services, job_id: str) -> Attempt:
     return attempt
 
 
-async def completed(services: Services, job_id: str, *, keep_for: timedelta = timedelta(hours=1)) -> Job:
+async def completed(services: Services, job_id: str) -> Job:
     attempt = await processing(services, job_id)
     key = f"artifacts/{job_id}/1/70000.zip"
 
@@ -33,7 +32,7 @@ async def completed(services: Services, job_id: str, *, keep_for: timedelta = ti
         etag=written.etag,
         sha256=written.sha256,
     )
-    job = await services.ledger.attempts.complete(attempt, artefact, keep_for=keep_for)
+    job = await services.ledger.attempts.complete(attempt, artefact)
     services.snapshots.announce(job)
     return job
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from datetime import timedelta
 from uuid import uuid4
 
 import httpx
@@ -183,9 +182,10 @@ async def test_there_is_no_file_before_the_end(api, services, path):
 
 
 @pytest.mark.parametrize("path", [RESULT, FILE])
-async def test_a_file_past_its_time_is_gone(api, services, path):
+async def test_a_file_past_its_time_is_gone(api, services, connection, path):
     job_id = await api.initiate()
-    await completed(services, job_id, keep_for=timedelta(seconds=-1))
+    await connection.execute("update jobs set keep_for = interval '-1 second'")
+    await completed(services, job_id)
     answer = await api.get(path + job_id)
     assert (answer.status_code, answer.json()["code"]) == (410, "artefact_expired")
     assert "download_url" not in (await api.status(job_id)).json()

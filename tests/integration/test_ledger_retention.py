@@ -22,7 +22,7 @@ QUARTER = timedelta(days=90)
 async def finished(ledger, *, key=KEY, user_id="anna", keep_for=HOUR, **fields):
     """A completed job whose file is kept for `keep_for`."""
     job = (await ledger.submissions.submit(submission(user_id=user_id, keep_for=keep_for, **fields))).job
-    return await ledger.attempts.complete(await claimed(ledger, job), artefact(key=key), keep_for=keep_for)
+    return await ledger.attempts.complete(await claimed(ledger, job), artefact(key=key))
 
 
 async def built(connection, leader, *, key=KEY):

@@ -56,15 +56,15 @@ async def test_a_completed_job_is_joined_while_its_artefact_lives(ledger):
 
 
 async def test_an_expired_artefact_is_built_anew(ledger, at):
-    first = (await submit(ledger)).job
-    await ledger.attempts.complete(await claimed(ledger, first), artefact(), keep_for=HOUR / 2)
+    first = (await submit(ledger, keep_for=HOUR / 2)).job
+    await ledger.attempts.complete(await claimed(ledger, first), artefact())
     await at(minutes=31)
     assert (await submit(ledger)).outcome == "created"
 
 
 async def test_after_an_hour_a_completed_job_is_not_joined(ledger, at):
     first = (await submit(ledger)).job
-    await ledger.attempts.complete(await claimed(ledger, first), artefact(), keep_for=24 * HOUR)
+    await ledger.attempts.complete(await claimed(ledger, first), artefact())
     await at(minutes=61)
     assert (await submit(ledger)).outcome == "created"
 
