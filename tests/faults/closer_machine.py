@@ -71,10 +71,13 @@ class CloserWorld(World):
         return self.run(self.ledger.backlog.seconds_to_next_due())
 
     def sweep(self) -> None:
-        self.run(self.ledger.backlog.sweep())
+        self.run(self.ledger.retention.sweep())
 
-    def alive(self, job_ids: list[UUID]) -> set[tuple[UUID, int]]:
-        return self.run(self.ledger.backlog.attempts_alive(job_ids))
+    def alive(self) -> set[tuple[UUID, int]]:
+        """The (job, attempt) pairs whose objects are in use."""
+        attempts = self.rows("select job_id, number from attempts")
+        owners = {f"artifacts/{row['job_id']}/{row['number']}/file": tuple(row) for row in attempts}
+        return {owners[key] for key in self.run(self.ledger.retention.keys_in_use(owners))}
 
 
 class CloserMachine(Machine):
@@ -186,7 +189,7 @@ class CloserMachine(Machine):
     def look_and_sweep(self) -> None:
         self.world.sweep()
         self.model.sweep()
-        assert self.world.alive(list(self.model.jobs)) == self.model.alive()
+        assert self.world.alive() == self.model.alive()
         due_s = [job.retry_s - self.model.now_s for job in self.model.jobs.values() if job.retry_s is not None]
         assert self.world.next_due() == min(due_s, default=None)
 

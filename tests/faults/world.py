@@ -135,7 +135,7 @@ class World:
         return self.run(self.ledger.attempts.end_lost())
 
     def expire(self) -> list[Job]:
-        return self.run(self.ledger.backlog.expire_artefacts())
+        return list(self.run(self.ledger.retention.expire_artefacts()).jobs)
 
     def announce(self, slots: int) -> None:
         self.run(self.ledger.workers.announce("fleet", slots=slots))
