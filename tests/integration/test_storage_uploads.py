@@ -156,16 +156,6 @@ async def test_a_part_sent_again_replaces_the_one_before(storage):
     assert await read(storage) == first + last
 
 
-async def test_parts_that_are_not_named_are_left_out(storage):
-    contents = pieces(PART, 8, 9)
-    upload = await begun(storage)
-    parts = await sent(upload, [contents[0], bytes(PART), contents[2]])
-
-    await upload.complete([parts[0], await upload.send(2, contents[1])])
-
-    assert await read(storage) == contents[0] + contents[1]
-
-
 async def test_completing_again_answers_the_same(storage, other):
     upload = await begun(storage)
     parts = await sent(upload, pieces(PART, 5))

@@ -113,10 +113,10 @@ class FolderUpload:
     def _create(self) -> int:
         self._root.stat()  # a folder that is not mounted is not made anew
         for tries_left in reversed(range(_TRIES)):
-            self._place.parent.mkdir(parents=True, exist_ok=True)
             try:
+                self._place.parent.mkdir(parents=True, exist_ok=True)
                 return os.open(self._growing(), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            except FileNotFoundError:  # the folder was empty, and removed with its last neighbour
+            except FileNotFoundError:  # folders that are empty are removed at any time
                 if not tries_left:
                     raise
         raise AssertionError

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from threading import Lock
@@ -11,7 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from haulier.artefacts import ARTEFACTS
-from haulier.errors import HaulierError, StorageFailed, UploadLost
+from haulier.errors import HaulierError, StorageFailed, StorageUnavailable, UploadLost
 from haulier.storage.failures import code_of, unavailable, write_failure
 from haulier.storage.names import content_disposition, media_type
 from haulier.storage.parts import check_part, whole
@@ -108,29 +109,18 @@ class S3Upload:
         check_part(number, content, part_bytes=self._part_bytes)
         if number > MAX_PARTS:
             raise StorageFailed(reason=f"the store takes at most {MAX_PARTS * self._part_bytes >> 30} GiB an object")
-        sending = self._uploads.submit(
-            "upload_part", Key=self._key, UploadId=self._handle, PartNumber=number, Body=content
-        )
+        sending = self._uploads.submit("upload_part", **self._named(), PartNumber=number, Body=content)
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
-        try:
-            answer = await asyncio.wrap_future(sending)
-        except _ERRORS as error:
-            raise _failure(error) from error
+        answer = await self._answer(sending)
         return Part(number, len(content), etag=answer["ETag"])
 
     async def complete(self, parts: Sequence[Part]) -> str:
         ordered, size = whole(parts, part_bytes=self._part_bytes)
         listed = [{"PartNumber": part.number, "ETag": part.etag} for part in ordered]
-        try:
-            await self._uploads.call(
-                "complete_multipart_upload", Key=self._key, UploadId=self._handle, MultipartUpload={"Parts": listed}
-            )
-        except _ERRORS as error:
-            failure = _failure(error)
-            if not isinstance(failure, UploadLost):
-                raise failure from error
-        # Lost may mean completed before. The ETag is asked for in any case: Ceph leaves it out of its answer.
+        with suppress(UploadLost):  # it may have been completed before
+            await self._complete(listed)
+        # Ceph leaves the ETag out of its answer.
         found = await self._uploads.head(self._key)
         if found is None or found.size != size or not _has_parts(found.etag, len(ordered)):
             raise UploadLost
@@ -139,12 +129,31 @@ class S3Upload:
     async def abort(self) -> None:
         if self._sending:
             await asyncio.to_thread(wait, list(self._sending), SETTLE_S)
+        with suppress(UploadLost):
+            await self._ask("abort_multipart_upload")
+
+    async def _complete(self, listed: list[dict[str, Any]]) -> None:
         try:
-            await self._uploads.call("abort_multipart_upload", Key=self._key, UploadId=self._handle)
+            await self._ask("complete_multipart_upload", MultipartUpload={"Parts": listed})
+        except StorageUnavailable as error:
+            # Ceph answers InternalError for an upload that is gone.
+            if isinstance(error.__cause__, ClientError):
+                await self._ask("list_parts", MaxParts=1)
+            raise
+
+    async def _ask(self, operation: str, **params: Any) -> Any:
+        return await self._answer(self._uploads.submit(operation, **self._named(), **params))
+
+    async def _answer(self, asked: "Future[Any]") -> Any:
+        try:
+            return await asyncio.wrap_future(asked)
         except _ERRORS as error:
-            failure = _failure(error)
-            if not isinstance(failure, UploadLost):
-                raise failure from error
+            raise _failure(error) from error
+
+    def _named(self) -> dict[str, str]:
+        if not self._handle:  # the store would take these calls for calls on the object
+            raise UploadLost
+        return {"Key": self._key, "UploadId": self._handle}
 
 
 def _failure(error: Exception) -> HaulierError:
