@@ -1,11 +1,14 @@
 """fetch with a misbehaving origin: what its tests share."""
 
+from contextlib import aclosing
+
 import pytest
 
 from haulier.errors import AttemptError
+from haulier.preparers import Mark, Result, Resumable, Stream
 from haulier.preparers.fetch import FetchParams, prepare
 from haulier.settings import Settings
-from tests.fake_build import FakeBuild, content
+from tests.fake_build import FakeBuild
 from tests.origin import CONTENT, ETAG, Handler, Origin, Reply, serving
 
 
@@ -15,6 +18,24 @@ def build(
     limits = {"fetch_timeout_s": 0.3, "fetch_max_bytes": 10 * 2**20, "fetch_allow_private": True}
     settings = Settings(**limits | params.pop("settings", {}))
     return FakeBuild(FetchParams(url=origin.url(path, host=host), **params), settings=settings, file_name=file_name)
+
+
+async def content(result: Result, *, mark: Mark | None = None) -> bytes:
+    """All bytes of a result, or those that follow the mark."""
+    return b"".join([piece for piece in await pieces(result, mark=mark) if isinstance(piece, bytes)])
+
+
+async def pieces(result: Result, *, mark: Mark | None = None, marks: int = 1_000) -> list[bytes | Mark]:
+    """Bytes and marks as they come, up to so many marks."""
+    assert isinstance(result, Stream | Resumable)
+    found: list[bytes | Mark] = []
+    async with aclosing(result.chunks if isinstance(result, Stream) else result.open(mark)) as coming:
+        async for piece in coming:
+            found.append(piece)
+            marks -= isinstance(piece, Mark)
+            if not marks:
+                break
+    return found
 
 
 async def fetched(handler: Handler, **options) -> bytes:

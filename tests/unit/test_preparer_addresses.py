@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haulier.preparers.addresses import refusal
+from haulier.preparers.addresses import AddressRules
 
 REFUSED = [
     "127.0.0.1", "127.8.8.8", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
@@ -17,6 +17,9 @@ REFUSED = [
     "2001:0:5ef5:79fb:0:0:0:1",
 ]  # fmt: skip
 ALLOWED = ["8.8.8.8", "93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
+
+
+refusal = AddressRules().refusal
 
 
 @pytest.mark.parametrize("address", REFUSED)
