@@ -6,6 +6,7 @@ Every field is the variable `HAULIER_<FIELD>`; docs/configuration.md is compared
 import os
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
@@ -131,7 +132,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # preparers
     fetch_max_bytes: Annotated[int, _doc("Largest body that fetch accepts.", ge=1)] = 10 * 2**30
     fetch_timeout_s: Annotated[float, _doc("Longest that fetch waits for an origin's next bytes.", gt=0)] = 30.0
+    fetch_total_timeout_s: Annotated[
+        float, _doc("Longest that fetch takes for a file in one attempt, at most HAULIER_ATTEMPT_TIMEOUT_S.", gt=0)
+    ] = 3_600.0
     fetch_allow_private: Annotated[bool, _doc("Let fetch reach private, loopback and link-local addresses.")] = False
+    fetch_allow_networks: Annotated[
+        str, _doc("Networks that fetch may reach although they are not public: 10.1.0.0/16,fd12::/64.")
+    ] = ""
 
     # logs
     log_format: Annotated[
@@ -160,6 +167,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def event_retention_s(self) -> int:
         return seconds_of(self.event_retention)
+
+    @property
+    def fetch_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The parsed `fetch_allow_networks`. Raises ValueError when it holds something else."""
+        return tuple(ip_network(text.strip()) for text in self.fetch_allow_networks.split(",") if text.strip())
 
     @property
     def base_url(self) -> str:
@@ -260,6 +272,10 @@ def _inconsistencies(settings: Settings, need: tuple[str, ...]) -> list[tuple[st
     if settings.catalogue and not _CALLABLE.fullmatch(settings.catalogue) and not Path(settings.catalogue).is_file():
         problems.append(("catalogue", f"there is no file {settings.catalogue}"))
     problems += _wrong_retention(settings)
+    try:
+        _ = settings.fetch_networks
+    except ValueError as error:
+        problems.append(("fetch_allow_networks", str(error)))
     for role in Role:
         try:
             settings.limits(role)

@@ -1,33 +1,17 @@
 """fetch: where it goes, and where not: redirects, addresses, TLS names."""
 
-import asyncio
-import ssl
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from haulier.errors import SourceRefused, SourceUnavailable
-from haulier.preparers import addresses
 from haulier.preparers.fetch import FetchParams, prepare
 from haulier.settings import Settings
-from tests.fake_build import FakeBuild, content
-from tests.fetching import always, build, failed, fetched, whole
-from tests.origin import CONTENT, Asked, Handler, Origin, Reply, serving
+from tests.fake_build import FakeBuild
+from tests.fetching import ONLY_LOOPBACK, always, build, content, failed, fetched, names, redirects, serving_tls, whole
+from tests.origin import CONTENT, Handler, serving
 
 # ---- redirects
-
-
-def redirects(to: Callable[[Asked], str | None]) -> Handler:
-    def handle(asked: Asked) -> Reply:
-        target = to(asked)
-        return whole() if target is None else Reply(302, {"Location": target})
-
-    return handle
 
 
 async def test_five_redirects_are_followed_and_a_sixth_is_refused():
@@ -65,18 +49,6 @@ async def test_headers_go_to_the_same_host_only():
 # ---- addresses
 
 
-def names(monkeypatch: pytest.MonkeyPatch, table: dict[str, list[str]]) -> list[str]:
-    """Answer name look-ups from `table`; returns the list of names that were looked up."""
-    asked: list[str] = []
-
-    async def resolve(host: str, port: int) -> list[addresses.Address]:
-        asked.append(host)
-        return [addresses.ip_address(text) for text in table[host]]
-
-    monkeypatch.setattr(addresses, "resolve", resolve)
-    return asked
-
-
 async def test_private_addresses_are_refused_by_default():
     async with serving(always(whole())) as origin:
         for host in ("127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]"):
@@ -93,9 +65,8 @@ async def test_one_forbidden_address_among_others_is_enough_to_refuse(monkeypatc
 
 async def test_a_redirect_is_checked_again(monkeypatch: pytest.MonkeyPatch):
     names(monkeypatch, {"public.example": ["127.0.0.1"], "inside.example": ["10.0.0.1"]})
-    monkeypatch.setattr(addresses, "refusal", lambda address: "it is private" if str(address) == "10.0.0.1" else None)
     handler = redirects(lambda asked: "http://inside.example/latest/meta-data/")
-    error = await failed(handler, SourceRefused, host="public.example", settings={"fetch_allow_private": False})
+    error = await failed(handler, SourceRefused, host="public.example", settings=ONLY_LOOPBACK)
     assert "inside.example" in error.detail
 
 
@@ -103,7 +74,7 @@ async def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch:
     asked = names(monkeypatch, {"rebinding.example": ["127.0.0.1"]})
     async with serving(always(whole())) as origin:
         await content(await prepare(build(origin, host="rebinding.example")))
-    assert asked == ["rebinding.example"]
+    assert asked == ["rebinding.example"] * 2
     assert origin.asked[0].headers["host"] == f"rebinding.example:{origin.port}"
 
 
@@ -119,45 +90,16 @@ async def test_a_name_without_address_is_told():
 # ---- TLS
 
 
-def certificate(folder: Path, name: str) -> Path:
-    """A self-signed certificate of `name` with its key, in one PEM file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path = folder / "origin.pem"
-    path.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
-    return path
-
-
 @pytest.mark.parametrize(("host", "trusted"), [("origin.example", True), ("other.example", False)])
 async def test_tls_verifies_the_name_although_the_address_is_connected_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, trusted: bool
 ):
     names(monkeypatch, {host: ["127.0.0.1"]})
-    path = certificate(tmp_path, "origin.example")
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(path)
-    asked: list[str] = []
-    context.sni_callback = lambda connection, name, _: asked.append(name)
-    origin = Origin(always(whole()))
-    server = await asyncio.start_server(origin.answer, "127.0.0.1", 0, ssl=context)
-    port = server.sockets[0].getsockname()[1]
-    async with server:
-        job = FakeBuild(FetchParams(url=f"https://{host}:{port}/"), settings=Settings(fetch_allow_private=True))
+    async with serving_tls(tmp_path, monkeypatch, "origin.example", always(whole())) as (origin, asked):
+        job = FakeBuild(FetchParams(url=f"https://{host}:{origin.port}/"), settings=Settings(fetch_allow_private=True))
         if trusted:
             assert await content(await prepare(job)) == CONTENT
         else:
             with pytest.raises(SourceUnavailable, match="no connection"):
                 await prepare(job)
-    assert asked == [host]
+    assert asked == [host] * (2 if trusted else 1)

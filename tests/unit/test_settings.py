@@ -69,6 +69,8 @@ def test_a_needed_variable_that_is_missing_is_named():
         ("HAULIER_CATALOGUE", "/nowhere/catalogue.toml"),
         ("HAULIER_LOG_LEVEL", "loud"),
         ("HAULIER_CONCURRENCY", "0"),
+        ("HAULIER_FETCH_ALLOW_NETWORKS", "10.0.0.1/8"),
+        ("HAULIER_FETCH_ALLOW_NETWORKS", "10.0.0.0/8 10.1.0.0/16"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_variable(name, value):
@@ -110,6 +112,12 @@ def test_secrets_do_not_print():
 
 def test_an_empty_secret_is_false():
     assert not Secret()
+
+
+def test_networks_that_fetch_may_reach_are_a_list():
+    settings = load({"HAULIER_FETCH_ALLOW_NETWORKS": " 10.1.0.0/16, fd12::/64,192.168.1.7 "})
+    assert [str(network) for network in settings.fetch_networks] == ["10.1.0.0/16", "fd12::/64", "192.168.1.7/32"]
+    assert load({}).fetch_networks == ()
 
 
 def test_limits_of_a_role_follow_the_settings():

@@ -1,37 +1,80 @@
 """Which addresses fetch may reach, and a transport that connects to exactly the address that was checked.
 
-A name is resolved once, every address it has is checked, and the connection goes to one of those: a second answer of
-the name server (DNS rebinding) is never used. TLS still verifies the name, and the origin still sees it in `Host`.
+A name is resolved once for each request, every address it has is checked, and the connection goes to one of those: a
+second answer of the name server (DNS rebinding) is never used. TLS still verifies the name, and the origin still sees
+it in `Host`.
 """
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from functools import cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import httpx
+import msgspec
 
 from haulier.errors import SourceRefused
 
 Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 
-# Public by registry, but what answers there is the cloud's own machinery (Azure's metadata and DHCP), or a tunnel that
-# can end anywhere (Teredo, NAT64 for local use, IPv4-compatible).
-_NEVER = tuple(map(ip_network, ("168.63.129.16/32", "2001::/32", "64:ff9b:1::/48", "::/96", "fec0::/10")))
+# Credentials are handed out here to whoever asks: AWS, GCP, Azure, Alibaba, Oracle; containers of ECS and EKS.
+_METADATA = tuple(
+    map(
+        ip_network,
+        (
+            "169.254.169.0/24",
+            "169.254.170.0/24",
+            "168.63.129.16/32",
+            "100.100.100.200/32",
+            "192.0.0.192/32",
+            "fd00:ec2::/32",
+            "fd20:ce::254/128",
+        ),
+    )
+)
+# Public by registry, but tunnels that can end anywhere (Teredo, NAT64 for local use, IPv4-compatible, site-local).
+_NEVER = tuple(map(ip_network, ("2001::/32", "64:ff9b:1::/48", "::/96", "fec0::/10")))
 _NAT64 = ip_network("64:ff9b::/96")
 
 
-def refusal(address: Address) -> str | None:
-    """Why `address` is not allowed, or None when it is a public one. Looks into IPv4 addresses wrapped in IPv6 ones."""
-    if isinstance(address, IPv6Address) and (inner := _wrapped(address)) is not None:
-        return refusal(inner)
+class AddressRules(msgspec.Struct, frozen=True):
+    """What settings allow besides public addresses: all private ones, or those of some networks.
+
+    Addresses of cloud metadata are allowed only by a network of one address: none is opened by accident.
+    """
+
+    allow_private: bool = False
+    networks: tuple[Network, ...] = ()
+
+    def refusal(self, address: Address) -> str | None:
+        """Why `address` is not allowed, or None when it is. Looks into IPv4 addresses wrapped in IPv6 ones."""
+        if isinstance(address, IPv6Address) and (inner := _wrapped(address)) is not None:
+            return self.refusal(inner)
+        networks = [network for network in self.networks if address in network]
+        if any(address in network for network in _METADATA):
+            named = any(network.num_addresses == 1 for network in networks)
+            return None if named else "it is an address of cloud metadata"
+        return None if self.allow_private or networks else _not_public(address)
+
+    def check(self, name: str, addresses: Iterable[Address]) -> None:
+        """Raise SourceRefused when any address is not allowed: a name that mixes both kinds is not to be trusted."""
+        for address in addresses:
+            reason = self.refusal(address)
+            if reason is not None:
+                raise SourceRefused(name=name, reason=reason)
+
+
+def _not_public(address: Address) -> str | None:
     if address.is_loopback:
         return "it is a loopback address"
     if address.is_link_local:
         return "it is a link-local address"
     if address.is_multicast:
         return "it is a multicast address"
-    if any(address in network for network in _NEVER if network.version == address.version):
+    if any(address in network for network in _NEVER):
         return "it is a reserved address"
     if address.is_private or address.is_reserved or address.is_unspecified or not address.is_global:
         return "it is a private or reserved address"
@@ -46,14 +89,6 @@ def _wrapped(address: IPv6Address) -> IPv4Address | None:
     return IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
 
 
-def check(name: str, addresses: Iterable[Address]) -> None:
-    """Raise SourceRefused when any address is not allowed: a name that mixes both kinds is not to be trusted."""
-    for address in addresses:
-        reason = refusal(address)
-        if reason is not None:
-            raise SourceRefused(name=name, reason=reason)
-
-
 async def resolve(host: str, port: int) -> list[Address]:
     """The addresses of `host`, in the resolver's order. Raises OSError (socket.gaierror) when it has none."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -62,20 +97,25 @@ async def resolve(host: str, port: int) -> list[Address]:
     return list(dict.fromkeys(addresses))
 
 
+@cache
+def trusted() -> ssl.SSLContext:
+    """The certificate authorities, those of `SSL_CERT_FILE` when it is set: read once, since that takes 20 ms."""
+    return httpx.create_ssl_context()
+
+
 class CheckedTransport(httpx.AsyncBaseTransport):
     """An HTTP transport that resolves, checks and connects to what it checked. Keeps no connection for reuse."""
 
-    def __init__(self, *, allow_private: bool, timeout_s: float) -> None:
-        self._allow_private = allow_private
+    def __init__(self, *, rules: AddressRules, timeout_s: float) -> None:
+        self._rules = rules
         self._timeout_s = timeout_s
         # without reuse: connections are pooled by address, and another name may live at the same one
-        self._inner = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
+        self._inner = httpx.AsyncHTTPTransport(verify=trusted(), limits=httpx.Limits(max_keepalive_connections=0))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.raw_host.decode("ascii").strip("[]")
         addresses = await self._resolved(host, request.url.port or (443 if request.url.scheme == "https" else 80))
-        if not self._allow_private:
-            check(host, addresses)
+        self._rules.check(host, addresses)
         failure: httpx.TransportError | None = None
         for address in addresses:
             try:

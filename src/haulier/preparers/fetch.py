@@ -1,27 +1,31 @@
-"""`fetch`: the file comes from an HTTP origin, byte for byte as it is there, resumed when the connection breaks.
+"""`fetch`: the file comes from an HTTP origin, byte for byte as it is sent there, resumed when it is interrupted.
 
-An interruption is followed by at most RESUMES more requests for the rest (`Range` with `If-Range`), so that bytes of
-two versions are never mixed. An origin without ranges or a strong validator ends the attempt with a transient error.
+The origin is asked twice: once for the version, without reading the body, so that the worker can see whether it has
+that already; and once for the bytes. An origin that names no version is asked once, and starts over with each attempt.
 """
 
-import asyncio
+import math
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated
 
 import httpx
 import msgspec
 from msgspec import Meta, field
 
-from haulier.errors import AttemptError, SourceChanged, SourceTooLarge, SourceTruncated, SourceUnavailable
-from haulier.preparers.headers import content_length, content_range, content_type, file_name, validator
-from haulier.preparers.origin import RESERVED_HEADERS, Origin
-from haulier.preparers.port import Build, Preparer, Result, Stream
-from haulier.preparers.streams import closing, joined, primed
+from haulier.errors import SourceChanged
+from haulier.preparers.addresses import AddressRules
+from haulier.preparers.digests import verified
+from haulier.preparers.download import Download
+from haulier.preparers.headers import Answer
+from haulier.preparers.origin import RESERVED_HEADERS, Origin, Patience, input_name
+from haulier.preparers.port import Build, Mark, Preparer, Result, Resumable, Stream
+from haulier.preparers.streams import joined, primed
+from haulier.provenance import Input
 
-RESUMES = 5
-FIRST_PAUSE_S = 0.1  # doubled from one resume to the next: 0.1 to 1.6 s
+MARK_BYTES = 2**20
 
 
 class FetchParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,6 +39,11 @@ class FetchParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[int, Meta(ge=1)] | None,
         Meta(description="Largest size to accept, when less than HAULIER_FETCH_MAX_BYTES."),
     ] = None
+    timeout_s: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="Longest that all of it may take, when less than HAULIER_FETCH_TOTAL_TIMEOUT_S."),
+    ] = None
+    verify: Annotated[bool, Meta(description="Compare the bytes with the digests that the origin states.")] = True
 
     def __post_init__(self) -> None:
         if not _is_web_address(self.url):
@@ -47,136 +56,91 @@ class FetchParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def prepare(build: Build) -> Result:
-    """The origin's file as a stream; the first answer has arrived when this returns.
+    """The origin's file, once it has answered: resumable when the answer names its version, else a stream.
 
-    Raises SourceMissing, SourceDenied, SourceRefused, SourceTooLarge for good; SourceUnavailable, SourceChanged and
-    SourceTruncated for now. The same can come out of the stream.
+    Raises SourceMissing, SourceDenied, SourceRefused, SourceTooLarge for good; SourceUnavailable, SourceChanged,
+    SourceTruncated and SourceDamaged for now. The same can come out of what is opened.
     """
-    download = Download(build, build.params)
-    chunks = await primed(download.chunks())
-    return Stream(
-        file_name=build.file_name or download.file_name,
-        content_type=download.content_type,
-        size=download.total,
-        chunks=chunks,
+    origin = _origin(build)
+    download = Download(build, origin, max_bytes=_max_bytes(build))
+    chunks = await primed(_once(build, origin, download))
+    answer = download.answer
+    file_name = build.file_name or answer.file_name
+    if answer.validator is None or _is_unsteady(build):
+        return Stream(file_name=file_name, content_type=answer.content_type, size=answer.size, chunks=chunks)
+    await chunks.aclose()
+    return Resumable(
+        file_name=file_name,
+        content_type=answer.content_type,
+        size=answer.size,
+        inputs=(Input(name=input_name(build.params.url), etag=answer.validator, size=answer.size),),
+        digests=_digests(build, answer),
+        open=partial(_opened, build, answer),
     )
 
 
-class Download:
-    """One file on its way. `done` bytes have come; `total`, `file_name` and `content_type` as the origin told."""
+async def _once(build: Build, origin: Origin, download: Download) -> AsyncGenerator[bytes, None]:
+    """An empty chunk with the first answer, then all bytes, compared with its digests: nobody else could."""
+    async with origin, aclosing(download.transfer()) as transfer:
+        yield await anext(transfer)
+        async with aclosing(verified(joined(transfer), _digests(build, download.answer), name=origin.name)) as pieces:
+            async for piece in pieces:
+                yield piece
 
-    def __init__(self, build: Build, params: FetchParams) -> None:
-        settings = build.settings
-        self._report = build.report
-        self._limit = min(params.max_bytes or settings.fetch_max_bytes, settings.fetch_max_bytes)
-        self._timeout_s = settings.fetch_timeout_s
-        self._origin = Origin(
-            params.url,
-            headers=params.headers,
-            allow_private=settings.fetch_allow_private,
-            timeout_s=settings.fetch_timeout_s,
-        )
-        self._validator: str | None = None
-        self._interruption: AttemptError | None = None
-        self.done = 0
-        self.total: int | None = None
-        self.file_name = ""
-        self.content_type = ""
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """An empty chunk once the origin has answered, then its bytes."""
-        self._report(done=0, stage="fetching")
-        async with self._origin, aclosing(self._transfer()) as transfer:
-            yield await anext(transfer)
+async def _opened(build: Build, answer: Answer, mark: Mark | None) -> AsyncGenerator[bytes | Mark, None]:
+    """The bytes of the version that `answer` named, from `mark` on, with a mark about every MiB."""
+    offset = _offset(build, answer, mark)
+    async with _origin(build) as origin:
+        download = Download(build, origin, max_bytes=_max_bytes(build), answer=answer)
+        async with aclosing(download.transfer(start=offset)) as transfer:
+            try:
+                await anext(transfer)
+            except SourceChanged:
+                await build.save({"unsteady": True})
+                raise
+            marked = offset
             async with aclosing(joined(transfer)) as pieces:
                 async for piece in pieces:
                     yield piece
+                    offset += len(piece)
+                    if offset - marked >= MARK_BYTES:
+                        marked = offset
+                        yield Mark({"offset": offset, "validator": answer.validator, "size": answer.size})
 
-    async def _transfer(self) -> AsyncGenerator[bytes, None]:
-        async with self._origin.get() as response:
-            self._learn(response)
-            yield b""
-            async with aclosing(self._body(response)) as body:
-                async for chunk in body:
-                    yield chunk
-        for resume in range(RESUMES):
-            if self._interruption is None:
-                return
-            await asyncio.sleep(FIRST_PAUSE_S * 2**resume)
-            async with aclosing(self._rest()) as rest:
-                async for chunk in rest:
-                    yield chunk
-        if self._interruption is not None:
-            raise self._interruption
 
-    async def _rest(self) -> AsyncGenerator[bytes, None]:
-        """What is missing still, as far as it comes."""
-        if self._interruption is not None and self.done and self._validator is None:
-            raise self._interruption
-        try:
-            async with self._origin.get(start=self.done, if_range=self._validator) as response:
-                self._compare(response)
-                async with aclosing(self._body(response)) as body:
-                    async for chunk in body:
-                        yield chunk
-        except SourceUnavailable as error:
-            self._interruption = error
+def _offset(build: Build, answer: Answer, mark: Mark | None) -> int:
+    if mark is None:
+        return 0
+    if (mark.state["validator"], mark.state["size"]) != (answer.validator, answer.size):
+        raise SourceChanged(name=input_name(build.params.url))
+    return mark.state["offset"]
 
-    async def _body(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
-        """The body's bytes; a connection that breaks ends them and leaves the reason in `_interruption`."""
-        self._interruption = None
-        try:
-            async with closing(response.aiter_raw()) as body:
-                async for chunk in body:
-                    self._count(len(chunk))
-                    yield chunk
-        except httpx.TimeoutException:
-            self._interruption = self._unavailable(f"no more bytes within {self._timeout_s:g} s")
-            return
-        except httpx.TransportError:
-            self._interruption = self._unavailable("the connection broke")
-        if self.total is not None and self.done < self.total:
-            self._interruption = SourceTruncated(name=self._origin.name, got=self.done, expected=self.total)
 
-    def _learn(self, response: httpx.Response) -> None:
-        """Keep what the first answer says about the file."""
-        if response.status_code != 200:
-            raise self._unavailable(f"it answered {response.status_code}")
-        self.total = content_length(response)
-        if self.total is not None and self.total > self._limit:
-            raise SourceTooLarge(name=self._origin.name, limit_bytes=self._limit)
-        self._validator = None if response.headers.get("accept-ranges") == "none" else validator(response)
-        self.file_name = file_name(response)
-        self.content_type = content_type(response)
+def _is_unsteady(build: Build) -> bool:
+    """Whether an earlier attempt got another version as soon as it asked again: servers behind one address that
+    disagree about it, or a page that is made anew for each request. Asked once, such an origin works."""
+    return bool((build.checkpoint or {}).get("unsteady"))
 
-    def _compare(self, response: httpx.Response) -> None:
-        """Raise SourceChanged unless the answer goes on exactly where the bytes so far ended, in the same version."""
-        if response.status_code == 200 and self.done == 0 and content_length(response) == self.total:
-            self._validator = validator(response)
-            return
-        part = content_range(response) if response.status_code == 206 else None
-        if part is None or part.start != self.done or not self._is_same_version(response):
-            raise SourceChanged(name=self._origin.name)
-        if self.total is None:
-            self.total = part.total
-        if part.total not in {None, self.total}:
-            raise SourceChanged(name=self._origin.name)
 
-    def _is_same_version(self, response: httpx.Response) -> bool:
-        """Whether an answer to `If-Range` does not contradict it; it may leave the validator out."""
-        header = "etag" if (self._validator or "").startswith('"') else "last-modified"
-        return response.headers.get(header) in {None, self._validator}
+def _digests(build: Build, answer: Answer) -> Mapping[str, bytes]:
+    return answer.digests if build.params.verify else {}
 
-    def _count(self, size: int) -> None:
-        self.done += size
-        if self.done > self._limit:
-            raise SourceTooLarge(name=self._origin.name, limit_bytes=self._limit)
-        if self.total is not None and self.done > self.total:
-            raise SourceChanged(name=self._origin.name)
-        self._report(done=self.done, total=self.total, stage="fetching")
 
-    def _unavailable(self, reason: str) -> SourceUnavailable:
-        return SourceUnavailable(name=self._origin.name, reason=reason)
+def _origin(build: Build) -> Origin:
+    params: FetchParams = build.params
+    settings = build.settings
+    total_s = min(settings.fetch_total_timeout_s, settings.attempt_timeout_s, params.timeout_s or math.inf)
+    return Origin(
+        params.url,
+        headers=params.headers,
+        rules=AddressRules(allow_private=settings.fetch_allow_private, networks=settings.fetch_networks),
+        patience=Patience(each_s=settings.fetch_timeout_s, total_s=total_s),
+    )
+
+
+def _max_bytes(build: Build) -> int:
+    return min(build.params.max_bytes or build.settings.fetch_max_bytes, build.settings.fetch_max_bytes)
 
 
 def _is_web_address(url: str) -> bool:

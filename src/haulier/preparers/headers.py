@@ -1,6 +1,7 @@
-"""What fetch reads out of an origin's answer: length, validator, range, name."""
+"""What fetch reads out of an origin's answer: length, validator, range, name, digests."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from email.message import Message
 from email.utils import parsedate_to_datetime
@@ -9,6 +10,7 @@ from urllib.parse import unquote
 import httpx
 import msgspec
 
+from haulier.preparers.digests import stated_digests
 from haulier.preparers.names import safe_file_name
 
 MAX_RETRY_AFTER_S = 300
@@ -19,6 +21,28 @@ class Part(msgspec.Struct, frozen=True):
 
     start: int
     total: int | None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a whole answer says about the file. `size` in bytes when known; `validator` is None when nothing strong
+    names the version."""
+
+    size: int | None
+    validator: str | None
+    digests: Mapping[str, bytes]
+    file_name: str
+    content_type: str
+
+
+def read_answer(response: httpx.Response) -> Answer:
+    """What the headers of an answer with status 200 say."""
+    return Answer(
+        size=content_length(response),
+        validator=validator(response),
+        digests=stated_digests(response),
+        file_name=file_name(response),
+        content_type=content_type(response),
+    )
 
 
 def content_length(response: httpx.Response) -> int | None:
@@ -33,6 +57,11 @@ def content_range(response: httpx.Response) -> Part | None:
     if match is None:
         return None
     return Part(start=int(match[1]), total=None if match[2] == "*" else int(match[2]))
+
+
+def is_past_end(response: httpx.Response, *, size: int) -> bool:
+    """Whether the answer says that the whole has exactly `size` bytes, and so nothing from there on."""
+    return response.status_code == 416 and response.headers.get("content-range") == f"bytes */{size}"
 
 
 def validator(response: httpx.Response) -> str | None:

@@ -1,12 +1,15 @@
 """Asking an HTTP origin: requests under the address rules, redirects checked again, answers turned into our errors."""
 
+import asyncio
+import hashlib
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 import httpx
+import msgspec
 
 from haulier.errors import SourceDenied, SourceMissing, SourceRefused, SourceUnavailable
-from haulier.preparers.addresses import CheckedTransport
+from haulier.preparers.addresses import AddressRules, CheckedTransport
 from haulier.preparers.headers import retry_after_s
 
 MAX_REDIRECTS = 5
@@ -34,17 +37,33 @@ def display_name(url: httpx.URL) -> str:
     return url.host + url.raw_path.decode("ascii").partition("?")[0]
 
 
-class Origin:
-    """One URL and how to ask it. A context manager: it owns its connections."""
+def input_name(text: str) -> str:
+    """The URL as a receipt names it: its display name with the port, and a digest in place of the query, which may
+    hold a secret and tells two files apart."""
+    url = httpx.URL(text)
+    name = url.netloc.decode("ascii") + url.raw_path.decode("ascii").partition("?")[0]
+    return f"{name}?{hashlib.sha256(url.query).hexdigest()[:16]}" if url.query else name
 
-    def __init__(self, url: str, *, headers: Mapping[str, str], allow_private: bool, timeout_s: float) -> None:
+
+class Patience(msgspec.Struct, frozen=True):
+    """How long to wait, in seconds: for an answer or the next bytes, and for all of a transfer."""
+
+    each_s: float
+    total_s: float
+
+
+class Origin:
+    """One URL and how to ask it. A context manager: it owns its connections. Its time runs from its making."""
+
+    def __init__(self, url: str, *, headers: Mapping[str, str], rules: AddressRules, patience: Patience) -> None:
         self._url = httpx.URL(url)
         self._headers = dict(headers)
-        self._timeout_s = timeout_s
+        self.patience = patience
+        self._deadline_s = asyncio.get_running_loop().time() + patience.total_s
         self.name = display_name(self._url)
         self._client = httpx.AsyncClient(
-            transport=CheckedTransport(allow_private=allow_private, timeout_s=timeout_s),
-            timeout=timeout_s,
+            transport=CheckedTransport(rules=rules, timeout_s=patience.each_s),
+            timeout=patience.each_s,
             trust_env=False,
             follow_redirects=False,
         )
@@ -62,12 +81,41 @@ class Origin:
         Raises SourceMissing, SourceDenied and SourceRefused for good, SourceUnavailable for now.
         """
         ranged = {"range": f"bytes={start}-", "if-range": if_range} if start and if_range else {}
-        response = await self._followed({"accept-encoding": "identity", **ranged})
+        async with self._in_time():
+            response = await self._followed({"accept-encoding": "identity", **ranged})
         try:
             self._check(response)
             yield response
         finally:
             await response.aclose()
+
+    async def read(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+        """The body as it is sent, in pieces of at most 64 KiB. Raises SourceUnavailable when the transfer's time is
+        over, httpx.TransportError when the connection breaks or waits too long."""
+        pieces = response.aiter_raw()
+        assert isinstance(pieces, AsyncGenerator)
+        async with aclosing(pieces):
+            while True:
+                async with self._in_time():
+                    piece = await anext(pieces, None)
+                if piece is None:
+                    return
+                yield piece
+
+    async def pause(self, seconds: float) -> None:
+        """Wait before asking again. Raises SourceUnavailable when the transfer's time is over."""
+        async with self._in_time():
+            await asyncio.sleep(seconds)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncGenerator[None, None]:
+        # around single waits: a deadline around a `yield` would interrupt whoever reads from us
+        try:
+            async with asyncio.timeout_at(self._deadline_s):
+                yield
+        except TimeoutError as error:
+            reason = f"it took longer than {self.patience.total_s:g} s"
+            raise SourceUnavailable(name=self.name, reason=reason) from error
 
     async def _followed(self, ours: Mapping[str, str]) -> httpx.Response:
         """The first answer that is no redirect."""
@@ -87,7 +135,7 @@ class Origin:
         try:
             return await self._client.send(request, stream=True, auth=None)
         except httpx.TimeoutException as error:
-            raise SourceUnavailable(name=self.name, reason=f"no answer within {self._timeout_s:g} s") from error
+            raise SourceUnavailable(name=self.name, reason=f"no answer within {self.patience.each_s:g} s") from error
         except httpx.ConnectError as error:
             raise SourceUnavailable(name=self.name, reason="no connection") from error
         except (httpx.TransportError, httpx.InvalidURL) as error:  # the latter from a Location that httpx looks into
