@@ -57,9 +57,8 @@ def bakery():
 
 @pytest.fixture
 def at_once(monkeypatch):
-    """Retries without a backoff, and every part noted."""
+    """Retries without a backoff."""
     monkeypatch.setattr(worker_module, "backoff", lambda _used, _rng: worker_module.timedelta())
-    monkeypatch.setattr("haulier.work.parts.NOTE_EVERY_S", 0.0)
 
 
 def content_of(house, job) -> bytes:

@@ -51,15 +51,13 @@ class Shelf:
     def since(self) -> Progressed:
         return progressed([self.noted[number] for number in sorted(self.noted)])
 
-    def writer(self, *, note_every_part: bool = True) -> PartWriter:
-        ticks = iter(range(10**9)) if note_every_part else iter([0] * 10**6)
+    def writer(self) -> PartWriter:
         since = self.since()
         return PartWriter(
             part_bytes=PART,
             begin=self.begin,
             note=self.note,
             digests=Digests(("md5",), states=since.states),
-            clock=lambda: float(next(ticks)),
             since=since,
             upload=self if since.parts else None,
         )
@@ -97,8 +95,8 @@ def unchecked() -> None:
     """Nobody stops the attempt."""
 
 
-async def write(shelf: Shelf, items, **how) -> PartWriter:
-    writer = shelf.writer(**how)
+async def write(shelf: Shelf, items) -> PartWriter:
+    writer = shelf.writer()
     small = await writer.write(items, check=unchecked)
     if small is not None:
         shelf.stored[1] = small
@@ -184,7 +182,7 @@ async def test_what_is_with_the_store_at_a_cancel_is_noted():
         reached_end.set()
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(shelf.writer(note_every_part=False).write(stuck(), check=unchecked))
+    task = asyncio.create_task(shelf.writer().write(stuck(), check=unchecked))
     await reached_end.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

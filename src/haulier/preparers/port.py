@@ -46,8 +46,8 @@ class Mark(msgspec.Struct, frozen=True):
     the bytes that would have followed.
 
     `state` is small and JSON-able and stands for itself; `log` is what has to be added to the logs of all marks before
-    (a few dozen bytes for each member of an archive, say): an opened stream gets all of them joined. Marks cost
-    nothing until one is kept, about twice a second.
+    (a few dozen bytes for each member of an archive, say): an opened stream gets all of them joined. Marks
+    cost nothing until a part of the artefact is stored: then the last one before its end is kept.
     """
 
     state: Mapping[str, Any]

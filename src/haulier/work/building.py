@@ -86,11 +86,11 @@ class Builder:
         if not isinstance(result, Resumable):
             return await publish(result, running, storage=self._storage)
         try:
-            return await resume(result, running, build, storage=self._storage, builds=self._builds, clock=self._clock)
+            return await resume(result, running, build, storage=self._storage, builds=self._builds)
         except UploadLost:
             log.warning(events.BUILD_STARTED_OVER)
             await start_over(build, storage=self._storage, builds=self._builds)
-            return await resume(result, running, build, storage=self._storage, builds=self._builds, clock=self._clock)
+            return await resume(result, running, build, storage=self._storage, builds=self._builds)
 
     async def remove(self, running: RunningAttempt, made: Artefact | None) -> None:
         """Remove what an attempt stored whose job is over without it, or that lost its job.

@@ -18,7 +18,6 @@ from haulier.preparers import Mark
 from haulier.storage import Part, Upload
 
 PARTS_AT_A_TIME = 3
-NOTE_EVERY_S = 0.5
 LAST_NOTE_S = 2.0
 SETTLE_S = 3.0
 
@@ -84,20 +83,17 @@ class PartWriter:
         begin: Callable[[], Awaitable[Upload]],
         note: Note,
         digests: Digests,
-        clock: Callable[[], float],
         since: Progressed,
         upload: Upload | None,
     ) -> None:
         self._part_bytes = part_bytes
         self._begin = begin
         self._note = note
-        self._clock = clock
         self.digests = digests
         self.upload = upload
         self.size = since.size
         self.parts: dict[int, Part] = {part.number: part for part in since.parts}
         self._noted = len(since.parts)
-        self._noted_at = clock()
         self._unnoted: dict[int, KeptPart] = {}
         self._mark: Mark | None = since.mark
         self._mark_offset = since.mark_offset
@@ -106,6 +102,7 @@ class PartWriter:
         self._at = since.mark_offset
         self._buffer = bytearray()
         self._slots = asyncio.Semaphore(PARTS_AT_A_TIME)
+        self._is_noting = False
         self._digested: asyncio.Task[None] | None = None
         self._on_their_way: set[asyncio.Task[None]] = set()
 
@@ -214,24 +211,35 @@ class PartWriter:
         finally:
             self._slots.release()
         self.parts[number] = part
+        await self._note_soon()
         await reached(Point.PART_SENT)
-        if self._clock() - self._noted_at >= NOTE_EVERY_S:
-            self._noted_at = self._clock()
-            with suppress(LedgerUnavailable):  # they are noted with the next ones
-                await self.note()
 
-    async def note(self) -> None:
-        """Note the parts that follow each other from the first on and are with the store."""
+    async def _note_soon(self) -> None:
+        """Note what can be, one call at a time: parts that arrive meanwhile are noted together with the next."""
+        if self._is_noting:
+            return
+        self._is_noting = True
+        try:
+            with suppress(LedgerUnavailable):  # they are noted with the next ones
+                while await self.note():
+                    pass
+        finally:
+            self._is_noting = False
+
+    async def note(self) -> bool:
+        """Note the parts that follow each other from the first on and are with the store; whether there were any."""
         ready: list[KeptPart] = []
         number = self._noted + 1
         while number in self.parts and number in self._unnoted:
             ready.append(msgspec.structs.replace(self._unnoted[number], etag=self.parts[number].etag))
             number += 1
-        if ready:
-            await self._note(ready)
-            self._noted = ready[-1].number
-            for part in ready:
-                self._unnoted.pop(part.number, None)
+        if not ready:
+            return False
+        await self._note(ready)
+        self._noted = ready[-1].number
+        for part in ready:
+            self._unnoted.pop(part.number, None)
+        return True
 
     async def _last_note(self) -> None:
         with suppress(LedgerUnavailable, TimeoutError):

@@ -6,7 +6,6 @@ from contextlib import suppress
 import msgspec
 
 from haulier.artefacts import artefact_key
-from haulier.clock import Clock
 from haulier.errors import ArtefactDamaged, AttemptError, LedgerUnavailable, SourceDamaged, SourceTruncated, UploadLost
 from haulier.job import Artefact, Attempt
 from haulier.ledger import Builds, KeptPart, KeptUpload
@@ -26,7 +25,7 @@ class Build(msgspec.Struct):
 
 
 async def resume(
-    result: Resumable, running: RunningAttempt, build: Build, *, storage: Storage, builds: Builds, clock: Clock
+    result: Resumable, running: RunningAttempt, build: Build, *, storage: Storage, builds: Builds
 ) -> Artefact:
     """Write what is missing of the artefact and complete it.
 
@@ -39,7 +38,6 @@ async def resume(
         begin=_begin(result, build, storage=storage, builds=builds),
         note=_note(build, builds=builds),
         digests=_digests(result, since),
-        clock=clock.monotonic,
         since=since,
         upload=storage.open_upload(build.upload.key, build.upload.handle) if build.upload else None,
     )
