@@ -188,6 +188,11 @@ class SourceTruncated(AttemptError):
     sentence = "{name} ended after {got} of {expected} bytes."
 
 
+class SourceDamaged(AttemptError):
+    code, title = "source_damaged", "Source damaged"
+    sentence = "{name} does not have the digest that its origin states."
+
+
 class SourceTooLarge(AttemptError):
     code, title, permanent = "source_too_large", "Source too large", True
     sentence = "{name} is larger than the limit of {limit_bytes} bytes."

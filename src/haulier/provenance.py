@@ -27,7 +27,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """How a job's artefact came to be. Times are RFC 3339 in UTC, digests hex.
 
     `recipe` is the digest of preparer, version, params and file name. Of the inputs the first INPUTS_LISTED stand in
-    `inputs`, `inputs_total` counts and `inputs_sha256` covers all of them; all three are None when versions are unknown.
+    `inputs`, `inputs_total` counts and `inputs_sha256` covers all of them; None, all three, for unknown versions.
     `built_by` is the job whose attempts made the artefact: another one when it was shared.
     """
 

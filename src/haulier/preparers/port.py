@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from haulier.digests import Name as DigestName
 from haulier.errors import HaulierError
 from haulier.job import Request
 from haulier.provenance import Inputs
@@ -68,7 +69,7 @@ class Resumable(msgspec.Struct, frozen=True):
     inputs: Inputs
     content_type: str = "application/octet-stream"
     size: int | None = None
-    digests: Mapping[str, bytes] = {}
+    digests: Mapping[DigestName, bytes] = {}
 
 
 Result = Existing | Stream | Resumable
