@@ -1,24 +1,26 @@
-"""`archive`: one ZIP of any number of objects and other files, streamed.
+"""`archive`: one ZIP of any number of objects and other files, streamed, with a manifest.
 
-Memory stays at a few MiB and one record for each member. Names follow names.py, the format zipping.py.
+planning.py finds what goes in, names.py names it, lanes.py reads and packs it ahead, assembling.py puts it in order.
+Memory stays at a few dozen MiB and one record for each member.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from haulier.preparers.compressible import is_compressed
-from haulier.preparers.names import UniqueNames
-from haulier.preparers.port import Build, Preparer, Result, Stream
-from haulier.preparers.sources import Plan, Source, planned
-from haulier.preparers.streams import blocks, joined, primed
-from haulier.preparers.zipping import ZipWriter
+from haulier.preparers.assembling import Assembly
+from haulier.preparers.manifest import NAME
+from haulier.preparers.marking import Place, Records, place_of
+from haulier.preparers.planning import Plan, Wanted
+from haulier.preparers.port import Build, Mark, Preparer, Result, Resumable, Stream
+from haulier.preparers.streams import primed
 
-THREAD_FROM_BYTES = 2**15  # compressing less takes no longer than going to a thread and back
+CONTENT_TYPE = "application/zip"
 
 
 class ArchiveParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,6 +33,10 @@ class ArchiveParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str | None,
         Meta(description="Leading part of keys that names in the archive lack. Default: `prefix` for its objects."),
     ] = None
+    allow_missing: Annotated[
+        bool,
+        Meta(description="Leave out what does not exist or is denied; the manifest says so. Requests may ask too."),
+    ] = False
 
     def __post_init__(self) -> None:
         if not (self.prefix or self.keys or self.file_ids):
@@ -38,67 +44,58 @@ class ArchiveParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def prepare(build: Build) -> Result:
-    """A ZIP of what the params name.
+    """A ZIP of what the params name, with a manifest; continued from its marks when all its sources can be.
 
-    Raises SourceMissing (nothing found, or a member vanished), SourceChanged, SourceTruncated; and what a part raises.
+    Raises SourceMissing or SourceDenied for what is absent, unless that is allowed and something is left;
+    SourceChanged; and what a part raises.
     """
-    chunks = await primed(_archive(build, build.params))
-    return Stream(file_name=build.file_name or "archive.zip", content_type="application/zip", chunks=chunks)
-
-
-async def _archive(build: Build, params: ArchiveParams) -> AsyncGenerator[bytes, None]:
+    params: ArchiveParams = build.params
     build.report(done=0, stage="listing")
-    async with planned(
-        build, prefix=params.prefix, keys=params.keys, file_ids=params.file_ids, strip=params.strip
-    ) as plan:
+    plan = Plan(
+        build,
+        Wanted(
+            prefix=params.prefix,
+            keys=params.keys,
+            file_ids=params.file_ids,
+            strip=params.strip,
+            allow_missing=params.allow_missing or build.request.allow_missing,
+        ),
+    )
+    try:
+        await plan.find(reserved=NAME)
+        inputs = plan.inputs
+        file_name = build.file_name or "archive.zip"
+        if inputs is None:
+            return Stream(file_name, await primed(_at_once(build, plan)), CONTENT_TYPE)
+        digest = await asyncio.to_thread(plan.digest)
+    except BaseException:
+        await plan.aclose()
+        raise
+    return Resumable(file_name, partial(_opened, build, plan, digest), inputs, CONTENT_TYPE)
+
+
+def _opened(build: Build, plan: Plan, digest: str, mark: Mark | None) -> AsyncGenerator[bytes | Mark, None]:
+    """The archive from its start or from `mark` on. Raises UploadLost when that is a mark of other bytes."""
+    place = Place(Records()) if mark is None else place_of(mark, plan=digest)
+    return Assembly(build, plan, place, plan_digest=digest).run()
+
+
+async def _at_once(build: Build, plan: Plan) -> AsyncGenerator[bytes, None]:
+    """An archive with a source in no known version: another attempt may find other bytes, so it has no marks."""
+    try:
         yield b""
-        async with aclosing(joined(_pieces(build, plan))) as pieces:
-            async for piece in pieces:
-                yield piece
-
-
-async def _pieces(build: Build, plan: Plan) -> AsyncGenerator[bytes, None]:
-    writer, names, meter = ZipWriter(), UniqueNames(), Meter(build, plan.total)
-    async with aclosing(plan.sources()) as sources:
-        async for source in sources:
-            async with aclosing(_member(writer, source, names.claim(source.path), meter)) as pieces:
-                async for piece in pieces:
-                    yield piece
-    for piece in writer.finish():
-        yield piece
-
-
-async def _member(writer: ZipWriter, source: Source, name: str, meter: "Meter") -> AsyncGenerator[bytes, None]:
-    async with aclosing(blocks(source.read())) as content:
-        block = await anext(content, b"")
-        stored = is_compressed(name, block)
-        yield writer.begin(name, modified=source.modified, size=source.size, stored=stored)
-        while block:
-            meter.count(len(block))
-            if stored or len(block) < THREAD_FROM_BYTES:
-                yield writer.add(block)
-            else:
-                yield await asyncio.to_thread(writer.add, block)
-            block = await anext(content, b"")
-    yield writer.end()
-
-
-class Meter:
-    """Reports the bytes read from sources."""
-
-    def __init__(self, build: Build, total: int | None) -> None:
-        self._build = build
-        self._total = total
-        self._done = 0
-
-    def count(self, size: int) -> None:
-        self._done += size
-        self._build.report(done=self._done, total=self._total, stage="archiving")
+        async with aclosing(Assembly(build, plan, Place(Records()), plan_digest=None).run()) as items:
+            async for item in items:
+                assert not isinstance(item, Mark)
+                yield item
+    finally:
+        await plan.aclose()
 
 
 PREPARER = Preparer(
     name="archive",
     params=ArchiveParams,
     prepare=prepare,
-    description="A ZIP of many objects or files, streamed.",
+    description="A ZIP of many objects or files with a manifest, streamed.",
+    version="2",
 )

@@ -1,155 +1,100 @@
-"""What an archive is made of: its members in order, found before the first byte is written where that is possible."""
+"""Where the bytes of an archive's members come from: objects of the store and parts of the catalogue."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from datetime import datetime
-from itertools import islice
 
 import msgspec
 
-from haulier.errors import SourceChanged, SourceMissing, SourceTruncated
-from haulier.preparers.port import Build, Existing, Stream
-from haulier.preparers.streams import close, closing
-from haulier.storage import ObjectInfo, Storage
+from haulier.digests import ResumableDigest
+from haulier.errors import SourceChanged, SourceDamaged, SourceTruncated
+from haulier.preparers.port import Mark, Resumable, Stream
+from haulier.preparers.streams import closing
+from haulier.storage import Storage
 
-HEADS_AT_A_TIME = 32
+READS_AT_A_TIME = 16
 
 
-class Source(msgspec.Struct, frozen=True):
-    """One member to be: `path` is not made safe yet, `name` is for errors, `size` and `modified` may be unknown."""
+class Entry(msgspec.Struct, frozen=True):
+    """One member to be. `source` and `etag` say what it is a version of: an object's key, or what a part was made from.
 
-    name: str
+    `path` is what it would like to be called. `size` and `modified` may be unknown. `part` is None for objects.
+    `index` is its place among the request's files, when it is one of them.
+    """
+
+    source: str
+    etag: str
     path: str
     size: int | None
     modified: datetime | None
-    open: Callable[[], AsyncIterator[bytes]]
-
-    async def read(self) -> AsyncGenerator[bytes, None]:
-        """Its bytes, once. Raises SourceTruncated when they end early, SourceChanged when there are too many."""
-        got = 0
-        async with closing(self.open()) as chunks:
-            async for chunk in chunks:
-                got += len(chunk)
-                if self.size is not None and got > self.size:
-                    raise SourceChanged(name=self.name)
-                yield chunk
-        if self.size is not None and got < self.size:
-            raise SourceTruncated(name=self.name, got=got, expected=self.size)
+    part: Resumable | Stream | None = None
+    index: int | None = None
 
 
-class Found(msgspec.Struct, frozen=True):
-    """An object of the store and the path it gets in the archive."""
+async def read(entry: Entry, *, storage: Storage, start: int = 0) -> AsyncGenerator[bytes, None]:
+    """The bytes of `entry` from `start` on; a Stream is read once, and from its first byte.
 
-    info: ObjectInfo
-    path: str
-
-
-class Plan:
-    """Members in order: objects found beforehand, then parts that are streams and are opened when their turn comes."""
-
-    def __init__(self, build: Build, found: list[Found], opened: Stream | None, later: Sequence[int]) -> None:
-        self._build = build
-        self._found = found
-        self._opened = opened
-        self._later = later
-
-    @property
-    def total(self) -> int | None:
-        """Bytes of all members, or None when a member's size shows only when it is read."""
-        return None if self._opened else sum(found.info.size for found in self._found)
-
-    async def sources(self) -> AsyncGenerator[Source, None]:
-        """Each member once. A stream must be read (or the plan closed) before the next is asked for."""
-        for found in self._found:
-            yield _object(self._build.storage, found)
-        if self._opened:
-            yield _stream(self._opened)
-        for file_id in self._later:
-            part = await self._build.part(file_id)
-            if isinstance(part, Stream):
-                self._opened = part
-                yield _stream(part)
-            else:
-                yield _object(self._build.storage, await _found(self._build.storage, part))
-
-    async def aclose(self) -> None:
-        if self._opened:
-            await close(self._opened.chunks)
+    Raises SourceTruncated when they end early, SourceChanged when there are too many, SourceDamaged when they do not
+    have the digest that was stated.
+    """
+    got = start
+    async with closing(_opened(entry, storage, start)) as chunks:
+        async for chunk in chunks:
+            got += len(chunk)
+            if entry.size is not None and got > entry.size:
+                raise SourceChanged(name=entry.source)
+            yield chunk
+    if entry.size is not None and got < entry.size:
+        raise SourceTruncated(name=entry.source, got=got, expected=entry.size)
 
 
-@asynccontextmanager
-async def planned(
-    build: Build, *, prefix: str, keys: Sequence[str], file_ids: Sequence[int], strip: str | None
-) -> AsyncGenerator[Plan, None]:
-    """The plan of an archive. Raises SourceMissing when a key does not exist or nothing at all was found."""
-    found: list[Found] = []
-    if prefix:
-        folder = prefix if prefix.endswith("/") else prefix + "/"
-        found += [
-            Found(info, _relative(info.key, folder if strip is None else strip))
-            async for info in build.storage.list(folder)
-            if not info.key.endswith("/")  # folder markers of S3 consoles
-        ]
-        if not found:
-            raise SourceMissing(name=folder)
-    found += [Found(info, _relative(info.key, strip or "")) for info in await _heads(build.storage, keys)]
-    plan = await _with_parts(build, found, file_ids)
+async def read_few(entries: Sequence[Entry], *, storage: Storage) -> list[bytes]:
+    """The bytes of small objects, whole. Raises what `read` raises."""
+    slots = asyncio.Semaphore(READS_AT_A_TIME)
+
+    async def whole(entry: Entry) -> bytes:
+        async with slots, aclosing(read(entry, storage=storage)) as chunks:
+            return b"".join([chunk async for chunk in chunks])
+
     try:
-        yield plan
-    finally:
-        await plan.aclose()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(whole(entry)) for entry in entries]
+    except BaseExceptionGroup as failed:
+        raise next(iter(failed.exceptions)) from None
+    return [task.result() for task in tasks]
 
 
-async def _with_parts(build: Build, found: list[Found], file_ids: Sequence[int]) -> Plan:
-    # A stream may hold a connection, so only one is open at a time: look ahead no further than the first.
-    for at, file_id in enumerate(file_ids):
-        part = await build.part(file_id)
-        if isinstance(part, Stream):
-            return Plan(build, found, part, file_ids[at + 1 :])
-        found.append(await _found(build.storage, part))
-    return Plan(build, found, None, ())
+def _opened(entry: Entry, storage: Storage, start: int) -> AsyncIterator[bytes]:
+    match entry.part:
+        case None:
+            return storage.read(entry.source, start=start, etag=entry.etag)
+        case Resumable() as part:
+            return _from(start, _verified(part))
+        case Stream() as part:
+            assert start == 0
+            return part.chunks
 
 
-async def _found(storage: Storage, part: Existing) -> Found:
-    info = await storage.head(part.key)
-    if info is None:
-        raise SourceMissing(name=part.key)
-    if info.etag != part.etag:
-        raise SourceChanged(name=part.key)
-    return Found(info, part.file_name)
+async def _verified(part: Resumable) -> AsyncGenerator[bytes, None]:
+    """All bytes of `part` without its marks: those are places in its own stream, and this one has others."""
+    digests = {name: ResumableDigest(name) for name in part.digests}
+    async with closing(part.open(None)) as items:
+        async for item in items:
+            if isinstance(item, Mark):
+                continue
+            for digest in digests.values():
+                await asyncio.to_thread(digest.update, item)
+            yield item
+    for name, stated in part.digests.items():
+        if digests[name].digest() != stated:
+            raise SourceDamaged(name=part.file_name)
 
 
-async def _heads(storage: Storage, keys: Sequence[str]) -> list[ObjectInfo]:
-    """The metadata of all keys, in their order."""
-    infos: list[ObjectInfo] = []
-    waiting = iter(keys)
-    while batch := list(islice(waiting, HEADS_AT_A_TIME)):
-        # return_exceptions: none of them may go on by itself when another fails
-        answers = await asyncio.gather(*(storage.head(key) for key in batch), return_exceptions=True)
-        for key, answer in zip(batch, answers, strict=True):
-            if isinstance(answer, BaseException):
-                raise answer
-            if answer is None:
-                raise SourceMissing(name=key)
-            infos.append(answer)
-    return infos
-
-
-def _relative(key: str, strip: str) -> str:
-    return key.removeprefix(strip) or key
-
-
-def _object(storage: Storage, found: Found) -> Source:
-    info = found.info
-    return Source(
-        name=info.key,
-        path=found.path,
-        size=info.size,
-        modified=info.last_modified,
-        open=lambda: storage.read(info.key, etag=info.etag),
-    )
-
-
-def _stream(part: Stream) -> Source:
-    return Source(name=part.file_name, path=part.file_name, size=part.size, modified=None, open=lambda: part.chunks)
+async def _from(start: int, chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async with closing(chunks):
+        async for chunk in chunks:
+            skipped = min(start, len(chunk))
+            start -= skipped
+            if skipped < len(chunk):
+                yield chunk[skipped:] if skipped else chunk

@@ -1,15 +1,16 @@
-"""Small tools for streams of bytes: closing, cutting into equal blocks, joining small pieces."""
+"""Small tools for streams of bytes: closing, opening early, joining small pieces."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-BLOCK_BYTES = 2**20
+Item = TypeVar("Item")
+
 PIECE_BYTES = 2**18
 
 
 @asynccontextmanager
-async def closing(chunks: AsyncIterator[bytes]) -> AsyncGenerator[AsyncIterator[bytes], None]:
+async def closing(chunks: AsyncIterator[Item]) -> AsyncGenerator[AsyncIterator[Item], None]:
     """Close `chunks` at the end, when it can be closed."""
     try:
         yield chunks
@@ -17,7 +18,7 @@ async def closing(chunks: AsyncIterator[bytes]) -> AsyncGenerator[AsyncIterator[
         await close(chunks)
 
 
-async def close(chunks: AsyncIterator[bytes]) -> None:
+async def close(chunks: AsyncIterator[Any]) -> None:
     """Release what `chunks` holds, when it can be closed."""
     aclose: Any = getattr(chunks, "aclose", None)
     if aclose is not None:
@@ -33,22 +34,6 @@ async def primed(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, N
     opened = await anext(chunks)
     assert opened == b""
     return chunks
-
-
-async def blocks(chunks: AsyncIterator[bytes], *, size: int = BLOCK_BYTES) -> AsyncGenerator[bytes, None]:
-    """The same bytes in blocks of exactly `size` (the last may be shorter), however the source cut them."""
-    async with closing(chunks):
-        pending = bytearray()
-        async for chunk in chunks:
-            if not pending and len(chunk) == size:
-                yield chunk
-                continue
-            pending += chunk
-            while len(pending) >= size:
-                yield bytes(memoryview(pending)[:size])
-                del pending[:size]
-        if pending:
-            yield bytes(pending)
 
 
 async def joined(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

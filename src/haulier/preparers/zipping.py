@@ -1,19 +1,15 @@
-"""Writing ZIP files as a stream (APPNOTE.TXT 6.3.10): bytes in, bytes out, no I/O.
+"""The format of ZIP files that are written as a stream (APPNOTE.TXT 6.3.10): records in, bytes out. Pure.
 
-Why not a library: docs/decisions/0004-zip-writing.md. Every member is deflated, with its CRC and sizes in a data
-descriptor behind it, so that a source is read once. Members that are compressed already become deflate's stored blocks:
-0.01 % larger, as fast as copying. The output depends on the input alone, never on the time or on how it was cut up.
+Why not a library: docs/decisions/0004-zip-writing.md. Every member is deflated (segments.py), with its CRC and sizes in
+a data descriptor behind it, so that a source is read once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from struct import Struct
-from typing import Protocol
 
 import msgspec
-from isal import isal_zlib
 
-LEVEL = 1  # of isal: 0.58 GB/s at the size of zlib's level 2
 MAX_32 = 0xFFFFFFFF
 MAX_16 = 0xFFFF
 # A member that may end up above 4 GiB with deflate's overhead for incompressible bytes is ZIP64 from its header on.
@@ -38,126 +34,78 @@ _FLAGS = 0x0808  # sizes in a data descriptor; the name is UTF-8
 _DEFLATE = 8
 _UNIX = 3
 _REGULAR_FILE = 0o100644 << 16
-_STORED_BLOCK_BYTES = 0xFFFF
 
 
-class Deflater(Protocol):
-    """What isal's and zlib's compressor objects have in common."""
-
-    def compress(self, data: bytes, /) -> bytes: ...
-
-    def flush(self) -> bytes: ...
-
-
-class StoredBlocks:
-    """A deflater that does not compress: its output is a deflate stream of stored blocks (RFC 1951, 3.2.4)."""
-
-    def compress(self, data: bytes, /) -> bytes:
-        view = memoryview(data)
-        parts: list[bytes | memoryview] = []
-        for start in range(0, len(data), _STORED_BLOCK_BYTES):
-            block = view[start : start + _STORED_BLOCK_BYTES]
-            parts += (b"\x00", len(block).to_bytes(2, "little"), (len(block) ^ MAX_16).to_bytes(2, "little"), block)
-        return b"".join(parts)
-
-    def flush(self) -> bytes:
-        return b"\x01\x00\x00\xff\xff"
-
-
-class Member(msgspec.Struct):
-    """The member that is being written. Sizes in bytes; `offset` is where its header starts."""
+class Member(msgspec.Struct, frozen=True):
+    """What is known of a member before its first byte. `modified` None is ZIP's first day, 1980-01-01."""
 
     name: bytes
-    offset: int
+    modified: datetime | None
     zip64: bool
-    dos_time: int
-    dos_date: int
-    timestamp: bytes
-    deflater: Deflater
-    crc: int = 0
-    size: int = 0
-    compressed: int = 0
 
 
-class ZipWriter:
-    """One archive. `begin`, `add`…, `end` for each member, then `finish`; each returns the archive's next bytes."""
+class Sums(msgspec.Struct, frozen=True):
+    """What is known of a member after its last byte; sizes in bytes."""
 
-    def __init__(self) -> None:
-        self.offset = 0
-        self.count = 0
-        self._directory = bytearray()
-        self._member: Member | None = None
-
-    def begin(self, name: str, *, modified: datetime | None, size: int | None, stored: bool) -> bytes:
-        """Start a member. `size` is what will be added (None: unknown); `modified` None is ZIP's first day, 1980-01-01.
-
-        `stored`: the bytes are compressed already, only wrap them.
-        """
-        assert self._member is None
-        dos_time, dos_date = _dos(modified)
-        member = self._member = Member(
-            name=name.encode(),
-            offset=self.offset,
-            zip64=size is None or size >= ZIP64_FROM,
-            dos_time=dos_time,
-            dos_date=dos_date,
-            timestamp=_timestamp(modified),
-            deflater=StoredBlocks() if stored else isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, -15),
-        )
-        return self._out(_local_header(member))
-
-    def add(self, block: bytes) -> bytes:
-        """Compress the next bytes of the member. May take milliseconds and may run in a thread."""
-        member = self._member
-        assert member is not None
-        member.crc = isal_zlib.crc32(block, member.crc)
-        member.size += len(block)
-        return self._deflated(member, member.deflater.compress(block))
-
-    def end(self) -> bytes:
-        """Finish the member: the rest of its compressed bytes and its data descriptor."""
-        member = self._member
-        assert member is not None
-        rest = self._deflated(member, member.deflater.flush())
-        assert member.zip64 or max(member.size, member.compressed) <= MAX_32
-        form = _DESCRIPTOR_64 if member.zip64 else _DESCRIPTOR
-        descriptor = self._out(form.pack(b"PK\x07\x08", member.crc, member.compressed, member.size))
-        self._directory += _directory_entry(member)
-        self.count += 1
-        self._member = None
-        return rest + descriptor
-
-    def finish(self) -> Iterator[bytes]:
-        """The central directory, in pieces of at most 256 KiB, and the end of the archive."""
-        assert self._member is None
-        start, size = self.offset, len(self._directory)
-        for piece in range(0, size, DIRECTORY_PIECE):
-            yield bytes(memoryview(self._directory)[piece : piece + DIRECTORY_PIECE])
-        yield _end(start=start, size=size, count=self.count)
-
-    def _deflated(self, member: Member, piece: bytes) -> bytes:
-        member.compressed += len(piece)
-        return self._out(piece)
-
-    def _out(self, piece: bytes) -> bytes:
-        self.offset += len(piece)
-        return piece
+    crc: int
+    size: int
+    compressed: int
 
 
-def _local_header(member: Member) -> bytes:
-    extra = member.timestamp
+def needs_zip64(size: int | None) -> bool:
+    """Whether a member of `size` bytes (None: unknown) may outgrow 32 bits."""
+    return size is None or size >= ZIP64_FROM
+
+
+def local_header(member: Member) -> bytes:
+    """What stands before a member's bytes."""
+    dos_time, dos_date = _dos(member.modified)
+    extra = _timestamp(member.modified)
     if member.zip64:
         extra = _SIZES_64.pack(_ZIP64_EXTRA, 16, 0, 0) + extra
     size = MAX_32 if member.zip64 else 0
     header = _LOCAL.pack(
-        b"PK\x03\x04", _version(member.zip64), _FLAGS, _DEFLATE, member.dos_time, member.dos_date,
+        b"PK\x03\x04", _version(member.zip64), _FLAGS, _DEFLATE, dos_time, dos_date,
         0, size, size, len(member.name), len(extra),
     )  # fmt: skip
     return header + member.name + extra
 
 
-def _directory_entry(member: Member) -> bytes:
-    extra, size, compressed, offset = b"", member.size, member.compressed, member.offset
+def data_descriptor(member: Member, sums: Sums) -> bytes:
+    """What stands behind a member's bytes."""
+    assert member.zip64 or max(sums.size, sums.compressed) <= MAX_32
+    form = _DESCRIPTOR_64 if member.zip64 else _DESCRIPTOR
+    return form.pack(b"PK\x07\x08", sums.crc, sums.compressed, sums.size)
+
+
+def length(member: Member, sums: Sums) -> int:
+    """Bytes from the first of a member's header to the last of its descriptor."""
+    descriptor = _DESCRIPTOR_64 if member.zip64 else _DESCRIPTOR
+    return len(local_header(member)) + sums.compressed + descriptor.size
+
+
+def directory(members: Iterable[tuple[Member, Sums]]) -> Iterator[bytes]:
+    """The central directory of `members`, which stand in the archive in this order, and the end of the archive.
+
+    In pieces of about 256 KiB, each made when it is asked for.
+    """
+    offset = size = count = 0
+    piece = bytearray()
+    for member, sums in members:
+        piece += directory_entry(member, sums, offset=offset)
+        offset += length(member, sums)
+        count += 1
+        if len(piece) >= DIRECTORY_PIECE:
+            size += len(piece)
+            yield bytes(piece)
+            piece.clear()
+    size += len(piece)
+    yield bytes(piece) + _end(start=offset, size=size, count=count)
+
+
+def directory_entry(member: Member, sums: Sums, *, offset: int) -> bytes:
+    """A member's place in the directory; `offset` is where its header starts."""
+    extra, size, compressed = b"", sums.size, sums.compressed
     if member.zip64:
         extra = _SIZES_OFFSET_64.pack(_ZIP64_EXTRA, 24, size, compressed, offset)
         size = compressed = offset = MAX_32
@@ -165,10 +113,11 @@ def _directory_entry(member: Member) -> bytes:
         extra = _OFFSET_64.pack(_ZIP64_EXTRA, 8, offset)
         offset = MAX_32
     zip64 = bool(extra)
-    extra += member.timestamp
+    extra += _timestamp(member.modified)
+    dos_time, dos_date = _dos(member.modified)
     entry = _CENTRAL.pack(
-        b"PK\x01\x02", 45, _UNIX, _version(zip64), _FLAGS, _DEFLATE, member.dos_time, member.dos_date,
-        member.crc, compressed, size, len(member.name), len(extra), 0, 0, 0, _REGULAR_FILE, offset,
+        b"PK\x01\x02", 45, _UNIX, _version(zip64), _FLAGS, _DEFLATE, dos_time, dos_date,
+        sums.crc, compressed, size, len(member.name), len(extra), 0, 0, 0, _REGULAR_FILE, offset,
     )  # fmt: skip
     return entry + member.name + extra
 
