@@ -86,6 +86,17 @@ class Progress(msgspec.Struct, frozen=True):
         return Progress(stage or self.stage, max(0, done), total, max(self.percent, min(99, share)))
 
 
+class FileStates(msgspec.Struct, frozen=True):
+    """What became of each file of a batch: `states` has one letter a file (p pending, i included, m missing), and
+    `errors` says by its index why one is missing. Without letters nothing is known yet."""
+
+    states: str = ""
+    errors: Mapping[int, Failure] = {}
+
+
+NO_FILES = FileStates()
+
+
 class Artefact(msgspec.Struct, frozen=True):
     """The file a user downloads. `size` in bytes, `sha256` as 64 hex digits (None for an object published as is)."""
 
@@ -124,6 +135,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     artefact_expired: bool = False
     error: Failure | None = None
     retry_of: UUID | None = None
+    batch_id: UUID | None = None
+    files: FileStates = NO_FILES
 
     @property
     def is_terminal(self) -> bool:

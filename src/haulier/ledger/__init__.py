@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from haulier.ledger.attempts import Attempts, failure_of
 from haulier.ledger.backlog import Backlog
+from haulier.ledger.batches import Batch, BatchAdmission, Batches, BatchFile, BatchSubmission
 from haulier.ledger.database import Database, open_database
 from haulier.ledger.dead_letters import AttemptRecord, DeadLetter, DeadLetters, LetterFilter
 from haulier.ledger.fleet import Leadership, Workers, leadership
@@ -21,6 +22,11 @@ __all__ = [
     "AttemptRecord",
     "Attempts",
     "Backlog",
+    "Batch",
+    "BatchAdmission",
+    "BatchFile",
+    "BatchSubmission",
+    "Batches",
     "DeadLetter",
     "DeadLetters",
     "Duration",
@@ -53,6 +59,7 @@ class Ledger:
         self.attempts = Attempts(database)
         self.jobs = Jobs(database)
         self.backlog = Backlog(database)
+        self.batches = Batches(database)
         self.retention = Retention(database)
         self.workers = Workers(database)
         self.dead_letters = DeadLetters(database)
