@@ -135,6 +135,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     artefact_expired: bool = False
     error: Failure | None = None
     retry_of: UUID | None = None
+    batch_id: UUID | None = None
+    files: FileStates = NO_FILES
 
     @property
     def is_terminal(self) -> bool:

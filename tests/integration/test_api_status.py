@@ -10,6 +10,7 @@ import pytest
 from haulier.job import Failure, Progress
 from haulier.ledger import Beat
 from haulier.limits import FREE
+from tests.builders import submission
 from tests.integration.api_steps import CONTENT, completed, failed, processing
 from tests.integration.ledger_steps import LEASE
 
@@ -189,6 +190,16 @@ async def test_a_file_past_its_time_is_gone(api, services, connection, path):
     answer = await api.get(path + job_id)
     assert (answer.status_code, answer.json()["code"]) == (410, "artefact_expired")
     assert "download_url" not in (await api.status(job_id)).json()
+
+
+@pytest.mark.parametrize("path", [STATUS, RESULT, FILE])
+async def test_a_job_past_its_retention_is_not_known_any_more(api, ledger, at, path):
+    job = (await ledger.submissions.submit(submission())).job
+    await ledger.attempts.cancel(job.id, user_id="anna")
+    await at(days=31)
+    await ledger.retention.forget(jobs_after=timedelta(days=30), events_after=timedelta(days=90))
+    answer = await api.get(path + str(job.id))
+    assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -22,7 +22,7 @@ FORGET_ROUNDS = 20  # of one sweep, so that it never holds up the other duties f
 
 
 async def expire_artefacts(ledger: Ledger, storage: Storage) -> tuple[Job, ...]:
-    """Mark artefacts whose time is over and delete the objects that nobody else has; the jobs that expired.
+    """Mark artefacts whose time is over and delete what Haulier wrote and nobody else has; the jobs that expired.
 
     An object that is not deleted, since the store is away or we die now, is an orphan for the next sweep.
     """

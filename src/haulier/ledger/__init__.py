@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from haulier.ledger.attempts import Attempts, Beat, failure_of
 from haulier.ledger.backlog import Backlog
+from haulier.ledger.batches import Batch, BatchAdmission, Batches, BatchFile, BatchSubmission
 from haulier.ledger.builds import Builds, Joined, KeptPart, KeptUpload
 from haulier.ledger.database import Database, open_database
 from haulier.ledger.dead_letters import AttemptRecord, DeadLetter, DeadLetters, LetterFilter
@@ -22,6 +23,11 @@ __all__ = [
     "AttemptRecord",
     "Attempts",
     "Backlog",
+    "Batch",
+    "BatchAdmission",
+    "BatchFile",
+    "BatchSubmission",
+    "Batches",
     "Beat",
     "Builds",
     "DeadLetter",
@@ -60,6 +66,7 @@ class Ledger:
         self.jobs = Jobs(database)
         self.backlog = Backlog(database)
         self.builds = Builds(database)
+        self.batches = Batches(database)
         self.retention = Retention(database)
         self.workers = Workers(database)
         self.dead_letters = DeadLetters(database)

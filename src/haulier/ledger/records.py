@@ -2,7 +2,7 @@
 
 import msgspec
 
-from haulier.job import Artefact, Failure, Handed, Job, Progress, Request, Status
+from haulier.job import NO_FILES, Artefact, Failure, FileStates, Handed, Job, Progress, Request, Status
 from haulier.ledger.queryfile import Row
 
 
@@ -33,6 +33,8 @@ def job_from(row: Row) -> Job:
         artefact_expired=row["artefact_expired"],
         error=Failure(row["error_code"], row["error_message"]) if row["error_code"] else None,
         retry_of=row["retry_of"],
+        batch_id=row["batch_id"],
+        files=_files(row),
     )
 
 
@@ -52,3 +54,10 @@ def _artefact(row: Row) -> Artefact | None:
         etag=row["artefact_etag"],
         sha256=row["artefact_sha256"],
     )
+
+
+def _files(row: Row) -> FileStates:
+    if not row["files"]:
+        return NO_FILES
+    errors = msgspec.convert(row["file_errors"] or {}, dict[int, Failure], strict=False)
+    return FileStates(row["files"], errors)

@@ -1,6 +1,7 @@
 """Admitting requests: the one way a job comes into being."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -88,9 +89,14 @@ class Submissions:
         return Admission(
             outcome=row["outcome"],
             job=job_from(row["job"]) if admitted else None,
-            rate=Allowance(row["rate_used"], row["rate_resets_at"]) if row["rate_resets_at"] else None,
-            quota=Allowance(row["quota_used"], row["quota_resets_at"]) if row["quota_resets_at"] else None,
+            rate=allowance(row["rate_used"], row["rate_resets_at"]),
+            quota=allowance(row["quota_used"], row["quota_resets_at"]),
         )
+
+
+def allowance(used: int | None, resets_at: datetime | None) -> Allowance | None:
+    """An allowance of a row; None where nothing is limited or used yet."""
+    return None if used is None or resets_at is None else Allowance(used, resets_at)
 
 
 def request_hash(request: Request) -> bytes:
@@ -98,9 +104,24 @@ def request_hash(request: Request) -> bytes:
     return hashlib.sha256(msgspec.json.encode(request, order="deterministic")).digest()
 
 
+def batch_hash(requests: Sequence[Request]) -> bytes:
+    """SHA-256 of a request for one job a file: never that of a request for one of them, or for all as one archive."""
+    return hashlib.sha256(b"jobs" + b"".join(request_hash(request) for request in requests)).digest()
+
+
+def explicit_key(key: str) -> str:
+    """The key of a client's Idempotency-Key."""
+    return f"key:{key}"
+
+
+def request_key(digest: bytes) -> str:
+    """The key of a request without one, by its hash: the same request within an hour is the same job."""
+    return f"request:{digest.hex()}"
+
+
 def _key(submission: Submission) -> str:
     if submission.key is not None:
-        return f"key:{submission.key}"
+        return explicit_key(submission.key)
     if submission.retry_of is not None:
         return f"retry:{submission.retry_of}"
-    return f"request:{request_hash(submission.request).hex()}"
+    return request_key(request_hash(submission.request))

@@ -1,4 +1,5 @@
--- Admit one request whose rate was counted: idempotency, quota, fair place and the job's row.
+-- Admit one request whose rate was counted: idempotency, quota, fair place and the job's row. Whoever counts the quota of
+-- several requests together gives no p_quota, but p_quota_day: the day that counted them.
 --
 -- outcome: created | joined | mismatch | quota_exceeded. Only created and joined carry a job.
 -- All calls of one user run one after the other (row locks on usage, idempotency and users), so limits have no races.
@@ -6,7 +7,8 @@
 create or replace function admit_job(
     p_id uuid, p_user text, p_role text, p_request jsonb, p_preparer text, p_max_attempts integer, p_retry_of uuid,
     p_batch uuid, p_key text, p_hash bytea, p_key_is_explicit boolean, p_key_ttl interval,
-    p_quota integer, p_running integer, p_weight double precision, p_role_running integer, p_keep_for interval,
+    p_quota integer, p_quota_day timestamptz, p_running integer, p_weight double precision, p_role_running integer,
+    p_keep_for interval,
     out outcome text, out job jobs, out quota_used integer, out quota_resets_at timestamptz
 ) language plpgsql as $$
 declare
@@ -33,7 +35,8 @@ begin
         ) then
             outcome := 'joined';
         end if;
-        if outcome is not null and job.id is not null then
+        -- A key that was used for a batch names no job.
+        if outcome = 'mismatch' or (outcome is not null and job.id is not null) then
             select u.used, u.starts_at + interval '1 day' into quota_used, quota_resets_at
             from usage u where u.user_id = p_user and u.period = 'day' and u.starts_at > v_now - interval '1 day';
             return;
@@ -69,7 +72,7 @@ begin
         handover, handed_at, created_at, updated_at
     ) values (
         p_id, p_user, p_role, p_request, p_preparer, p_max_attempts, v_fair_tag, p_weight,
-        case when p_quota is not null then v_today end, p_retry_of, p_batch, p_keep_for,
+        case when p_quota is not null then v_today else p_quota_day end, p_retry_of, p_batch, p_keep_for,
         (v_handed_at is not null)::integer, v_handed_at, v_now, v_now
     ) returning * into job;
     outcome := 'created';

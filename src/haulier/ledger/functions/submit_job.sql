@@ -20,7 +20,7 @@ begin
     end if;
     select * into v_answer from admit_job(
         p_id, p_user, p_role, p_request, p_preparer, p_max_attempts, p_retry_of, null, p_key, p_hash,
-        p_key_is_explicit, p_key_ttl, p_quota, p_running, p_weight, p_role_running, p_keep_for
+        p_key_is_explicit, p_key_ttl, p_quota, null, p_running, p_weight, p_role_running, p_keep_for
     );
     outcome := v_answer.outcome;
     job := v_answer.job;
