@@ -26,9 +26,8 @@ class Parameter(msgspec.Struct, frozen=True):
     description: str
 
 
-def parameters(shape: type[msgspec.Struct]) -> list[Parameter]:
-    """The parameters of a Struct type, in order. Raises TypeError for a type that JSON cannot carry."""
-    whole = msgspec.json.schema(shape)
+def parameters(whole: Json) -> list[Parameter]:
+    """The parameters that the JSON Schema of a Struct type has, in order."""
     own = _resolved(whole, whole)
     required: Sequence[str] = own.get("required", ())
     properties: Mapping[str, Json] = own.get("properties", {})

@@ -64,7 +64,7 @@ class DictStorage:
 class FakeBuild:
     """A `Build`. `parts` says what `part(file_id)` answers: a result, or a function that makes one when asked.
 
-    `reports`, `saved` and `states` (of the request's files, by index; None: in the archive) hold what the preparer told.
+    `reports`, `saved` and `states` (of the request's files by index; None: in the archive) hold what it was told.
     """
 
     def __init__(
