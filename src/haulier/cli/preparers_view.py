@@ -32,7 +32,7 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     description: str | UnsetType = UNSET
     file_id: int | UnsetType = UNSET
     params: Schema | UnsetType = UNSET
-    request_params: Schema | Literal["depends on the rule"] | None | UnsetType = UNSET
+    request_params: Schema | Literal["depends on the rule"] | UnsetType | None = UNSET
     broken: str | UnsetType = UNSET
 
 

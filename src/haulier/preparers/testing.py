@@ -13,9 +13,12 @@ from typing import Any
 
 from haulier.errors import HaulierError, SourceChanged, SourceMissing
 from haulier.job import Progress, Request
+from haulier.preparers.choosing import chosen
 from haulier.preparers.port import Existing, Mark, Result, Resumable, Stream
 from haulier.settings import Settings
 from haulier.storage import ObjectInfo
+
+__all__ = ["MODIFIED", "DictStorage", "FakeBuild", "check_resumable", "chosen", "content", "marks"]
 
 MODIFIED = datetime(2026, 3, 1, 12, 30, 42, tzinfo=UTC)
 
