@@ -1,6 +1,5 @@
 """The params of a request: refused when they do not fit its file, else in the one form of all their spellings."""
 
-import math
 from typing import Any
 
 import msgspec
@@ -12,6 +11,7 @@ from haulier.preparers.choosing import POINTER, plain
 
 LIMIT_BYTES = 16_384
 MOST_LEVELS = 8
+SMALLEST, LARGEST = 1e-30, 1e30  # the ledger writes numbers out: 1e300 would be 301 digits
 
 
 def with_choice(request: Request, services: Services) -> Request:
@@ -40,8 +40,8 @@ def check_plain(params: dict[str, Any]) -> None:
 def _check_value(value: Any, where: str, *, levels: int) -> None:
     if isinstance(value, str):
         _check_text(value, where)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise InvalidRequest((where, "is too large a number"))
+    elif isinstance(value, int | float) and value != 0 and not SMALLEST <= abs(value) <= LARGEST:
+        raise InvalidRequest((where[:200], "is too large or too small a number"))
     elif isinstance(value, dict | list):
         if not levels:
             raise InvalidRequest((POINTER, f"is nested deeper than {MOST_LEVELS} levels"))

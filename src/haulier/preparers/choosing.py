@@ -13,7 +13,15 @@ from haulier.preparers.describing import words_at
 POINTER = "/params"
 _MAX_MESSAGE = 200
 _MAX_PROBLEMS = 20
-_NOUNS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "array": "a list"}
+_NOUNS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
+_SOME_KEY = "[...]"  # how msgspec says a key of a dict
 _PATH = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _GOT = re.compile(r", got `(?P<kind>\w+)`")
 
@@ -58,10 +66,12 @@ def _problems(value: Any, kind: Any, shape: type[msgspec.Struct], where: str) ->
 
 def _told(error: msgspec.ValidationError, shape: type[msgspec.Struct], where: str) -> Problem:
     """msgspec's message as (JSON pointer, sentence), with what fits there instead of Python's names for it."""
-    message = str(error)
-    match = _PATH.search(message)
-    pointer = where + (re.sub(r"[.\[]", "/", match["path"]).replace("]", "") if match else "")
-    message = _PATH.sub("", message)
+    match = _PATH.search(str(error))
+    path, some_key, _ = (match["path"] if match else "").partition(_SOME_KEY)
+    pointer = where + re.sub(r"[.\[]", "/", path).replace("]", "")
+    message = _PATH.sub("", str(error))
+    if some_key:
+        return (POINTER + pointer)[:_MAX_MESSAGE], f"has a value that does not fit: {message.replace('`', '')}"
     fits = _words(shape, pointer) if message.startswith(("Expected ", "Invalid ")) else ""
     if fits:
         got = _GOT.search(message)
