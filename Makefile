@@ -25,7 +25,7 @@ check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/codespell README.md CHANGELOG.md docs src tests
+	$(BIN)/codespell README.md CHANGELOG.md docs src tests examples
 
 bench: setup
 	@bench/run

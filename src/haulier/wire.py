@@ -3,7 +3,7 @@
 Times are RFC 3339 in UTC with milliseconds and `Z`; sizes are bytes; ids are UUIDs as text.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -18,6 +18,9 @@ StatusName = Literal["queued", "processing", "completed", "failed", "cancelled"]
 # Control characters have no business in names, and PostgreSQL refuses NUL.
 Word = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 MAX_LETTERS_NAMED = 1_000
+Params = Annotated[
+    dict[str, Any], Meta(description="What the file's preparer lets you choose, by name; see `haulier preparers`.")
+]
 WaitingForName = Annotated[
     WaitingFor,
     Meta(description="What a queued job waits for: a free slot, the end of another job of yours, its retry_at, or us."),
@@ -29,10 +32,15 @@ class InitiateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     file_id: FileId | UnsetType = UNSET
     file_ids: Annotated[tuple[FileId, ...], Meta(min_length=1, max_length=MAX_BATCH_FILES)] | UnsetType = UNSET
+    params: Params = {}
+    allow_missing: Annotated[
+        bool, Meta(description="Leave sources that do not exist out of an archive instead of failing.")
+    ] = False
 
 
 class CheckRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file_id: FileId
+    params: Params = {}
 
 
 class JobError(msgspec.Struct, frozen=True):
@@ -72,6 +80,8 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempt: int
     estimated_completion: Time | None
     file_ids: tuple[int, ...] | UnsetType = UNSET
+    params: Params | UnsetType = UNSET
+    allow_missing: bool | UnsetType = UNSET
     progress_detail: ProgressDetail | UnsetType = UNSET
     estimate: Estimate | UnsetType = UNSET
     queue_position: int | UnsetType = UNSET

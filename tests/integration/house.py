@@ -95,6 +95,9 @@ def _only(preparer: Preparer) -> Callable[[], object]:
         def params(self, _recipe: object) -> Nothing:
             return Nothing()
 
+        def request_params(self, _recipe: object, _given: object) -> None:
+            return None
+
     return Bench
 
 

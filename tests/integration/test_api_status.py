@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import timedelta
 from uuid import uuid4
 
 import httpx

@@ -27,6 +27,7 @@ COMMANDS = [
     "worker",
     "migrate",
     "dead-letters",
+    "preparers",
 ]
 JOB, OTHER = "0193f2a0-0000-7000-8000-000000000000", "0193f2a0-0000-7000-8000-000000000001"
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -60,7 +61,8 @@ def test_all_commands_are_there() -> None:
 
 
 # A variable that was exported once must not retry everything without a question.
-SAID_EACH_TIME = ["dead-letters retry everything", "dead-letters retry yes"]
+# What is chosen of one file must not be sent for every other one.
+SAID_EACH_TIME = ["get param", "dead-letters retry everything", "dead-letters retry yes"]
 
 
 def test_every_option_is_a_variable_and_says_what_it_does() -> None:
@@ -69,7 +71,7 @@ def test_every_option_is_a_variable_and_says_what_it_does() -> None:
     assert [f"{name} {param.name}" for name, param in options() if not param.help] == []
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "dead-letters show", "dead-letters retry"])
+@pytest.mark.parametrize("command", [*COMMANDS, "dead-letters show", "dead-letters retry", "preparers show"])
 def test_help_has_examples_and_no_noise(run: Any, command: str) -> None:
     text = run(*command.split(), "--help").stdout
     assert "Examples:\n  haulier " in text

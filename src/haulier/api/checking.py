@@ -5,6 +5,7 @@ import asyncio
 from msgspec import UNSET
 
 from haulier.api.bodies import body_of
+from haulier.api.choosing import check_plain
 from haulier.api.exchange import Answer, Exchange, json_answer
 from haulier.api.patience import ANSWER_S
 from haulier.api.services import Services
@@ -18,17 +19,22 @@ PUBLISHED_AS_IS = "object"
 
 
 async def check(exchange: Exchange, services: Services) -> Answer:
-    """Look at the catalogue, and into the store for a file that is published as it is. Counts against no limit."""
-    file_id = (await body_of(exchange, CheckRequest)).file_id
+    """Look at the catalogue, and into the store for a file that is published as it is. Counts against no limit.
+
+    Params are refused as `initiate` would.
+    """
+    body = await body_of(exchange, CheckRequest)
+    check_plain(body.params)
     try:
-        return json_answer(await _look(file_id, services))
+        return json_answer(await _look(Request(file_id=body.file_id, params=body.params), body.file_id, services))
     except AttemptError:
-        return json_answer(CheckAnswer(file_id, available=False))
+        return json_answer(CheckAnswer(body.file_id, available=False))
 
 
-async def _look(file_id: int, services: Services) -> CheckAnswer:
-    recipe = services.catalogue.recipe(Request(file_id=file_id))
+async def _look(request: Request, file_id: int, services: Services) -> CheckAnswer:
+    recipe = services.catalogue.recipe(request)
     services.registry.params(recipe)  # raises for a preparer that is not installed, or a rule that it refuses
+    services.registry.request_params(recipe, request.params)
     if recipe.preparer != PUBLISHED_AS_IS:
         return _possible(file_id, recipe, services)
     found = await _found(recipe.params["key"], services)

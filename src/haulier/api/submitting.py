@@ -5,6 +5,7 @@ from uuid import UUID
 from haulier.api.access import own_job
 from haulier.api.admitting import admit
 from haulier.api.bodies import body_of
+from haulier.api.choosing import with_choice
 from haulier.api.exchange import PRIVATE, Answer, Exchange, json_bytes
 from haulier.api.ratelimits import DAY_S, MINUTE_S, rate_limit_headers, seconds_until
 from haulier.api.requests import idempotency_key_of, job_id_of, preferences_of
@@ -25,7 +26,7 @@ from haulier.wire import InitiateRequest
 async def initiate(exchange: Exchange, services: Services) -> Answer:
     """Admit a request, or join the caller's job that does the same."""
     key = idempotency_key_of(exchange)
-    request = _request(await body_of(exchange, InitiateRequest))
+    request = with_choice(_request(await body_of(exchange, InitiateRequest)), services)
     return await _submit(exchange, services, request, key=key)
 
 
@@ -46,7 +47,9 @@ def _request(body: InitiateRequest) -> Request:
         raise InvalidRequest(("", "Send exactly one of file_id and file_ids"))
     if len(set(file_ids)) < len(file_ids):
         raise InvalidRequest(("/file_ids", "Name each file once"))
-    return Request(file_id=file_id, file_ids=file_ids)
+    if body.params and file_id is None:
+        raise InvalidRequest(("/params", "Params belong to one file: send them with file_id"))
+    return Request(file_id=file_id, file_ids=file_ids, params=body.params, allow_missing=body.allow_missing)
 
 
 async def _submit(

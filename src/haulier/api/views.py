@@ -25,6 +25,8 @@ def status_view(
         progress=100 if job.status is Status.COMPLETED else job.progress.percent,
         file_id=job.request.file_id,
         file_ids=job.request.file_ids or UNSET,
+        params=job.request.params or UNSET,
+        allow_missing=job.request.allow_missing or UNSET,
         created_at=wire_time(job.created_at),
         updated_at=wire_time(job.updated_at),
         version=job.version,

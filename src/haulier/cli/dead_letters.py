@@ -60,7 +60,7 @@ def dead_letters(
 ) -> None:
     """List failed jobs of all users, the latest failure first. Needs an admin's token."""
     if context.invoked_subcommand:
-        _refuse_early_options(context)
+        refuse_early_options(context)
         return
     from haulier.cli.dead_letters_view import print_page
     from haulier.cli.printing import print_json
@@ -178,7 +178,7 @@ def _confirm(count: int) -> None:
         raise CommandFailed("Nothing was retried.", exit_code=exit_code)
 
 
-def _refuse_early_options(context: typer.Context) -> None:
+def refuse_early_options(context: typer.Context) -> None:
     """An option before the subcommand would count for nothing, and a filter is nothing to lose."""
     for name in context.params:
         source = context.get_parameter_source(name)

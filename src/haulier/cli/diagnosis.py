@@ -155,7 +155,9 @@ async def catalogue(settings: Settings, clock: Clock) -> list[Finding]:
     ]
     for file_id in _first_ids(settings.catalogue):
         try:
-            registry.params(loaded.recipe(Request(file_id=file_id)))
+            recipe = loaded.recipe(Request(file_id=file_id))
+            registry.params(recipe)
+            registry.choices(recipe)
         except UnknownPreparer as error:
             advice = "Install its package here and on the workers."
             found.append(Finding(Mark.BAD, name, f"file {file_id}: {error.detail}", advice))

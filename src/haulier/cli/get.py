@@ -1,9 +1,11 @@
 """`get`: from a file id to a verified file on disk."""
 
 import asyncio
+import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +31,24 @@ def get(
     force: Annotated[
         bool, typer.Option("--force", "-f", envvar="HAULIER_FORCE", help="Replace an existing file.")
     ] = False,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--param",
+            "-p",
+            metavar="NAME=VALUE",
+            help="Choose something of the file; repeat it for more. VALUE is JSON (6, true, [1]) or else text.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_missing: Annotated[
+        bool,
+        typer.Option(
+            "--allow-missing",
+            envvar="HAULIER_ALLOW_MISSING",
+            help="Leave what does not exist out of an archive instead of failing.",
+        ),
+    ] = False,
     json: Json = False,
     url: Url = None,
     token: Token = None,
@@ -39,6 +59,7 @@ def get(
 
     FILE_ID is a number from 10000 to 100000000; several become one ZIP. Joins your job for the same if there is one. An
     interrupted download leaves PATH.part and is resumed by the next run; Ctrl-C leaves the job running.
+    `haulier preparers show --file FILE_ID` tells what --param may choose.
     """
     from rich.console import Console
 
@@ -49,6 +70,9 @@ def get(
 
     if json and output == STDOUT:
         raise typer.BadParameter("--json and --output - both want stdout; leave one out")
+    params = params_of(param or [])
+    if params and len(file_ids) > 1:
+        raise typer.BadParameter("--param chooses for one file; ask for the files one by one")
     console = Console(stderr=True)
     view = view_for(console)
     client = connect(
@@ -61,13 +85,31 @@ def get(
     run = Run(client, view, output=output, force=force)
     try:
         with view:
-            asyncio.run(run.run(file_ids))
+            asyncio.run(run.run(file_ids, params=params, allow_missing=allow_missing))
     except KeyboardInterrupt:
-        again = " ".join(["haulier get", *map(str, file_ids), *(["-o", output] if output else [])])
+        given = [part for each in param or [] for part in ("--param", each)]
+        given += ["--allow-missing"] if allow_missing else []
+        again = shlex.join(["haulier", "get", *map(str, file_ids), *given, *(["-o", output] if output else [])])
         raise CommandFailed(run.after_interrupt(again), exit_code=INTERRUPTED) from None
     finally:
         if json and run.job is not None:
             print_json(run.job)
+
+
+def params_of(given: Sequence[str]) -> dict[str, Any]:
+    """`NAME=VALUE` as params: a VALUE that is JSON is that, any other is text. The last of a name counts."""
+    import json
+
+    params: dict[str, Any] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not name or not equals:
+            raise typer.BadParameter(f"{each!r} is not NAME=VALUE", param_hint="--param")
+        try:
+            params[name] = json.loads(value)
+        except ValueError:
+            params[name] = value
+    return params
 
 
 class Run:
@@ -80,13 +122,15 @@ class Run:
         self._output = output
         self._force = force
 
-    async def run(self, file_ids: list[int]) -> None:
+    async def run(self, file_ids: list[int], *, params: Mapping[str, Any], allow_missing: bool) -> None:
         """Raises CommandFailed with the exit codes of a failed and of a cancelled job."""
         from haulier.cli.jobs import raise_unless_completed
 
         self._refuse_existing()
         async with self._client:
-            self.job = await self._client.initiate(file_ids[0] if len(file_ids) == 1 else file_ids)
+            self.job = await self._client.initiate(
+                file_ids[0] if len(file_ids) == 1 else file_ids, params=params, allow_missing=allow_missing
+            )
             self._view.show_job(self.job)
             async for job in self._client.follow(self.job.job_id):
                 self.job = job

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from haulier.cli import access, dead_letters, doctor, get, jobs, services
+from haulier.cli import access, dead_letters, doctor, get, jobs, preparers, services
 from haulier.cli.failures import EXIT_CODES
 from haulier.cli.shape import Command, Group, Program, examples
 
@@ -73,6 +73,7 @@ _add(
     "haulier get 70000",
     "haulier get 70000 70001 -o both.zip",
     "haulier get 70000 -o - | tar tz",
+    "haulier get 70002 --param columns=6 --param format=pdf",
 )
 _add(jobs.status, "Show or watch a job.", "haulier status 0193f2a0-0000-7000-8000-000000000000 --watch")
 _add(jobs.jobs, "List your jobs.", "haulier jobs --status processing", "haulier jobs --json | jq -r '.jobs[].job_id'")
@@ -112,6 +113,22 @@ _add(
     "Check settings and dependencies, say what to do.",
     "haulier doctor",
     "haulier doctor --home /srv/haulier",
+)
+_preparers = _group(
+    "preparers",
+    preparers.preparers,
+    "List what makes files, and what it takes.",
+    "haulier preparers",
+    "haulier preparers show archive",
+    "haulier preparers --json | jq -r '.[].name'",
+)
+_add(
+    preparers.show,
+    "Show a preparer's parameters.",
+    "haulier preparers show archive",
+    "haulier preparers show --file 70005",
+    "haulier preparers show simulate --json | jq .params",
+    to=_preparers,
 )
 _add(services.api, "Run the API.", "haulier api --host 0.0.0.0 --port 8080")
 _add(services.worker, "Run a worker.", "haulier worker --concurrency 20")

@@ -1,12 +1,12 @@
 """The client: the calls of the wire contract, typed, and what they are usually wanted for: follow and download."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 import httpx
@@ -74,9 +74,21 @@ class Client:
     ) -> None:
         await self._transport.aclose()
 
-    async def initiate(self, file_id: int | Sequence[int], *, idempotency_key: str | None = None) -> JobStatus:
-        """Ask for a file, or for several as one ZIP. Without a key it joins the user's living job for the same."""
-        wanted = {"file_id": file_id} if isinstance(file_id, int) else {"file_ids": list(file_id)}
+    async def initiate(
+        self,
+        file_id: int | Sequence[int],
+        *,
+        params: Mapping[str, Any] | None = None,
+        allow_missing: bool = False,
+        idempotency_key: str | None = None,
+    ) -> JobStatus:
+        """Ask for a file, or for several as one ZIP. Without a key it joins the user's living job for the same.
+
+        `params` are what the preparer of a single file lets you choose; ApiError `invalid_request` says which is wrong.
+        """
+        wanted: dict[str, Any] = {"file_id": file_id} if isinstance(file_id, int) else {"file_ids": list(file_id)}
+        wanted |= {"params": params} if params else {}
+        wanted |= {"allow_missing": True} if allow_missing else {}
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
         return read(await self._transport.request("POST", f"{API}/initiate", json=wanted, headers=headers), JobStatus)
 
@@ -138,9 +150,10 @@ class Client:
         answer = await self._transport.request("POST", _path("retry", job_id), repeatable=False)
         return read(answer, JobStatus)
 
-    async def check(self, file_id: int) -> CheckAnswer:
-        """Whether a file can be had, without starting anything."""
-        return read(await self._transport.request("POST", f"{API}/check", json={"file_id": file_id}), CheckAnswer)
+    async def check(self, file_id: int, *, params: Mapping[str, Any] | None = None) -> CheckAnswer:
+        """Whether a file can be had, without starting anything; wrong `params` raise as for `initiate`."""
+        wanted: dict[str, Any] = {"file_id": file_id} | ({"params": params} if params else {})
+        return read(await self._transport.request("POST", f"{API}/check", json=wanted), CheckAnswer)
 
     async def jobs(self, *, status: str | None = None, limit: int = 20, cursor: str | None = None) -> JobPage:
         """The user's jobs, newest first; `cursor` is the `next_cursor` of the page before."""

@@ -7,7 +7,7 @@ import msgspec
 import structlog
 
 from haulier.catalogue import Catalogue, Recipe
-from haulier.errors import BadRecipe, HaulierError, LedgerUnavailable
+from haulier.errors import BadRecipe, HaulierError, InvalidRequest, LedgerUnavailable
 from haulier.job import Request
 from haulier.ledger import Attempts
 from haulier.observe.events import CHECKPOINT_POSTPONED
@@ -44,6 +44,7 @@ class Desk:
         *,
         file_name: str,
         params: Any,
+        request_params: Any,
         checkpoint: Mapping[str, Any] | None,
         report: Report,
         save: Save,
@@ -58,6 +59,7 @@ class Desk:
         self.request = request
         self.file_name = file_name
         self.params = params
+        self.request_params = request_params
         self.checkpoint = checkpoint
 
     @property
@@ -113,6 +115,7 @@ class Workshop:
             request,
             file_name=recipe.file_name,
             params=self.registry.params(recipe),
+            request_params=self._request_params(recipe, request),
             checkpoint=checkpoint,
             report=report,
             save=save,
@@ -120,6 +123,14 @@ class Workshop:
             depth=depth,
         )
         return Prepared(recipe, preparer, await preparer.prepare(desk))
+
+    def _request_params(self, recipe: Recipe, request: Request) -> Any:
+        """Checked at admission too, but the API may have another version of the preparer, or none."""
+        try:
+            return self.registry.request_params(recipe, request.params)
+        except InvalidRequest as error:
+            asked = "; ".join(f"{pointer} {problem}" for pointer, problem in error.problems)
+            raise BadRecipe(reason=f"{recipe.preparer} cannot take the request's params: {asked}") from error
 
     async def prepare_attempt(self, running: RunningAttempt, attempts: Attempts) -> Prepared:
         """Run the preparer of a running attempt, with progress and checkpoints."""

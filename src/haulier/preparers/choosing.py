@@ -1,0 +1,95 @@
+"""What a client chose, against the type that its file's preparer lets it choose from. Pure."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import NODEFAULT
+
+from haulier.errors import InvalidRequest
+from haulier.preparers.describing import words_at
+
+POINTER = "/params"
+_MAX_MESSAGE = 200
+_MAX_PROBLEMS = 20
+_NOUNS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
+_SOME_KEY = "[...]"  # how msgspec says a key of a dict
+_PATH = re.compile(r" - at `\$(?P<path>[^`]*)`$")
+_GOT = re.compile(r", got `(?P<kind>\w+)`")
+
+Problem = tuple[str, str]
+
+
+def chosen(shape: type[msgspec.Struct], given: Mapping[str, Any]) -> msgspec.Struct:
+    """`given` as `shape`. Raises InvalidRequest that names each wrong, unknown or missing one, and what fits."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
+    problems: list[Problem] = [(f"{POINTER}/{_escaped(key)}", _unknown(fields)) for key in given if key not in fields]
+    for name, field in fields.items():
+        if name in given:
+            problems += _problems(given[name], field.type, shape, f"/{name}")
+        elif field.default is NODEFAULT and field.default_factory is NODEFAULT:
+            problems.append((f"{POINTER}/{name}", f"is required: {_words(shape, f'/{name}') or 'give a value'}"))
+    if problems:
+        raise InvalidRequest(*problems[:_MAX_PROBLEMS])
+    try:
+        return msgspec.convert(given, shape, str_keys=True)
+    except msgspec.ValidationError as error:  # what only the parameters together can violate
+        pointer, message = _told(error, shape, "")
+        raise InvalidRequest((pointer, message)) from None
+
+
+def plain(choice: msgspec.Struct) -> dict[str, Any]:
+    """`choice` as JSON-able values without those that are the default: the one form of all spellings of a choice."""
+    told: dict[str, Any] = msgspec.to_builtins(choice, str_keys=True, order="deterministic")
+    for field in msgspec.structs.fields(choice):
+        default = field.default if field.default_factory is NODEFAULT else field.default_factory()
+        if getattr(choice, field.name) == default:
+            told.pop(field.encode_name, None)
+    return told
+
+
+def _problems(value: Any, kind: Any, shape: type[msgspec.Struct], where: str) -> list[Problem]:
+    try:
+        msgspec.convert(value, kind, str_keys=True)
+    except msgspec.ValidationError as error:
+        return [_told(error, shape, where)]
+    return []
+
+
+def _told(error: msgspec.ValidationError, shape: type[msgspec.Struct], where: str) -> Problem:
+    """msgspec's message as (JSON pointer, sentence), with what fits there instead of Python's names for it."""
+    match = _PATH.search(str(error))
+    path, some_key, _ = (match["path"] if match else "").partition(_SOME_KEY)
+    pointer = where + re.sub(r"[.\[]", "/", path).replace("]", "")
+    message = _PATH.sub("", str(error))
+    if some_key:
+        return (POINTER + pointer)[:_MAX_MESSAGE], f"has a value that does not fit: {message.replace('`', '')}"
+    fits = _words(shape, pointer) if message.startswith(("Expected ", "Invalid ")) else ""
+    if fits:
+        got = _GOT.search(message)
+        kind = got["kind"] if got else ""
+        message = f"must be {fits}" + (f", not {_NOUNS.get(kind, kind)}" if kind else "")
+    return (POINTER + pointer)[:_MAX_MESSAGE], message.replace("`", "")[:_MAX_MESSAGE]
+
+
+def _words(shape: type[msgspec.Struct], pointer: str) -> str:
+    try:
+        return words_at(shape, pointer)
+    except TypeError:  # a type that JSON Schema cannot say
+        return ""
+
+
+def _unknown(fields: Mapping[str, Any]) -> str:
+    return f"is unknown; this file takes {', '.join(fields)}" if fields else "is unknown; this file takes none"
+
+
+def _escaped(key: str) -> str:
+    return key[:_MAX_MESSAGE].replace("~", "~0").replace("/", "~1")
