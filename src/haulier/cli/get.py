@@ -29,6 +29,12 @@ def get(
     force: Annotated[
         bool, typer.Option("--force", "-f", envvar="HAULIER_FORCE", help="Replace an existing file.")
     ] = False,
+    receipt: Annotated[
+        Path | None,
+        typer.Option(
+            "--receipt", envvar="HAULIER_RECEIPT", metavar="PATH", help="Save the signed receipt too, for `verify`."
+        ),
+    ] = None,
     json: Json = False,
     url: Url = None,
     token: Token = None,
@@ -58,12 +64,13 @@ def get(
         home=home,
         on_wait=lambda why, wait_s: view.say(pause_words(why, wait_s)),
     )
-    run = Run(client, view, output=output, force=force)
+    run = Run(client, view, output=output, receipt=receipt, force=force)
     try:
         with view:
             asyncio.run(run.run(file_ids))
     except KeyboardInterrupt:
         again = " ".join(["haulier get", *map(str, file_ids), *(["-o", output] if output else [])])
+        again += f" --receipt {receipt}" if receipt else ""
         raise CommandFailed(run.after_interrupt(again), exit_code=INTERRUPTED) from None
     finally:
         if json and run.job is not None:
@@ -73,11 +80,14 @@ def get(
 class Run:
     """One `haulier get`. `job` is the last status seen, also after an interruption."""
 
-    def __init__(self, client: "Client", view: "View", *, output: str | None, force: bool) -> None:
+    def __init__(
+        self, client: "Client", view: "View", *, output: str | None, receipt: Path | None, force: bool
+    ) -> None:
         self.job: JobStatus | None = None
         self._client = client
         self._view = view
         self._output = output
+        self._receipt = receipt
         self._force = force
 
     async def run(self, file_ids: list[int]) -> None:
@@ -93,6 +103,7 @@ class Run:
                 self._view.show_job(job)
             raise_unless_completed(self.job)
             await self._save(self.job)
+            await self._save_receipt(self.job)
 
     def after_interrupt(self, again: str) -> str:
         if self.job is None:
@@ -103,10 +114,13 @@ class Run:
 
     def _refuse_existing(self) -> None:
         """Before anything is prepared, as far as the name is known."""
+        from haulier.cli.receipts import refuse_existing
         from haulier.client import TargetExists
 
         if self._output and self._output != STDOUT and not self._force and Path(self._output).is_file():
             raise TargetExists(Path(self._output))
+        if self._receipt:
+            refuse_existing(self._receipt, force=self._force)
 
     async def _save(self, job: "JobStatus") -> None:
         from haulier.cli.words import size_words
@@ -119,6 +133,13 @@ class Run:
         got = await self._client.download(job, path, force=self._force, on_progress=self._view.show_bytes)
         checked = "SHA-256 verified" if got.verified else "size verified; the service knows no SHA-256 for it"
         self._view.say(f"Saved {path} ({size_words(got.size)}, {checked}: {got.sha256})")
+
+    async def _save_receipt(self, job: "JobStatus") -> None:
+        from haulier.cli.receipts import job_document, save
+
+        if self._receipt:
+            save(self._receipt, await job_document(self._client, job.job_id), force=self._force)
+            self._view.say(f"Saved the receipt as {self._receipt}")
 
 
 def _target(output: str | None, job: "JobStatus") -> Path:

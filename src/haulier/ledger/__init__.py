@@ -9,6 +9,7 @@ from haulier.ledger.database import Database, open_database
 from haulier.ledger.dead_letters import AttemptRecord, DeadLetter, DeadLetters, LetterFilter
 from haulier.ledger.fleet import Leadership, Workers, leadership
 from haulier.ledger.migrations import migrate, pending
+from haulier.ledger.provenance import Provenances
 from haulier.ledger.reading import PLACES_COUNTED, Duration, Fleet, Jobs, Place
 from haulier.ledger.submissions import Admission, Allowance, Submission, Submissions
 from haulier.settings import Secret
@@ -29,6 +30,7 @@ __all__ = [
     "Ledger",
     "LetterFilter",
     "Place",
+    "Provenances",
     "Submission",
     "Submissions",
     "Workers",
@@ -50,6 +52,7 @@ class Ledger:
         self.backlog = Backlog(database)
         self.workers = Workers(database)
         self.dead_letters = DeadLetters(database)
+        self.provenance = Provenances(database)
 
     async def ping(self) -> None:
         """Return when PostgreSQL answers and has our tables."""
