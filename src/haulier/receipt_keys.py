@@ -32,7 +32,7 @@ def private_key(text: str) -> Ed25519PrivateKey:
 
 def public_key(text: str) -> Ed25519PublicKey:
     """The public key that `text` holds. Raises ValueError with a sentence."""
-    return Ed25519PublicKey.from_public_bytes(_raw(text.strip(), "must be public keys: each 32 bytes in base64url"))
+    return Ed25519PublicKey.from_public_bytes(_raw(text.strip(), "is no public key: 32 bytes in base64url"))
 
 
 def public_keys(text: str) -> list[Ed25519PublicKey]:

@@ -20,7 +20,7 @@ from haulier.wire_receipts import Receipt, ReceiptKey, ReceiptKeys, SignedReceip
 
 TYPE = "haulier-receipt+jwt"
 ALGORITHM = "EdDSA"
-ACCEPTED = frozenset({ALGORITHM, "Ed25519"})  # RFC 9864's name for the same signatures
+ACCEPTED = (ALGORITHM, "Ed25519")  # RFC 9864's name for the same signatures
 MAX_BYTES = 2**24  # 1,000 inputs with the longest names of a store make 3 MB
 
 # What garbage makes of msgspec and joserfc.

@@ -69,6 +69,10 @@ def test_a_needed_variable_that_is_missing_is_named():
         ("HAULIER_CATALOGUE", "/nowhere/catalogue.toml"),
         ("HAULIER_LOG_LEVEL", "loud"),
         ("HAULIER_CONCURRENCY", "0"),
+        ("HAULIER_RECEIPT_KEY", "short"),
+        ("HAULIER_RECEIPT_KEY", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"),
+        ("HAULIER_RECEIPT_OLD_KEYS", "short"),
+        ("HAULIER_RECEIPT_OLD_KEYS", f"{'A' * 43},{'!' * 43}"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_variable(name, value):
@@ -81,6 +85,10 @@ def test_public_keys_need_an_algorithm_that_has_some():
 
 def test_a_secret_in_a_wrong_setting_is_not_repeated():
     assert "hunter2" not in problems({"HAULIER_DATABASE_URL": "mysql://user:hunter2@localhost"})
+
+
+def test_a_receipt_key_that_is_wrong_is_not_repeated():
+    assert "hunter2" not in problems({"HAULIER_RECEIPT_KEY": "hunter2"})
 
 
 def test_secrets_do_not_print():

@@ -117,7 +117,7 @@ _add(access.token, "Make a bearer token.", "haulier token --user ada --role prem
 _add(
     receipts.receipt_key,
     "Make a key that signs receipts.",
-    'echo "HAULIER_RECEIPT_KEY=$(haulier receipt-key)" >> haulier.env',
+    "haulier receipt-key",
     "haulier receipt-key --public",
 )
 _add(

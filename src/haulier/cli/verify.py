@@ -72,14 +72,17 @@ def verify(
 
     opened = _reading(receipt, open_receipt, most=MAX_BYTES)
     trusted = None if no_signature else _trusted(keys, key, url)
-    with view_for(Console(stderr=True)) as view:
+    console = Console(stderr=True)
+    with view_for(console) as view:
         verdict = check(
             file,
             opened,
             trusted=trusted,
             signature=not no_signature,
             everything=everything,
-            watch=lambda what, done, total: view.show_bytes(done, total, doing=f"checking {what}"),
+            watch=(lambda what, done, total: view.show_bytes(done, total, doing=f"checking {what}"))
+            if console.is_terminal
+            else (lambda _what, _done, _total: None),
         )
     if json:
         print_json(verdict)
@@ -100,7 +103,7 @@ def _trusted(keys: Path | None, key: str | None, url: str | None) -> "ReceiptKey
         try:
             return key_set([public_key(key)])
         except ValueError as error:
-            raise typer.BadParameter(f"--key {error}") from None
+            raise typer.BadParameter(f"--key: {error}") from None
     if url:
         from haulier.cli.access import connect_openly
         from haulier.cli.asking import answer, impatient
@@ -135,7 +138,6 @@ def _reasons(verdict: "Verdict") -> list[str]:
         reasons.append("its entries are not those of its manifest")
     if verdict.signature.state == "unchecked":
         reasons.append(
-            "the signature was not checked against a trusted key (--keys, --key or --url give one, --no-signature does "
-            "without)"
+            "its signature was not checked; name a trusted key with --keys, --key or --url, or --no-signature"
         )
     return reasons

@@ -60,7 +60,8 @@ def _archive(archive: ArchiveVerdict, *, vouched_for: bool) -> None:
         _line("", "", "Compared with the manifest in this file, which the receipt does not vouch for: it finds damage,")
         _line("", "", "but not what somebody changed on purpose.")
     if archive.left_out:
-        _line("", "left out", f"{len(archive.left_out):,} sources that were not there, as the request allowed")
+        sources = "1 source that was" if len(archive.left_out) == 1 else f"{len(archive.left_out):,} sources that were"
+        _line("", "left out", f"{sources} not there, as the request allowed")
         for source in archive.left_out[:MOST_ROWS]:
             _line("", "", one_line(f"{source.source}: {source.reason} [{source.code}]"))
     _entries(archive)

@@ -16,6 +16,7 @@ from haulier.verifying.verdict import ArchiveVerdict, Entry
 BLOCK = 2**20
 # zipfile reads the directory at once; ours are a hundredth of this for 10,000 entries.
 MAX_DIRECTORY_BYTES = 2**27
+TAIL_BYTES = 2**17
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED = 0x1
 _SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
@@ -32,7 +33,7 @@ class ArchiveFile(BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:  # zipfile reads the last 64 KiB so
-            return super().read(MAX_DIRECTORY_BYTES)
+            return super().read(TAIL_BYTES)
         if size > MAX_DIRECTORY_BYTES:
             raise zipfile.BadZipFile
         return super().read(size)
@@ -52,7 +53,7 @@ def check_archive(file: ArchiveFile, *, size: int, everything: bool, watch: Watc
     try:
         archive = zipfile.ZipFile(file)
     except _BROKEN:
-        return ArchiveVerdict(problem="its directory, at the end of the file, is damaged or missing")
+        return ArchiveVerdict(problem="its directory, which ends a ZIP, is damaged or missing")
     with archive:
         members = sorted(archive.infolist(), key=lambda member: member.header_offset)
         # Members that share bytes would let a small file make work without end.
@@ -77,7 +78,7 @@ def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     if reason := _unreadable(member):
         raise BadManifest(f"{NAME} {reason}")
     with archive.open(member) as stream:
-        return stream.read(MAX_BYTES)
+        return b"".join(iter(lambda: stream.read(BLOCK), b""))
 
 
 def _verdict(manifest: Manifest, entries: Iterable[Entry], *, everything: bool) -> ArchiveVerdict:

@@ -19,7 +19,7 @@ class ManifestEntry(msgspec.Struct, frozen=True):
     """A file of the archive: what it has to be."""
 
     name: str
-    size: Annotated[int, Meta(ge=0, lt=2**63)]
+    size: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 

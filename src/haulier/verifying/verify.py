@@ -41,7 +41,8 @@ def verify(
             length = os.fstat(file.fileno()).st_size
             digest, size = _digest(file, length, watch)
             archive: ArchiveVerdict | None = None
-            if is_archive(file):
+            # Also what is called one and no longer begins as one.
+            if is_archive(file) or artefact.content_type == "application/zip":
                 archive = check_archive(
                     file, size=size, everything=everything, watch=lambda done, total: watch("entries", done, total)
                 )
