@@ -125,6 +125,13 @@ def test_a_truncated_archive_says_that_its_directory_is_missing(look, keep):
     assert "directory" in found.archive.problem
 
 
+def test_a_directory_that_points_before_the_file_is_damage(look):
+    moved = bytearray(WHOLE)
+    at = WHOLE.rindex(b"PK\x05\x06") + 16
+    struct.pack_into("<I", moved, at, struct.unpack_from("<I", WHOLE, at)[0] + 100)
+    assert not look(bytes(moved), of=WHOLE).ok
+
+
 def test_an_entry_that_the_manifest_lacks_is_extra_and_one_that_is_gone_is_missing(look):
     files = {"there": b"1", "extra": b"2"}
     content = archive(files, listed=manifest({"there": b"1", "gone": b"3"}))

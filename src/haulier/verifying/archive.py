@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from io import BufferedReader
+from io import SEEK_SET, BufferedReader
 from typing import IO
 
 from haulier.verifying.manifest import MAX_BYTES, NAME, BadManifest, Manifest, ManifestEntry, read_manifest
@@ -29,7 +29,12 @@ Watch = Callable[[int, int], None]
 
 
 class ArchiveFile(BufferedReader):
-    """A file that refuses to be read at once beyond the size of a reasonable directory."""
+    """A file that refuses what only a wrong directory asks for: places that cannot be, and all at once."""
+
+    def seek(self, target: int, whence: int = SEEK_SET, /) -> int:
+        if whence == SEEK_SET and not 0 <= target < 2**63:
+            raise zipfile.BadZipFile
+        return super().seek(target, whence)
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:  # zipfile reads the last 64 KiB so
