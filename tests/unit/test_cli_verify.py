@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
+from haulier.cli.program import app
 from haulier.receipt_keys import private_key, public_text
 from haulier.receipts import ReceiptSigner, open_receipt, read_keys
 from tests.loopback import CONTENT, JOB, Loopback, Reply, answer, completed, loopback, problem, ranged, status
@@ -25,25 +25,20 @@ class Done(msgspec.Struct):
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, monkeypatch):
     """Run the program in a folder with `report.zip`, its receipt `r.json` and the keys `k.json`."""
     (tmp_path / "report.zip").write_bytes(WHOLE)
     (tmp_path / "r.json").write_bytes(signed(WHOLE))
     (tmp_path / "k.json").write_bytes(msgspec.json.encode(KEYS))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HAULIER_")}
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith("HAULIER_"):
+            monkeypatch.delenv(name)
 
     def run(*args: str, **environ: str) -> Done:
-        done = subprocess.run(
-            [sys.executable, "-m", "haulier", *args],
-            cwd=tmp_path,
-            env=kept | environ,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr
-        return Done(done.returncode, done.stdout, done.stderr)
+        done = CliRunner().invoke(app, list(args), env=environ)
+        assert "defect" not in done.stderr
+        return Done(done.exit_code, done.stdout, done.stderr)
 
     return run
 
