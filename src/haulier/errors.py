@@ -73,6 +73,11 @@ class JobNotFound(HaulierError):
     sentence = "There is no such job, or it is not yours."
 
 
+class ReceiptsOff(HaulierError):
+    code, status, title = "receipts_off", 404, "No receipts"
+    sentence = "This installation signs no receipts; its operator switches them on with HAULIER_RECEIPT_KEY."
+
+
 class MethodNotAllowed(HaulierError):
     code, status, title = "method_not_allowed", 405, "Method not allowed"
     sentence = "This path allows {allowed}."
@@ -238,6 +243,21 @@ class WorkerLost(AttemptError):
 class TookTooLong(AttemptError):
     code, title = "took_too_long", "Took too long"
     sentence = "The file took longer than {limit_s} s to prepare."
+
+
+# ---- checking files
+
+
+class NotVerifiable(HaulierError):
+    """A file, a receipt or a set of keys cannot be read, so that nothing is known about the file."""
+
+    code, title = "not_verifiable", "Not verifiable"
+    sentence = "{name} cannot be used: {reason}."
+
+
+class VerificationFailed(HaulierError):
+    code, title = "verification_failed", "Verification failed"
+    sentence = "{name} is not verified: {reasons}."
 
 
 # ---- starting up

@@ -17,6 +17,7 @@ from msgspec import Meta
 from haulier.durations import seconds_of
 from haulier.errors import ConfigurationError
 from haulier.limits import ADMIN, FREE, PREMIUM, Role, RoleLimits, parse_limits
+from haulier.receipt_keys import private_key, public_keys
 
 PREFIX = "HAULIER_"
 _CALLABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
@@ -82,6 +83,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     url_secret: Annotated[
         Secret, _doc("Signs links to files in a folder store; derived from HAULIER_JWT_SECRET when empty.")
     ] = msgspec.field(default_factory=Secret)
+    receipt_key: Annotated[
+        Secret,
+        _doc("Ed25519 key that signs receipts, from `haulier receipt-key` or in PEM; without it there are none."),
+    ] = msgspec.field(default_factory=Secret)
+    receipt_old_keys: Annotated[
+        str, _doc("Public keys that signed receipts before and stay published, apart by commas.")
+    ] = ""
     public_url: Annotated[
         str, _doc("Address clients reach the API at, for links to a folder store. Default: http://HOST:PORT.")
     ] = ""
@@ -281,6 +289,20 @@ def _inconsistencies(settings: Settings, need: tuple[str, ...]) -> list[tuple[st
             settings.limits(role)
         except ValueError as error:
             problems.append((f"limits_{role}", str(error)))
+    return problems + _receipt_keys(settings)
+
+
+def _receipt_keys(settings: Settings) -> list[tuple[str, str]]:
+    problems: list[tuple[str, str]] = []
+    try:
+        if settings.receipt_key:
+            private_key(settings.receipt_key.reveal())
+    except ValueError as error:
+        problems.append(("receipt_key", f"{error}; `haulier receipt-key` makes one"))
+    try:
+        public_keys(settings.receipt_old_keys)
+    except ValueError as error:
+        problems.append(("receipt_old_keys", str(error)))
     return problems
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.receipts import archive
+
 READY_S = 60
 STOP_S = 40
 
@@ -69,7 +71,7 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
 def test_doctor_finds_everything_in_place(beside: Beside) -> None:
     out, _ = beside.run("doctor")
     assert "✗" not in out
-    for subject in ("settings", "tokens", "catalogue", "ledger", "clock", "engine", "storage"):
+    for subject in ("settings", "tokens", "receipts", "catalogue", "ledger", "clock", "engine", "storage"):
         assert f"✓ {subject}" in out
 
 
@@ -86,6 +88,22 @@ def test_a_file_in_the_store_is_got_and_verified(beside: Beside) -> None:
     _, err = beside.run("get", "77000", "-o", "mine.zip", "--user", "ada")
     assert "Saved mine.zip (3.0 MB" in err
     assert (beside.folder / "mine.zip").read_bytes() == source.read_bytes()
+
+
+def test_a_file_is_verified_against_its_receipt_and_a_changed_one_is_not(beside: Beside) -> None:
+    source = beside.folder / ".haulier" / "store" / "downloads" / "77010.zip"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_bytes(archive())
+    beside.run("get", "77010", "-o", "report.zip", "--receipt", "report.receipt.json")
+    beside.run("receipt", "--keys", "-o", "receipt-keys.json")
+    offline = ("--receipt", "report.receipt.json", "--keys", "receipt-keys.json")
+    out, _ = beside.run("verify", "report.zip", *offline)
+    assert "3 in the manifest: 3 good" in out
+    changed = bytearray(archive())
+    changed[60] ^= 1
+    (beside.folder / "changed.zip").write_bytes(changed)
+    out, _ = beside.run("verify", "changed.zip", *offline, code=1)
+    assert "2 good, 1 damaged" in out
 
 
 def test_several_files_are_one_zip_and_the_job_is_listed(beside: Beside) -> None:

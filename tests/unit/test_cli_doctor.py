@@ -9,6 +9,7 @@ from haulier.cli import diagnosis
 from haulier.cli.diagnosis import Finding, Mark
 from haulier.cli.doctor import settings_of
 from haulier.clock import SYSTEM_CLOCK
+from tests.receipts import KEYS, SEED
 
 SECRET = "0123456789abcdef0123456789abcdef"
 COMPLETE = {
@@ -89,3 +90,17 @@ async def test_a_broken_catalogue_is_one_finding_a_problem(tmp_path: Path) -> No
 async def test_the_length_of_the_secret_is_told_and_nothing_else_of_it() -> None:
     found = await diagnosis.tokens(settings.load(COMPLETE), SYSTEM_CLOCK)
     assert found == [Finding(Mark.GOOD, "tokens", "HAULIER_JWT_SECRET has 32 bytes")]
+
+
+async def test_receipts_that_are_off_are_worth_a_look_and_no_fault() -> None:
+    found = await diagnosis.receipts(settings.load({}), SYSTEM_CLOCK)
+    assert [finding.mark for finding in found] == [Mark.DOUBTFUL]
+    assert "haulier receipt-key" in found[0].advice
+
+
+async def test_the_key_of_receipts_is_named_and_not_shown() -> None:
+    loaded = settings.load({"HAULIER_RECEIPT_KEY": SEED, "HAULIER_RECEIPT_OLD_KEYS": SEED})
+    found = await diagnosis.receipts(loaded, SYSTEM_CLOCK)
+    assert [finding.mark for finding in found] == [Mark.GOOD]
+    assert KEYS.keys[0].kid in found[0].text
+    assert SEED not in found[0].text

@@ -20,7 +20,10 @@ COMMANDS = [
     "status",
     "jobs",
     "cancel",
+    "receipt",
+    "verify",
     "token",
+    "receipt-key",
     "env",
     "doctor",
     "api",
@@ -60,9 +63,9 @@ def test_all_commands_are_there() -> None:
     assert list(root.commands) == COMMANDS
 
 
-# A variable that was exported once must not retry everything without a question.
-# What is chosen of one file must not be sent for every other one.
-SAID_EACH_TIME = ["get param", "dead-letters retry everything", "dead-letters retry yes"]
+# A variable that was exported once must not retry everything without a question, nor believe every receipt; and what is
+# chosen of one file must not be sent for every other one.
+SAID_EACH_TIME = ["get param", "verify no_signature", "dead-letters retry everything", "dead-letters retry yes"]
 
 
 def test_every_option_is_a_variable_and_says_what_it_does() -> None:
@@ -184,6 +187,12 @@ def test_an_api_that_is_not_there_is_one_sentence(run: Any) -> None:
         ("token", "--user", "u"),
         ("up", "--port", "70000"),
         ("nonsense",),
+        ("receipt", "--token", "t"),
+        ("receipt", JOB, "--keys", "--token", "t"),
+        ("receipt", "70000"),
+        ("receipt-key", "--public"),
+        ("verify", "file"),
+        ("verify", "nowhere", "--receipt", "nowhere"),
         ("dead-letters", "nonsense"),
         ("dead-letters", "--limit", "0"),
         ("dead-letters", "--since", "yesterday", "--token", "t"),

@@ -9,7 +9,11 @@ from haulier.errors import ConfigurationError
 from haulier.settings import Secret
 
 SECRETS = Secrets(
-    jwt_secret=Secret("j" * 43), url_secret=Secret("u" * 43), postgres_password=Secret("p"), valkey_password=Secret("v")
+    jwt_secret=Secret("j" * 43),
+    url_secret=Secret("u" * 43),
+    postgres_password=Secret("p"),
+    valkey_password=Secret("v"),
+    receipt_key=Secret("r" * 43),
 )
 
 
@@ -23,14 +27,19 @@ def test_what_is_not_set_comes_from_the_home(tmp_path):
         "HAULIER_PUBLIC_URL": "http://127.0.0.1:8123",
         "HAULIER_JWT_SECRET": "j" * 43,
         "HAULIER_URL_SECRET": "u" * 43,
+        "HAULIER_RECEIPT_KEY": "r" * 43,
         "HAULIER_HOST": "127.0.0.1",
         "HAULIER_PORT": "8123",
     }
 
 
 def test_what_the_user_set_stays(tmp_path):
-    ours = settings_for(tmp_path, HAULIER_STORAGE_URL="s3://bucket", HAULIER_PUBLIC_URL="https://files.example")
-    assert not {"HAULIER_STORAGE_URL", "HAULIER_PUBLIC_URL"} & set(ours)
+    given = {
+        "HAULIER_STORAGE_URL": "s3://bucket",
+        "HAULIER_PUBLIC_URL": "https://files.example",
+        "HAULIER_RECEIPT_KEY": "k" * 43,
+    }
+    assert not given.keys() & settings_for(tmp_path, **given).keys()
 
 
 def test_a_jwt_secret_of_the_user_signs_links_on_every_node(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from haulier.embedded.home import Home, running_environment
 from haulier.errors import ConfigurationError, HomeInUse
+from haulier.receipt_keys import private_key
 
 
 @pytest.fixture
@@ -48,9 +49,21 @@ def test_secrets_are_made_once_and_never_print(home):
         again = home.secrets()
     values = [getattr(first, name).reveal() for name in first.__struct_fields__]
     assert values == [getattr(again, name).reveal() for name in again.__struct_fields__]
-    assert len(set(values)) == 4
+    assert len(set(values)) == 5
     assert min(map(len, values)) >= 43
     assert not [value for value in values if value in repr(first)]
+
+
+def test_a_home_of_an_older_version_gets_a_key_for_receipts_and_keeps_its_secrets(home):
+    with home.held():
+        old = {name: name * 5 for name in ("jwt_secret", "url_secret", "postgres_password", "valkey_password")}
+        (home.folder / "secrets.json").write_bytes(msgspec.json.encode(old))
+        first = home.secrets()
+        again = home.secrets()
+    assert {name: getattr(first, name).reveal() for name in old} == old
+    assert private_key(first.receipt_key.reveal())
+    assert first.receipt_key.reveal() == again.receipt_key.reveal()
+    assert mode(home.folder / "secrets.json") == 0o600
 
 
 def test_a_damaged_secrets_file_is_named(home):

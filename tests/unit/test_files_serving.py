@@ -70,6 +70,11 @@ class Shelf:
         return await self.client.request(method, await self.url(), headers=named)
 
 
+def digest_of(content: bytes) -> str:
+    """The field of RFC 9530."""
+    return f"sha-256=:{b64encode(hashlib.sha256(content).digest()).decode()}:"
+
+
 def problem(_, error: HaulierError) -> JSONResponse:
     return JSONResponse({"code": error.code}, error.status)
 
@@ -86,7 +91,6 @@ async def test_a_link_serves_the_whole_file_with_its_headers(shelf):
     answer = await shelf.get()
 
     assert (answer.status_code, answer.content) == (200, WHOLE)
-    digest = b64encode(hashlib.sha256(WHOLE).digest()).decode()
     wanted = {
         "content-length": str(len(WHOLE)),
         "content-type": "application/zip",
@@ -94,7 +98,7 @@ async def test_a_link_serves_the_whole_file_with_its_headers(shelf):
         "cache-control": "private, no-store",
         "x-content-type-options": "nosniff",
         "etag": shelf.artefact.etag,
-        "repr-digest": f"sha-256=:{digest}:",
+        "repr-digest": digest_of(WHOLE),
     }
     assert wanted.items() <= dict(answer.headers).items()
     assert answer.headers["content-disposition"].endswith("%E6%97%A5%E6%9C%AC.zip")
@@ -114,7 +118,16 @@ async def test_a_range_serves_a_part_with_the_digest_of_the_whole(shelf):
     assert (answer.status_code, answer.content) == (206, WHOLE[1_000_000:2_000_001])
     assert answer.headers["content-range"] == f"bytes 1000000-2000000/{len(WHOLE)}"
     assert answer.headers["content-length"] == "1000001"
-    assert "repr-digest" in answer.headers
+    assert answer.headers["repr-digest"] == digest_of(WHOLE)
+
+
+@pytest.mark.parametrize("span", ["bytes=0-0", "bytes=-1", f"bytes={len(WHOLE) - 1}-", f"bytes=0-{len(WHOLE)}"])
+async def test_every_range_carries_the_digest_of_the_whole_whatever_is_wanted(shelf, span):
+    answer = await shelf.get(range=span, want_repr_digest="sha-512=10, sha-256=0")
+
+    assert answer.status_code == 206
+    assert answer.headers["repr-digest"] == digest_of(WHOLE)
+    assert "content-digest" not in answer.headers
 
 
 async def test_several_ranges_or_another_version_get_the_whole(shelf):

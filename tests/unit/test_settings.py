@@ -71,6 +71,10 @@ def test_a_needed_variable_that_is_missing_is_named():
         ("HAULIER_CONCURRENCY", "0"),
         ("HAULIER_FETCH_ALLOW_NETWORKS", "10.0.0.1/8"),
         ("HAULIER_FETCH_ALLOW_NETWORKS", "10.0.0.0/8 10.1.0.0/16"),
+        ("HAULIER_RECEIPT_KEY", "short"),
+        ("HAULIER_RECEIPT_KEY", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"),
+        ("HAULIER_RECEIPT_OLD_KEYS", "short"),
+        ("HAULIER_RECEIPT_OLD_KEYS", f"{'A' * 43},{'!' * 43}"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_variable(name, value):
@@ -102,6 +106,10 @@ def test_public_keys_need_an_algorithm_that_has_some():
 
 def test_a_secret_in_a_wrong_setting_is_not_repeated():
     assert "hunter2" not in problems({"HAULIER_DATABASE_URL": "mysql://user:hunter2@localhost"})
+
+
+def test_a_receipt_key_that_is_wrong_is_not_repeated():
+    assert "hunter2" not in problems({"HAULIER_RECEIPT_KEY": "hunter2"})
 
 
 def test_secrets_do_not_print():

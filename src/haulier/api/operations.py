@@ -6,8 +6,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from haulier import errors, wire
-from haulier.api import checking, dead_letters, downloads, jobs, retrying, submitting
+from haulier import errors, wire, wire_receipts
+from haulier.api import checking, dead_letters, downloads, jobs, receipts, retrying, submitting
 from haulier.api.exchange import Answer, Exchange, json_answer
 from haulier.api.health import status_of
 from haulier.api.requests import LONGEST_WAIT_S, JobsQuery, StatusQuery
@@ -126,6 +126,25 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="The file of a completed job: the handle that stays good",
         replies={307: Reply("To a URL signed just now.", None, (Header("Location", "The signed URL."),))},
         errors=(*_FILE_ERRORS, errors.LedgerUnavailable, errors.StorageUnavailable),
+    ),
+    Operation(
+        name="receipt",
+        method="GET",
+        path="/v1/download/receipt/{job_id}",
+        handler=receipts.receipt,
+        summary="A signed statement of what a completed job delivered and what it was made of",
+        replies={200: Reply("The receipt; it outlives the file.", wire_receipts.SignedReceipt)},
+        errors=(errors.JobNotFound, errors.JobNotReady, errors.ReceiptsOff, errors.LedgerUnavailable),
+    ),
+    Operation(
+        name="receipt_keys",
+        method="GET",
+        path=receipts.KEYS_PATH,
+        handler=receipts.receipt_keys,
+        summary="The public keys of receipts, as a JWK Set",
+        replies={200: Reply("The key that signs first, then those that did.", wire_receipts.ReceiptKeys)},
+        errors=(errors.ReceiptsOff,),
+        secured=False,
     ),
     Operation(
         name="cancel",

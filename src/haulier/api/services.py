@@ -20,6 +20,7 @@ from haulier.ledger import Ledger, open_ledger
 from haulier.live import Snapshots, open_snapshots
 from haulier.observe.stalls import Stalls, watching
 from haulier.preparers.registry import Registry
+from haulier.receipts import ReceiptSigner
 from haulier.settings import Settings
 from haulier.storage import open_storage
 from haulier.storage.objects import ObjectStorage
@@ -40,6 +41,7 @@ class Services:
     checks: Checks
     catalogue: Catalogue
     registry: Registry
+    receipts: ReceiptSigner
     clock: Clock = SYSTEM_CLOCK
     new_id: Callable[[], UUID] = new_job_id
     closing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -114,6 +116,7 @@ def assemble(
         ),
         catalogue=load_catalogue(settings.catalogue),
         registry=Registry.installed(),
+        receipts=ReceiptSigner(settings.receipt_key.reveal(), old=settings.receipt_old_keys),
         clock=clock,
         new_id=new_id,
     )

@@ -92,9 +92,7 @@ def connect(
 
     running = home_environment(home)
     own_url = (running.get("HAULIER_PUBLIC_URL") or DEFAULT_URL).rstrip("/")
-    address = (url or own_url).rstrip("/")
-    if not _is_address(address):
-        raise ConfigurationError(problems="HAULIER_URL: must be an http:// or https:// address")
+    address = _checked_address(url or own_url)
     if given_token and not _TOKEN.fullmatch(given_token.strip()):
         raise ConfigurationError(problems="HAULIER_TOKEN: is no token; it has characters that a header cannot carry")
     bearer = (given_token or "").strip() or (_maker(running, user=user, role=role) if _same(address, own_url) else None)
@@ -104,6 +102,23 @@ def connect(
             "run where HAULIER_JWT_SECRET is set, prints one"
         )
     return Client(address, token=bearer, patience=patience, on_wait=on_wait or (lambda _reason, _wait_s: None))
+
+
+def connect_openly(*, url: str | None, home: "Path | None" = None, patience: "Patience | None" = None) -> "Client":
+    """A client for calls that need no token, at `url` or the running home's address."""
+    from haulier.client import Client
+
+    running = home_environment(home) if home else {}
+    address = _checked_address(url or running.get("HAULIER_PUBLIC_URL") or DEFAULT_URL)
+    return Client(address, token="", patience=patience)
+
+
+def _checked_address(url: str) -> str:
+    from haulier.errors import ConfigurationError
+
+    if not _is_address(url.rstrip("/")):
+        raise ConfigurationError(problems="HAULIER_URL: must be an http:// or https:// address")
+    return url.rstrip("/")
 
 
 def _role_option(role: Role) -> str:

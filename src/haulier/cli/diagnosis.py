@@ -185,6 +185,18 @@ async def tokens(settings: Settings, clock: Clock) -> list[Finding]:
     return [Finding(Mark.GOOD, "tokens", f"{len(keys)} public keys fetched")]
 
 
+async def receipts(settings: Settings, clock: Clock) -> list[Finding]:
+    """A key that signs them. Without one all else works."""
+    if not settings.receipt_key:
+        advice = "`haulier receipt-key` makes one: set it as HAULIER_RECEIPT_KEY of every API."
+        return [Finding(Mark.DOUBTFUL, "receipts", "are off: HAULIER_RECEIPT_KEY is not set", advice)]
+    from haulier.receipts import ReceiptSigner
+
+    key, *old = ReceiptSigner(settings.receipt_key.reveal(), old=settings.receipt_old_keys).published.keys
+    older = f"; those of {len(old)} older keys stay valid" if old else ""
+    return [Finding(Mark.GOOD, "receipts", f"are signed with key {key.kid}{older}")]
+
+
 async def _skew(settings: Settings, clock: Clock) -> Finding:
     import asyncpg
 

@@ -77,7 +77,7 @@ async def diagnose(settings: "Settings") -> "list[Finding]":
     from haulier.cli import diagnosis
     from haulier.clock import SYSTEM_CLOCK
 
-    checks: list[Check] = [diagnosis.tokens, diagnosis.catalogue]
+    checks: list[Check] = [diagnosis.tokens, diagnosis.receipts, diagnosis.catalogue]
     for url, check in (
         (settings.database_url, diagnosis.ledger),
         (settings.redis_url, diagnosis.engine),

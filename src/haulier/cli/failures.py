@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 
-from haulier.errors import ConfigurationError, HaulierError
+from haulier.errors import ConfigurationError, HaulierError, NotVerifiable
 
 FAILURE = 1
 USAGE = 2
@@ -15,8 +15,8 @@ INTERRUPTED = 130
 EXIT_CODES = """\
 Exit codes:
   0    done
-  1    something failed; stderr says what
-  2    a command, an option or a setting is not right
+  1    something failed, or a file is not verified; stderr says what
+  2    a command, an option or a setting is not right, or a file to verify cannot be read
   3    the job failed
   4    the job was cancelled
   130  interrupted by Ctrl-C"""
@@ -47,7 +47,7 @@ def tell(error: BaseException) -> int:
             say(f"  {problem}")
         return USAGE
     say(_sentence(error))
-    return FAILURE
+    return USAGE if isinstance(error, NotVerifiable) else FAILURE
 
 
 def say(text: str) -> None:

@@ -49,6 +49,12 @@ def get(
             help="Leave what does not exist out of an archive instead of failing.",
         ),
     ] = False,
+    receipt: Annotated[
+        Path | None,
+        typer.Option(
+            "--receipt", envvar="HAULIER_RECEIPT", metavar="PATH", help="Save the signed receipt too, for `verify`."
+        ),
+    ] = None,
     json: Json = False,
     url: Url = None,
     token: Token = None,
@@ -82,14 +88,16 @@ def get(
         home=home,
         on_wait=lambda why, wait_s: view.say(pause_words(why, wait_s)),
     )
-    run = Run(client, view, output=output, force=force)
+    run = Run(client, view, output=output, receipt=receipt, force=force)
     try:
         with view:
             asyncio.run(run.run(file_ids, params=params, allow_missing=allow_missing))
     except KeyboardInterrupt:
         given = [part for each in param or [] for part in ("--param", each)]
         given += ["--allow-missing"] if allow_missing else []
-        again = shlex.join(["haulier", "get", *map(str, file_ids), *given, *(["-o", output] if output else [])])
+        given += ["-o", output] if output else []
+        given += ["--receipt", str(receipt)] if receipt else []
+        again = shlex.join(["haulier", "get", *map(str, file_ids), *given])
         raise CommandFailed(run.after_interrupt(again), exit_code=INTERRUPTED) from None
     finally:
         if json and run.job is not None:
@@ -115,11 +123,14 @@ def params_of(given: Sequence[str]) -> dict[str, Any]:
 class Run:
     """One `haulier get`. `job` is the last status seen, also after an interruption."""
 
-    def __init__(self, client: "Client", view: "View", *, output: str | None, force: bool) -> None:
+    def __init__(
+        self, client: "Client", view: "View", *, output: str | None, receipt: Path | None, force: bool
+    ) -> None:
         self.job: JobStatus | None = None
         self._client = client
         self._view = view
         self._output = output
+        self._receipt = receipt
         self._force = force
 
     async def run(self, file_ids: list[int], *, params: Mapping[str, Any], allow_missing: bool) -> None:
@@ -137,6 +148,7 @@ class Run:
                 self._view.show_job(job)
             raise_unless_completed(self.job)
             await self._save(self.job)
+            await self._save_receipt(self.job)
 
     def after_interrupt(self, again: str) -> str:
         if self.job is None:
@@ -147,10 +159,13 @@ class Run:
 
     def _refuse_existing(self) -> None:
         """Before anything is prepared, as far as the name is known."""
+        from haulier.cli.receipts import refuse_existing
         from haulier.client import TargetExists
 
         if self._output and self._output != STDOUT and not self._force and Path(self._output).is_file():
             raise TargetExists(Path(self._output))
+        if self._receipt:
+            refuse_existing(self._receipt, force=self._force)
 
     async def _save(self, job: "JobStatus") -> None:
         from haulier.cli.words import size_words
@@ -163,6 +178,13 @@ class Run:
         got = await self._client.download(job, path, force=self._force, on_progress=self._view.show_bytes)
         checked = "SHA-256 verified" if got.verified else "size verified; the service knows no SHA-256 for it"
         self._view.say(f"Saved {path} ({size_words(got.size)}, {checked}: {got.sha256})")
+
+    async def _save_receipt(self, job: "JobStatus") -> None:
+        from haulier.cli.receipts import job_document, save
+
+        if self._receipt:
+            save(self._receipt, await job_document(self._client, job.job_id), force=self._force)
+            self._view.say(f"Saved the receipt as {self._receipt}")
 
 
 def _target(output: str | None, job: "JobStatus") -> Path:

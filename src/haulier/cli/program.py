@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from haulier.cli import access, dead_letters, doctor, get, jobs, preparers, services
+from haulier.cli import access, dead_letters, doctor, get, jobs, preparers, receipts, services, verify
 from haulier.cli.failures import EXIT_CODES
 from haulier.cli.shape import Command, Group, Program, examples
 
@@ -74,10 +74,23 @@ _add(
     "haulier get 70000 70001 -o both.zip",
     "haulier get 70000 -o - | tar tz",
     "haulier get 70002 --param columns=6 --param format=pdf",
+    "haulier get 70000 -o report.zip --receipt report.receipt.json",
 )
 _add(jobs.status, "Show or watch a job.", "haulier status 0193f2a0-0000-7000-8000-000000000000 --watch")
 _add(jobs.jobs, "List your jobs.", "haulier jobs --status processing", "haulier jobs --json | jq -r '.jobs[].job_id'")
 _add(jobs.cancel, "Cancel a job.", "haulier cancel 0193f2a0-0000-7000-8000-000000000000")
+_add(
+    receipts.receipt,
+    "Print or save the signed receipt of a job.",
+    "haulier receipt 0193f2a0-0000-7000-8000-000000000000 -o report.receipt.json",
+    "haulier receipt --keys -o receipt-keys.json",
+)
+_add(
+    verify.verify,
+    "Check a file against its receipt, offline.",
+    "haulier verify report.zip --receipt report.receipt.json --keys receipt-keys.json",
+    "haulier verify report.zip --receipt report.receipt.json --url https://downloads.example.com",
+)
 _letters = _group(
     "dead-letters",
     dead_letters.dead_letters,
@@ -102,6 +115,12 @@ _add(
     to=_letters,
 )
 _add(access.token, "Make a bearer token.", "haulier token --user ada --role premium --ttl 86400")
+_add(
+    receipts.receipt_key,
+    "Make a key that signs receipts.",
+    "haulier receipt-key",
+    "haulier receipt-key --public",
+)
 _add(
     access.env,
     "Print a running home's addresses and secrets.",

@@ -27,7 +27,7 @@ class View(Protocol):
 
     def show_job(self, job: JobStatus) -> None: ...
 
-    def show_bytes(self, done: int, total: int | None) -> None: ...
+    def show_bytes(self, done: int, total: int | None, *, doing: str = "downloading") -> None: ...
 
     def say(self, text: str) -> None: ...
 
@@ -90,8 +90,8 @@ class Bar:
             done, total = job.progress, 100
         self._progress.update(self._task, description=description, completed=done, total=total, in_bytes=in_bytes)
 
-    def show_bytes(self, done: int, total: int | None) -> None:
-        self._enter("downloading", "downloading")
+    def show_bytes(self, done: int, total: int | None, *, doing: str = "downloading") -> None:
+        self._enter(doing, doing)
         self._progress.update(self._task, completed=done, total=total, in_bytes=True)
 
     def say(self, text: str) -> None:
@@ -129,9 +129,9 @@ class Lines:
             percent = f", {job.progress} %" if job.status == "processing" else ""
             self.say(f"{files_words(job)}: {words}{percent}{_bytes_words(job)}")
 
-    def show_bytes(self, done: int, total: int | None) -> None:
-        if self._due("downloading", done * 100 // total if total else 0):
-            self.say(f"downloading, {size_words(done)}" + (f" of {size_words(total)}" if total else ""))
+    def show_bytes(self, done: int, total: int | None, *, doing: str = "downloading") -> None:
+        if self._due(doing, done * 100 // total if total else 0):
+            self.say(f"{doing}, {size_words(done)}" + (f" of {size_words(total)}" if total else ""))
 
     def say(self, text: str) -> None:
         self._console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)

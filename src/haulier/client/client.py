@@ -20,6 +20,7 @@ from haulier.client.transport import Sleep, Token, Transport, read, retry_after
 from haulier.clock import SYSTEM_CLOCK, Clock
 from haulier.job import TERMINAL, Status
 from haulier.wire import Cancelled, CheckAnswer, DownloadResult, JobPage, JobStatus
+from haulier.wire_receipts import ReceiptKeys, SignedReceipt
 
 API = "/v1/download"
 POLL_S = 2.0
@@ -140,6 +141,17 @@ class Client:
 
     async def result(self, job_id: str) -> DownloadResult:
         return read(await self._transport.request("GET", _path("result", job_id)), DownloadResult)
+
+    async def receipt(self, job_id: str) -> SignedReceipt:
+        """The signed statement of what a completed job delivered; also when its file has expired.
+
+        What counts is the payload of `jws`: a newer API may say more there than `receipt` shows.
+        """
+        return read(await self._transport.request("GET", _path("receipt", job_id)), SignedReceipt)
+
+    async def receipt_keys(self) -> ReceiptKeys:
+        """The public keys that receipts are checked with; asked for without the token."""
+        return read(await self._transport.request("GET", "/v1/receipt-keys", secured=False), ReceiptKeys)
 
     async def cancel(self, job_id: str) -> Cancelled:
         """Also fine when the job is cancelled already; ApiError `job_finished` when it completed or failed."""

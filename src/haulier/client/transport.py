@@ -57,14 +57,17 @@ class Transport:
         repeatable: bool = True,
         timeout_s: float | None = None,
         final: frozenset[int] = frozenset(),
+        secured: bool = True,
     ) -> httpx.Response:
         """The answer below 400, redirects not followed. Raises ApiError, Unreachable, UnexpectedAnswer.
 
         Tried again on connection errors, 429, 502, 503 and 504. With `repeatable` False only when the API cannot have
-        acted on it: nothing was sent, or it said 429 or 503. Statuses in `final` are raised at once.
+        acted on it: nothing was sent, or it said 429 or 503. Statuses in `final` are raised at once. The token is sent
+        unless `secured` is False.
         """
         content = None if json is None else msgspec.json.encode(json)
         sent = dict(headers or {}) | ({} if content is None else {"Content-Type": "application/json"})
+        sent["Accept"] = "application/json"
         tries = 0
         while True:
             tries += 1
@@ -74,7 +77,7 @@ class Transport:
                     self.url + path,
                     content=content,
                     params=params,
-                    headers=sent | {"Authorization": f"Bearer {self._bearer()}", "Accept": "application/json"},
+                    headers=sent | ({"Authorization": f"Bearer {self._bearer()}"} if secured else {}),
                     timeout=timeout_s or self.timeout_s,
                 )
             except httpx.TransportError as error:

@@ -30,6 +30,7 @@ def own_settings(environ: Mapping[str, str], *, home: Home, secrets: Secrets, ho
     ours = {
         "storage_url": home.store.as_uri(),
         "public_url": f"http://{reachable(host)}:{port}",
+        "receipt_key": secrets.receipt_key.reveal(),
     }
     if not is_set(environ, "jwt_secret"):
         ours["url_secret"] = secrets.url_secret.reveal()

@@ -25,12 +25,13 @@ LOCK_PATIENCE_S = 0.5
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
-    """Made once for each home; all are URL-safe text of 256 bits."""
+    """Made once for each home; all are URL-safe text of 256 bits, which is a private key's form as well."""
 
     jwt_secret: Secret
     url_secret: Secret
     postgres_password: Secret
     valkey_password: Secret
+    receipt_key: Secret = msgspec.field(default_factory=Secret)
 
 
 class Home:
@@ -70,15 +71,19 @@ class Home:
             yield
 
     def secrets(self) -> Secrets:
-        """The home's secrets, made at the first call ever."""
+        """The home's secrets, made at the first call ever; homes of older versions get what they lack."""
         path = self.folder / SECRETS
         if not path.exists():
             made = {name: secrets.token_urlsafe(32) for name in Secrets.__struct_fields__}
             _write_private(path, msgspec.json.encode(made))
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Secrets, dec_hook=_secret)
+            found = msgspec.json.decode(path.read_bytes(), type=Secrets, dec_hook=_secret)
         except msgspec.MsgspecError as error:
             raise ConfigurationError(problems=f"{path}: {error}; restore it from a backup") from error
+        if not found.receipt_key:
+            found = msgspec.structs.replace(found, receipt_key=Secret(secrets.token_urlsafe(32)))
+            _write_private(path, msgspec.json.encode(found, enc_hook=_revealed))
+        return found
 
     def ports(self, *names: str) -> dict[str, int]:
         """A free port for each server, the one of its last start if possible, so that clients find it again."""
@@ -154,6 +159,11 @@ def _write_private(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def _revealed(secret: Any) -> str:
+    assert isinstance(secret, Secret)
+    return secret.reveal()
 
 
 def _secret(kind: type, value: Any) -> Any:

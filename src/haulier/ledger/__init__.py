@@ -11,6 +11,7 @@ from haulier.ledger.database import Database, open_database
 from haulier.ledger.dead_letters import AttemptRecord, DeadLetter, DeadLetters, LetterFilter
 from haulier.ledger.fleet import Leadership, Workers, leadership
 from haulier.ledger.migrations import migrate, pending
+from haulier.ledger.provenance import Provenances
 from haulier.ledger.reading import PLACES_COUNTED, Duration, Fleet, Jobs, Place
 from haulier.ledger.retention import Expired, Forgotten, LeftUpload, Retention
 from haulier.ledger.submissions import Admission, Allowance, Submission, Submissions
@@ -45,6 +46,7 @@ __all__ = [
     "LeftUpload",
     "LetterFilter",
     "Place",
+    "Provenances",
     "Retention",
     "Submission",
     "Submissions",
@@ -70,6 +72,7 @@ class Ledger:
         self.retention = Retention(database)
         self.workers = Workers(database)
         self.dead_letters = DeadLetters(database)
+        self.provenance = Provenances(database)
 
     async def ping(self) -> None:
         """Return when PostgreSQL answers and has our tables."""
