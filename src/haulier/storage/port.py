@@ -65,8 +65,8 @@ class Upload(Protocol):
     async def complete(self, parts: Sequence[Part]) -> str:
         """Make the object of all parts, in order, and answer its ETag. Raises UploadLost when they are no longer there.
 
-        `parts` are all that were ever sent: stores differ in whether they refuse to leave some out. Completing again what
-        was completed with the same parts answers the same.
+        `parts` are all that were ever sent: stores differ in whether they refuse to leave some out. Completing again
+        what was completed with the same parts answers the same.
         """
         ...
 
