@@ -154,6 +154,15 @@ async def test_an_address_that_refuses_is_unavailable():
         assert answer.facts["reason"] == "it could not be reached"
 
 
+@pytest.mark.parametrize(("scheme", "are_signed"), [("https", False), ("http", True)])
+async def test_bytes_are_signed_where_tls_does_not_guard_them(scheme, are_signed):
+    config = opened(f"s3://bucket?endpoint={scheme}://127.0.0.1:9")._uploads._connected().meta.config
+
+    assert config.s3["payload_signing_enabled"] is are_signed
+    assert config.request_checksum_calculation == config.response_checksum_validation == "when_required"
+    assert config.max_pool_connections >= 16
+
+
 async def test_sending_a_part_does_not_copy_it(storage):
     upload = await storage.begin_upload(KEY, **NAMED)
     content = bytes(16 * MIB)

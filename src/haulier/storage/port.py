@@ -37,7 +37,10 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A part of an upload that the store has for certain. Numbers count from 1; all but the last have `part_bytes`."""
+    """A part of an upload that the store has for certain. Numbers count from 1; all but the last have `part_bytes`.
+
+    An empty object is one empty part.
+    """
 
     number: int
     size: int
@@ -62,7 +65,8 @@ class Upload(Protocol):
     async def complete(self, parts: Sequence[Part]) -> str:
         """Make the object of all parts, in order, and answer its ETag. Raises UploadLost when they are no longer there.
 
-        Completing again what was completed with the same parts answers the same.
+        `parts` are all that were ever sent: stores differ in whether they refuse to leave some out. Completing again
+        what was completed with the same parts answers the same.
         """
         ...
 

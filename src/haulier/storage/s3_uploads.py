@@ -77,8 +77,9 @@ class S3Uploads:
         for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=name, Prefix=ARTEFACTS):
             for upload in page.get("Uploads", []):
                 if upload["Initiated"] <= latest and upload["UploadId"] not in keep:
-                    client.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
-                    swept += 1
+                    with suppress(client.exceptions.NoSuchUpload):
+                        client.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
+                        swept += 1
         return swept
 
     def _call(self, operation: str, **params: Any) -> Any:
@@ -138,7 +139,8 @@ class S3Upload:
         except StorageUnavailable as error:
             # Ceph answers InternalError for an upload that is gone.
             if isinstance(error.__cause__, ClientError):
-                await self._ask("list_parts", MaxParts=1)
+                with suppress(StorageFailed, StorageUnavailable):
+                    await self._ask("list_parts", MaxParts=1)
             raise
 
     async def _ask(self, operation: str, **params: Any) -> Any:
