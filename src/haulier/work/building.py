@@ -13,7 +13,7 @@ from haulier.errors import UploadLost
 from haulier.job import Artefact, Attempt
 from haulier.ledger import Builds, Joined
 from haulier.observe import events
-from haulier.preparers import Existing, Inputs, Result, Resumable
+from haulier.preparers import Existing, Inputs, Result, Resumable, Stream
 from haulier.preparers.streams import close
 from haulier.provenance import INPUTS_LISTED, Input, Provenance, digest_of_inputs
 from haulier.storage import Storage
@@ -48,7 +48,7 @@ class Builder:
         result, attempt = prepared.result, running.attempt
         inputs = _inputs(result)
         provenance = self._provenance(prepared, inputs, attempt)
-        if not _is_shared(result, inputs):
+        if not isinstance(result, Resumable) and not _is_shared(result, inputs):
             return Done(await publish(result, running, storage=self._storage), self._finished(provenance))
         key = build_key(prepared, inputs, attempt)
         try:
@@ -153,11 +153,11 @@ def _inputs(result: Result) -> Inputs:
     return result.inputs
 
 
-def _is_shared(result: Result, inputs: Inputs) -> bool:
-    """Whether the ledger shall know of the build: others may want it, or a later attempt may go on with it."""
+def _is_shared(result: Existing | Stream, inputs: Inputs) -> bool:
+    """Whether others may want the same, so that the ledger shall know of it."""
     if isinstance(result, Existing):
         return result.size >= SHARED_FROM_BYTES
-    return isinstance(result, Resumable) or inputs is not None
+    return inputs is not None
 
 
 async def _discard(result: Result) -> None:
