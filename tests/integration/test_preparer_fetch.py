@@ -134,6 +134,7 @@ async def test_a_break_before_the_first_byte_starts_again_without_a_validator():
         Reply(206, {"ETag": ETAG, "Content-Range": f"bytes 0-{len(CONTENT) - 1}/{len(CONTENT)}"}, CONTENT),
         Reply(206, {"ETag": ETAG, "Content-Range": f"bytes {HALF}-{len(CONTENT)}/{len(CONTENT) + 1}"}, CONTENT[HALF:]),
         Reply(206, {"ETag": ETAG}, CONTENT[HALF:]),
+        Reply(206, {"ETag": ETAG, "Content-Range": f"bytes 1-{len(CONTENT) - 1}/{len(CONTENT)}"}, CONTENT[HALF:]),
         Reply(416),
         Reply(412),
     ],
