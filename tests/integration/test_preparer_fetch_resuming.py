@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from haulier.errors import AttemptError, SourceChanged, SourceDamaged, SourceTruncated, SourceUnavailable
 from haulier.preparers import Input, Mark, Resumable, Stream, download, fetch, streams
-from haulier.preparers.fetch import prepare
+from haulier.preparers.fetch import FetchParams, prepare
 from tests.fetching import always, build, content, pieces, whole
 from tests.origin import CONTENT, ETAG, Asked, Handler, Origin, Reply, serving, versioned
 
@@ -37,6 +37,16 @@ async def test_the_version_is_known_before_a_byte_is_read():
         Input(f"127.0.0.1:{origin.port}/a/b?{sha256(b'token=secret').hexdigest()[:16]}", ETAG, len(CONTENT)),
     )
     assert (result.size, result.digests) == (len(CONTENT), {"md5": bytes(16)})
+
+
+async def test_an_input_names_no_credentials():
+    async with serving(always(whole())) as origin:
+        job = build(origin)
+        url = f"http://user:hunter2@127.0.0.1:{origin.port}/a?signature=s3cret"
+        job.params = FetchParams(url=url)
+        name = (await prepare(job)).inputs[0].name
+    assert name.startswith(f"127.0.0.1:{origin.port}/a?")
+    assert not any(secret in name for secret in ("user", "hunter2", "s3cret"))
 
 
 async def test_two_queries_are_two_inputs():
