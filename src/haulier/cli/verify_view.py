@@ -8,6 +8,7 @@ from haulier.cli.printing import print_table, table
 from haulier.cli.words import one_line, size_words
 from haulier.receipts import Signature
 from haulier.verifying import ArchiveVerdict, Pair, Verdict
+from haulier.wire_receipts import Receipt
 
 MOST_ROWS = 100
 GOOD, BAD, OPEN = "✓", "✗", "!"
@@ -18,11 +19,20 @@ def print_verdict(verdict: Verdict) -> None:
     receipt = verdict.receipt
     _line("", "file", one_line(f"{verdict.file}, against the receipt of {receipt.artefact.file_name}"))
     _line("", "job", one_line(f"{receipt.job_id}, completed {receipt.completed_at}, issued {receipt.issued_at}"))
+    _made(receipt)
     _signature(verdict.signature)
     _pair("size", verdict.size, lambda size: f"{size:,} bytes" if isinstance(size, int) else size)
     _pair("sha-256", verdict.sha256, str)
     if verdict.archive:
         _archive(verdict.archive, vouched_for=verdict.is_same_file)
+
+
+def _made(receipt: Receipt) -> None:
+    if receipt.build is None:
+        return
+    build, total = receipt.build, receipt.inputs_total
+    of = "" if total is None else " of 1 source" if total == 1 else f" of {total:,} sources"
+    _line("", "made", one_line(f"{of} by {build.preparer} {build.preparer_version}, haulier {build.haulier}".strip()))
 
 
 def _signature(signature: Signature) -> None:
