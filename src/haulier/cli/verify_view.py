@@ -57,7 +57,7 @@ def _pair(name: str, pair: Pair, words: Callable[[int | str], str]) -> None:
 
 
 def _archive(archive: ArchiveVerdict, *, vouched_for: bool) -> None:
-    if archive.problem:
+    if archive.problem and not archive.entries:
         _line(OPEN, "entries", f"not checked one by one: {archive.problem}")
         return
     counts = [
@@ -65,8 +65,11 @@ def _archive(archive: ArchiveVerdict, *, vouched_for: bool) -> None:
         for state in ("good", "damaged", "missing", "extra", "unsafe")
         if (count := getattr(archive, state)) or state == "good"
     ]
-    _line(GOOD if archive.passes else BAD, "entries", f"{archive.entries:,} in the manifest: {', '.join(counts)}")
-    if not vouched_for:
+    where = "directory" if archive.problem else "manifest"
+    _line(GOOD if archive.passes else BAD, "entries", f"{archive.entries:,} in the {where}: {', '.join(counts)}")
+    if archive.problem:
+        _line("", "", f"Compared by CRC-32, which finds accidents only, since {archive.problem}.")
+    elif not vouched_for:
         _line("", "", "Compared with the manifest in this file, which the receipt does not vouch for: it finds damage,")
         _line("", "", "but not what somebody changed on purpose.")
     if archive.left_out:
