@@ -15,10 +15,10 @@ import PIL
 from msgspec import Meta
 from PIL import Image
 
-from haulier.errors import AttemptError, SourceMissing
+from haulier.errors import AttemptError, BadRecipe, SourceMissing
 from haulier.preparers import Build, Input, Mark, Preparer, Result, Resumable, Stream
 from haulier.storage import ObjectInfo
-from haulier_contact_sheet.drawing import Layout, Sheet, paste, thumbnail
+from haulier_contact_sheet.drawing import Layout, Sheet, paste, sized, thumbnail
 from haulier_contact_sheet.pdf import Pdf
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -27,6 +27,7 @@ ENDINGS = {"jpeg": "jpg", "png": "png", "pdf": "pdf"}
 
 # What bounds memory: one image and one sheet at a time, 4 bytes a pixel.
 MOST_IMAGE_BYTES = 32 * 2**20
+MOST_FONT_BYTES = 32 * 2**20
 MOST_SHEET_PIXELS = 40_000_000
 MOST_SHEET_HEIGHT = 65_000  # JPEG ends at 65,535
 MOST_ROW_PIXELS = 4_096
@@ -38,6 +39,9 @@ class SheetRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     prefix: Annotated[str, Meta(description="The folder: all images below it, in key order.", min_length=1)]
     title: Annotated[str, Meta(description="A line above the images of each page.", max_length=120)] = ""
+    font: Annotated[
+        str, Meta(description="Key of a TrueType font for titles and names; without one they are plain ASCII.")
+    ] = ""
     most: Annotated[int, Meta(description="More images than this fail the job.", ge=1, le=1_000)] = 200
 
 
@@ -73,9 +77,11 @@ async def prepare(build: Build) -> Result:
     choice: SheetChoice = build.request_params
     build.report(done=0, stage="listing")
     images = await _images(build, rule)
-    layout = Layout(columns=choice.columns, thumbnail=choice.thumbnail, title=rule.title)
+    font = await _font(build, rule.font) if rule.font else None
+    layout = Layout(columns=choice.columns, thumbnail=choice.thumbnail, title=rule.title, font=font[1] if font else b"")
     # The versions that were found: whoever asks for the same sheet of the same images shares one build.
-    inputs = tuple(Input(name=image.key, etag=image.etag, size=image.size) for image in images)
+    sources = [*images, *([font[0]] if font else [])]
+    inputs = tuple(Input(name=source.key, etag=source.etag, size=source.size) for source in sources)
     file_name = f"{PurePath(build.file_name or 'contact-sheet').stem}.{ENDINGS[choice.format]}"
     drawing = Drawing(build, images, layout)
     if choice.format == "pdf":
@@ -102,6 +108,21 @@ async def _images(build: Build, rule: SheetRule) -> list[ObjectInfo]:
     if not found:
         raise SourceMissing(name=f"images below {rule.prefix}")
     return found
+
+
+async def _font(build: Build, key: str) -> tuple[ObjectInfo, bytes]:
+    """The font's object and its bytes. Raises SourceMissing; BadRecipe when it is no font: that is the rule's fault."""
+    found = await build.storage.head(key)
+    if found is None:
+        raise SourceMissing(name=key)
+    if found.size > MOST_FONT_BYTES:
+        raise BadRecipe(reason=f"{key} is too large for a font")
+    font = b"".join([chunk async for chunk in build.storage.read(key, etag=found.etag)])
+    try:
+        await asyncio.to_thread(sized, font, 12)
+    except OSError as error:
+        raise BadRecipe(reason=f"{key} is not a TrueType font") from error
+    return found, font
 
 
 class Drawing:
