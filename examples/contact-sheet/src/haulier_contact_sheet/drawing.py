@@ -87,10 +87,8 @@ def thumbnail(content: bytes | bytearray, *, side: int) -> Image.Image | str:
         with Image.open(BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MOST_IMAGE_PIXELS:
                 return "too many pixels"
-            image.draft("RGB", (side, side))  # a JPEG is decoded at the next larger of its own scales
-            upright = ImageOps.exif_transpose(image)
-            upright.thumbnail((side, side), Image.Resampling.LANCZOS)
-            coloured = upright.convert("RGBA")
+            image.thumbnail((side, side), Image.Resampling.LANCZOS)  # a JPEG is decoded at a scale near that
+            coloured = ImageOps.exif_transpose(image).convert("RGBA")  # small by now: no second large copy
     except MemoryError:
         raise
     except Exception:  # Pillow's readers raise whatever a broken file leads to

@@ -5,10 +5,12 @@ by page, so it is a `Resumable`: the next attempt goes on behind the last page t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import PIL
@@ -32,6 +34,10 @@ MOST_SHEET_PIXELS = 40_000_000
 MOST_SHEET_HEIGHT = 65_000  # JPEG ends at 65,535
 MOST_ROW_PIXELS = 4_096
 PIECE_BYTES = 2**18
+
+# One thread for all sheets of a worker: however many jobs run, one image is decoded at a time.
+DRAWING = ThreadPoolExecutor(max_workers=1, thread_name_prefix="contact-sheet")
+Drawn = TypeVar("Drawn")
 
 
 class SheetRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -119,7 +125,7 @@ async def _font(build: Build, key: str) -> tuple[ObjectInfo, bytes]:
         raise BadRecipe(reason=f"{key} is too large for a font")
     font = b"".join([chunk async for chunk in build.storage.read(key, etag=found.etag)])
     try:
-        await asyncio.to_thread(sized, font, 12)
+        await in_thread(sized, font, 12)
     except OSError as error:
         raise BadRecipe(reason=f"{key} is not a TrueType font") from error
     return found, font
@@ -138,7 +144,7 @@ class Drawing:
         """One sheet with all images."""
         sheet = await self._sheet(0, len(self._images), rows=self._layout.rows(len(self._images)))
         self._build.report(done=self._total, total=self._total, stage="encoding")
-        whole = memoryview(await asyncio.to_thread(_encode, sheet, kind))
+        whole = memoryview(await in_thread(_encode, sheet, kind))
         for start in range(0, len(whole), PIECE_BYTES):
             yield bytes(whole[start : start + PIECE_BYTES])
 
@@ -153,7 +159,7 @@ class Drawing:
         while pdf.page < pdf.pages:
             start = pdf.page * per_page
             sheet = await self._sheet(start, start + per_page, rows=self._layout.rows_of_page)
-            jpeg = await asyncio.to_thread(_encode, sheet, "jpeg")
+            jpeg = await in_thread(_encode, sheet, "jpeg")
             yield pdf.add_page(jpeg, size=sheet.size)
             yield Mark(*pdf.place())
         yield pdf.finish()
@@ -163,7 +169,7 @@ class Drawing:
         done = sum(image.size for image in self._images[:start])
         for place, image in enumerate(self._images[start:end]):
             self._build.report(done=done, total=self._total, stage="drawing")
-            await asyncio.to_thread(paste, sheet, place, await self._thumbnail(image), name=PurePath(image.key).name)
+            await in_thread(paste, sheet, place, await self._thumbnail(image), name=PurePath(image.key).name)
             done += image.size
         return sheet.image
 
@@ -175,7 +181,12 @@ class Drawing:
         # With the ETag of the listing: an image that changed meanwhile ends the attempt with SourceChanged.
         async for chunk in self._build.storage.read(image.key, etag=image.etag):
             content += chunk
-        return await asyncio.to_thread(thumbnail, content, side=self._layout.thumbnail)
+        return await in_thread(thumbnail, content, side=self._layout.thumbnail)
+
+
+async def in_thread(draw: Callable[..., Drawn], *given: Any, **named: Any) -> Drawn:
+    """What `draw` answers, without holding up the event loop that the worker's other jobs share."""
+    return await asyncio.get_running_loop().run_in_executor(DRAWING, partial(draw, *given, **named))
 
 
 def _encode(image: Image.Image, kind: str) -> bytes:
