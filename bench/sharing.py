@@ -1,6 +1,5 @@
 """How long a job takes that shares an artefact: a whole `haulier up`, an archive of MEMBERS objects.
 
-
 The first user's job builds it; then USERS others ask for the same, one after the other on the idle system, and follow
 their job by long-poll. Beside them, interleaved, as many jobs for archives that nobody has asked for yet.
 Prints the medians of the time from request to completion and their ratio.

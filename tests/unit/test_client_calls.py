@@ -205,3 +205,17 @@ async def test_follow_without_an_etag_does_not_rush(server: Loopback, sleeper: S
     async with client_of(server.url, sleeper) as client:
         assert len([job async for job in client.follow(JOB)]) == 3
     assert sleeper.slept == [2, 2]
+
+
+async def test_params_and_allow_missing_are_sent_when_given(server: Loopback, sleeper: Sleeper) -> None:
+    server.on("POST", INITIATE, answer(status(params={"columns": 6})))
+    server.on("POST", "/v1/download/check", answer({"file_id": 70_000, "available": True}))
+    async with client_of(server.url, sleeper) as client:
+        job = await client.initiate(70_000, params={"columns": 6}, allow_missing=True)
+        await client.check(70_000, params={"columns": 6})
+    assert job.params == {"columns": 6}
+    sent = [msgspec.json.decode(seen.body) for seen in server.seen]
+    assert sent == [
+        {"file_id": 70_000, "params": {"columns": 6}, "allow_missing": True},
+        {"file_id": 70_000, "params": {"columns": 6}},
+    ]

@@ -60,6 +60,9 @@ def say(text: str) -> None:
 def _sentence(error: BaseException) -> str:
     from haulier.client.errors import ApiError, ClientError
 
+    if isinstance(error, ApiError) and len(error.errors) > 1:
+        each = "".join(f"\n  {problem.pointer}: {problem.detail}" for problem in error.errors)
+        return f"The request is not valid. [{error.code}, request {error.request_id}]{each}"
     if isinstance(error, ApiError):
         return f"{error} [{error.code}, request {error.request_id}]"
     if isinstance(error, (HaulierError, ClientError)):
