@@ -11,7 +11,7 @@ import msgspec
 from haulier.errors import BadRecipe
 from haulier.preparers.query.source import Snapshot
 
-FIRST_FETCH = 50
+FIRST_FETCH = 10
 MOST_FETCHED = 2_000
 FETCH_BYTES = 2**20
 
@@ -70,6 +70,7 @@ class Chunks:
                     size += await asyncio.to_thread(self._add, rows)
                     encoded = taken
                 if ended or full:
+                    self.fetch = _next_fetch(self.fetch, rows=taken, size=size)
                     return Chunk(await asyncio.to_thread(self._encoder.cut), taken, self._key, ended)
         finally:
             await _settled(pending)

@@ -27,10 +27,10 @@ SESSION = {
     "extra_float_digits": "1",
     "standard_conforming_strings": "on",
 }
-# Versions before 14 lack one of them.
+# Versions before 14 lack one of them; PostgreSQL writes some in mixed case.
 _SET = """
-select set_config(name, wanted.value, true)
-from unnest($1::text[], $2::text[]) as wanted (name, value) join pg_settings using (name)
+select set_config(known.name, wanted.value, true)
+from unnest($1::text[], $2::text[]) as wanted (name, value) join pg_settings as known on lower(known.name) = wanted.name
 """
 
 
