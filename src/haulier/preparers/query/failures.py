@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import asyncpg
 import structlog
+from asyncpg.exceptions import ClientConfigurationError
 
 from haulier.errors import AttemptError, BadRecipe, QueryFailed, QueryTimedOut, SourceDenied, SourceUnavailable
 from haulier.observe.events import QUERY_ERROR
@@ -44,6 +45,8 @@ def translated(*, limit_s: float) -> Generator[None]:
         raise SourceUnavailable(name=NAME, reason="no answer in time") from error
     except UnicodeDecodeError as error:
         raise QueryFailed(reason="its text is not valid UTF-8") from error
+    except ClientConfigurationError as error:
+        raise SourceUnavailable(name=NAME, reason="its address is not valid") from error
     except asyncpg.InterfaceError as error:
         log.warning(QUERY_ERROR, cause=str(error))
         if isinstance(error, ValueError):

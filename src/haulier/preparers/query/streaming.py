@@ -8,6 +8,7 @@ compared with their digest, and left out.
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -91,8 +92,9 @@ class Query:
             progress.expected = progress.rows + await self._start(snapshot, encoder, columns, place)
             stream = _Stream(encoder, progress, marked=bool(self._params.key_columns), columns=checksum(columns))
             chunks = Chunks(snapshot, encoder, fetch=place.fetch, key=place.after)
-            async for piece in stream.pieces(chunks, skip=again, first=from_start):
-                yield piece
+            async with aclosing(stream.pieces(chunks, skip=again, first=from_start)) as found:
+                async for piece in found:
+                    yield piece
         progress.end()
 
     async def _start(self, snapshot: Snapshot, encoder: Encoder, columns: tuple[Column, ...], place: Place) -> int:
