@@ -42,7 +42,7 @@ async def test_memory_does_not_grow_with_the_rows(database_url: Secret, kind: st
             peak = max(peak, resident_mib())
     seconds = time.perf_counter() - started
     if LARGE:
-        print(
+        print(  # noqa: T201 # the figures are what this run is for
             f"\n{kind}: {ROWS / seconds:,.0f} rows/s, {size / 2**20:,.0f} MiB in {seconds:.0f} s,"
             f" {peak - idle:.0f} MiB above idle"
         )
