@@ -16,7 +16,7 @@ from haulier.errors import BadRecipe, QueryFailed
 from haulier.preparers.query.columns import MAX_NAME_BYTES, Column, check_key, quoted, unique
 from haulier.preparers.query.packing import packer
 from haulier.preparers.query.parquet import ParquetFile
-from haulier.preparers.query.progress import QueryProgress
+from haulier.preparers.query.progress import STAGE, QueryProgress
 from haulier.preparers.query.text import CsvText, JsonLines
 from tests.fake_build import FakeBuild
 
@@ -140,8 +140,8 @@ def test_progress_follows_the_estimate_and_corrects_it():
     progress = QueryProgress(build, rows=0, size=0)
     progress.expected = 100
     progress.start()
-    progress.add(rows=50, size=500)
-    progress.add(rows=60, size=1500)
+    progress.add(rows=50, size=500, stage=STAGE)
+    progress.add(rows=60, size=1500, stage=STAGE)
     progress.end()
     assert [(report.done, report.total) for report in build.reports] == [
         (0, None),

@@ -19,7 +19,7 @@ class QueryProgress:
         """Nothing is known yet; the database may take long to find the first rows."""
         self._build.report(done=self.size, stage=STAGE)
 
-    def add(self, *, rows: int, size: int, stage: str = STAGE) -> None:
+    def add(self, *, rows: int, size: int, stage: str) -> None:
         """Report rows and bytes more. The total is rows to come at the size of those so far."""
         self.rows += rows
         self.size += size

@@ -20,7 +20,7 @@ from haulier.preparers.port import Build, Mark, Result, Resumable
 from haulier.preparers.query.columns import Column, behind, check_key, checksum, reading, unique
 from haulier.preparers.query.output import Output
 from haulier.preparers.query.params import FILE_ID, QueryParams, request_params, values
-from haulier.preparers.query.progress import AGAIN, QueryProgress
+from haulier.preparers.query.progress import AGAIN, STAGE, QueryProgress
 from haulier.preparers.query.reading import FIRST_FETCH, Chunk, Chunks, Encoder
 from haulier.preparers.query.source import Snapshot, open_snapshot
 from haulier.preparers.query.sqltext import bound
@@ -127,7 +127,7 @@ class _Stream:
             content = await asyncio.to_thread(self._content, chunk, first)
             first = False
             again = self._progress.size < skip.size
-            self._progress.add(rows=chunk.rows, size=len(content), stage=AGAIN if again else "")
+            self._progress.add(rows=chunk.rows, size=len(content), stage=AGAIN if again else STAGE)
             if again:
                 self._compare(skip, ended=ended)
                 continue
