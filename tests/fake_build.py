@@ -65,10 +65,8 @@ class FakeBuild:
         settings: Settings | None = None,
         checkpoint: Mapping[str, Any] | None = None,
         parts: Mapping[int, Result | Callable[[], Result]] | None = None,
-        request_params: Any = None,
     ) -> None:
         self.params = params
-        self.request_params = request_params
         self.storage = DictStorage({}) if storage is None else storage
         self.request = request or Request(file_id=70_000)
         self.file_name = file_name

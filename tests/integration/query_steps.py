@@ -16,7 +16,9 @@ def build_of(url: Secret, sql: str, *, choice: dict[str, Any] | None = None, **p
     """A build of a rule; `choice` is what the client sent."""
     rule = msgspec.convert({"sql": sql} | params, QueryParams)
     chosen = None if choice is None else msgspec.convert(choice, request_params(rule))
-    return FakeBuild(rule, settings=Settings(query_database_url=url), request_params=chosen)
+    build = FakeBuild(rule, settings=Settings(query_database_url=url))
+    build.request_params = chosen
+    return build
 
 
 async def opened(build: FakeBuild, mark: Mark | None = None) -> AsyncIterator[bytes | Mark]:

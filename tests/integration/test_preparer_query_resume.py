@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from haulier.errors import BadRecipe, SourceChanged
+from haulier.errors import BadRecipe, UploadLost
 from haulier.preparers import Mark
 from haulier.preparers.query import parquet, text
 from haulier.preparers.query.source import Snapshot
@@ -136,7 +136,7 @@ async def test_rows_that_came_behind_the_mark_belong_to_the_file(orders: Secret,
 async def test_a_parquet_file_whose_rows_changed_starts_over(orders: Secret, connection):
     mark, _, _ = places(await pieces(build(orders, ("parquet", "none"))))[5]
     await connection.execute("update orders set region = 'elsewhere' where id = 20")
-    with pytest.raises(SourceChanged, match="rows that were read before"):
+    with pytest.raises(UploadLost):
         await content(build(orders, ("parquet", "none")), mark)
 
 
@@ -144,8 +144,15 @@ async def test_a_parquet_file_whose_rows_changed_starts_over(orders: Secret, con
 async def test_a_parquet_file_whose_rows_are_gone_starts_over(orders: Secret, connection):
     mark, _, _ = places(await pieces(build(orders, ("parquet", "none"))))[5]
     await connection.execute("delete from orders where id > 20")
-    with pytest.raises(SourceChanged):
+    with pytest.raises(UploadLost):
         await content(build(orders, ("parquet", "none")), mark)
+
+
+async def test_a_mark_that_is_none_starts_over(orders: Secret):
+    with pytest.raises(UploadLost):
+        await content(build(orders, ("csv", "none")), Mark({"entries": 3}))
+    with pytest.raises(UploadLost):
+        await content(build(orders, ("csv", "none")), Mark({"rows": "3"}))
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -153,7 +160,7 @@ async def test_a_parquet_file_whose_rows_are_gone_starts_over(orders: Secret, co
 async def test_columns_that_changed_start_over(orders: Secret, connection, output: tuple[str, str]):
     mark, _, _ = places(await pieces(build(orders, output)))[0]
     await connection.execute("alter table orders alter column total type float8")
-    with pytest.raises(SourceChanged, match="columns"):
+    with pytest.raises(UploadLost):
         await content(build(orders, output), mark)
 
 

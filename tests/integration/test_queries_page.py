@@ -35,8 +35,8 @@ async def test_the_example_runs(database_url: Secret, connection, tmp_path: Path
         params,
         file_name=recipe.file_name,
         settings=Settings(query_database_url=reader),
-        request_params=msgspec.convert(sent["params"], request_params(params)),
     )
+    build.request_params = msgspec.convert(sent["params"], request_params(params))
     try:
         assert (await content(build)).decode() == block("csv")
     finally:

@@ -4,6 +4,7 @@ import uuid
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -23,6 +24,13 @@ TYPES = {"since": "date", "region": "text", "file_id": "bigint"}
 
 def rule(**params: object) -> QueryParams:
     return msgspec.convert({"sql": "select 1"} | params, QueryParams)
+
+
+def unchosen(params: QueryParams, **build: Any) -> FakeBuild:
+    """A build for which nobody chose anything."""
+    made = FakeBuild(params, **build)
+    made.request_params = None
+    return made
 
 
 def refused(**params: object) -> str:
@@ -182,6 +190,12 @@ def test_a_wrong_choice_is_refused_with_its_path(choice: dict[str, object], path
     assert path in str(caught.value)
 
 
+def test_a_rule_has_a_schema():
+    schema = msgspec.json.schema(QueryParams)["$defs"]["QueryParams"]
+    assert schema["required"] == ["sql"]
+    assert all(one.get("description") for one in schema["properties"].values())
+
+
 def test_the_choice_has_a_schema_with_types_and_descriptions():
     schema = msgspec.json.schema(request_params(rule(parameters=ALL_KINDS, choices=["format"])))
     found = schema["$defs"]["QueryChoices"]
@@ -215,23 +229,23 @@ async def test_name_and_type_say_what_was_chosen(
 
 
 async def test_a_query_without_a_name_is_called_by_its_file():
-    build = FakeBuild(rule(), settings=Settings(query_database_url=Secret("postgresql://nowhere/x")))
+    build = unchosen(rule(), settings=Settings(query_database_url=Secret("postgresql://nowhere/x")))
     assert (await prepare(build)).file_name == "query-70000.csv"
 
 
 async def test_a_database_that_is_not_configured_is_a_bad_recipe():
     with pytest.raises(BadRecipe, match="no database 'warehouse' is configured"):
-        await prepare(FakeBuild(rule(database="warehouse"), settings=Settings(database_url=Secret("postgresql://x/y"))))
+        await prepare(unchosen(rule(database="warehouse"), settings=Settings(database_url=Secret("postgresql://x/y"))))
 
 
 async def test_the_ledger_is_no_database_for_queries():
     with pytest.raises(BadRecipe):
-        await prepare(FakeBuild(rule(), settings=Settings(database_url=Secret("postgresql://x/y"))))
+        await prepare(unchosen(rule(), settings=Settings(database_url=Secret("postgresql://x/y"))))
 
 
 async def test_a_required_parameter_that_nobody_chose_is_a_bad_recipe():
     with pytest.raises(BadRecipe, match="`since`"):
-        await prepare(FakeBuild(rule(parameters={"since": "date"})))
+        await prepare(unchosen(rule(parameters={"since": "date"})))
 
 
 def test_databases_have_names():

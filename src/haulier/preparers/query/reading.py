@@ -3,7 +3,7 @@ alone, never from timing: whoever makes a chunk again makes the same bytes.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -90,12 +90,13 @@ def _next_fetch(last: int, *, rows: int, size: int) -> int:
 
 def _last_key(rows: Sequence[Sequence[Any]], *, at: Sequence[int], before: tuple[Any, ...]) -> tuple[Any, ...]:
     """The last row's key. Raises BadRecipe when a key is NULL or comes twice: a continued build would lose rows."""
-    keys = [tuple(row[place] for place in at) for row in rows]
-    if any(None in key for key in keys):
+    columns = [[row[place] for row in rows] for place in at]
+    if any(None in column for column in columns):
         raise BadRecipe(reason="query: its key is NULL in some rows")
-    if len({*keys, before}) != len(keys) + 1:
+    keys: Collection[Any] = set(columns[0] if len(columns) == 1 else zip(*columns, strict=True))
+    if len(keys) != len(rows) or before == tuple(column[0] for column in columns):
         raise BadRecipe(reason="query: its key is not unique")
-    return keys[-1]
+    return tuple(column[-1] for column in columns)
 
 
 async def _settled(task: "asyncio.Task[Any]") -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from haulier.errors import BadRecipe, SourceChanged
+from haulier.errors import BadRecipe, UploadLost
 from haulier.observe.events import QUERY_READ_AGAIN
 from haulier.preparers.port import Build, Mark, Result, Resumable
 from haulier.preparers.query.columns import Column, behind, check_key, checksum, reading, unique
@@ -73,15 +73,15 @@ class Query:
         self._arguments = [named[name] for name in self._sql.names]
 
     async def open(self, mark: Mark | None) -> AsyncGenerator[bytes | Mark, None]:
-        """All bytes, or those behind `mark`."""
-        place = Place() if mark is None else msgspec.convert(mark.state, Place)
+        """All bytes, or those behind `mark`. Raises UploadLost for a mark of other columns or rows: then start over."""
+        place = Place() if mark is None else _place(mark)
         progress = QueryProgress(self._build, rows=place.rows, size=place.size)
         progress.start()
         async with open_snapshot(self._url.reveal(), timeout_s=self._params.statement_timeout_s) as snapshot:
             columns = unique(await snapshot.describe(self._sql.sql))
             check_key(self._params.key_columns, columns)
             if mark is not None and place.columns != checksum(columns):
-                raise SourceChanged(name="the columns of the query")
+                raise UploadLost
             encoder = await self.output.encoder(columns, self._params)
             again = place if self.output.format == "parquet" else Place()
             from_start = again.size > 0 or mark is None
@@ -145,11 +145,11 @@ class _Stream:
         return content
 
     def _compare(self, skip: Place, *, ended: bool) -> None:
-        """Raise SourceChanged when the bytes made again are not those that the store has."""
+        """Raise UploadLost when the bytes made again are not those that the store has."""
         if self._progress.size < skip.size and not ended:
             return
         if self._progress.size != skip.size or self._digest.hexdigest() != skip.sha256:
-            raise SourceChanged(name="rows that were read before")
+            raise UploadLost
         log.info(QUERY_READ_AGAIN, rows=self._progress.rows, bytes=self._progress.size)
 
     def _mark(self, chunk: Chunk, *, fetch: int) -> Mark:
@@ -162,6 +162,13 @@ class _Stream:
             sha256=self._digest.hexdigest(),
         )
         return Mark(state=msgspec.to_builtins(place))
+
+
+def _place(mark: Mark) -> Place:
+    try:
+        return msgspec.convert(mark.state, Place)
+    except msgspec.ValidationError as error:  # of another version of this preparer
+        raise UploadLost from error
 
 
 def _pieces(content: bytes) -> Iterator[bytes]:
