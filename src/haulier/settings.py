@@ -118,15 +118,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, _doc("TOML file of catalogue rules, or module:callable; without it file N is downloads/N.zip.")
     ] = ""
     # preparers
-    fetch_max_bytes: Annotated[int, _doc("Largest body that fetch accepts.", ge=1)] = 10 * 2**30
-    fetch_timeout_s: Annotated[float, _doc("Longest that fetch waits for an origin's next bytes.", gt=0)] = 30.0
-    fetch_allow_private: Annotated[bool, _doc("Let fetch reach private, loopback and link-local addresses.")] = False
     query_database_url: Annotated[
         Secret, _doc("PostgreSQL that query rules read, as a role that may only read: postgresql://…")
     ] = msgspec.field(default_factory=Secret)
     query_databases: Annotated[
         Secret, _doc("Further ones that rules name: name=postgresql://…, with spaces between them.")
     ] = msgspec.field(default_factory=Secret)
+    fetch_max_bytes: Annotated[int, _doc("Largest body that fetch accepts.", ge=1)] = 10 * 2**30
+    fetch_timeout_s: Annotated[float, _doc("Longest that fetch waits for an origin's next bytes.", gt=0)] = 30.0
+    fetch_allow_private: Annotated[bool, _doc("Let fetch reach private, loopback and link-local addresses.")] = False
 
     # logs
     log_format: Annotated[
@@ -143,10 +143,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         }[role]
         return parse_limits(text, default=default)
 
-    def query_url(self, name: str) -> Secret:
-        """The database that a query's rule names ('': the one without a name); an empty Secret when there is none."""
-        return _named_urls(self.query_databases).get(name, Secret()) if name else self.query_database_url
-
     @property
     def base_url(self) -> str:
         """Address clients reach the API at, without a trailing slash."""
@@ -156,6 +152,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def heartbeat_s(self) -> float:
         """Three heartbeats fit into a lease, so that two may be lost."""
         return self.lease_s / 3
+
+    def query_url(self, name: str) -> Secret:
+        """The database that a query's rule names ('': the one without a name); an empty Secret when there is none."""
+        return _named_urls(self.query_databases).get(name, Secret()) if name else self.query_database_url
 
 
 def variable(field: str) -> str:
