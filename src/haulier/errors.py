@@ -208,6 +208,18 @@ class SourceRefused(AttemptError):
     sentence = "The address of {name} is not allowed: {reason}."
 
 
+class QueryFailed(AttemptError):
+    """The data or the parameters are such that the same query fails again."""
+
+    code, title, permanent = "query_failed", "Query failed", True
+    sentence = "The database cannot answer the query with this data and these parameters ({reason})."
+
+
+class QueryTimedOut(AttemptError):
+    code, title, permanent = "query_timed_out", "Query timed out", True
+    sentence = "The query was stopped because it took too long (limit {limit_s} s)."
+
+
 class UnknownPreparer(AttemptError):
     code, title, permanent = "unknown_preparer", "Unknown preparer", True
     sentence = "No preparer named {name} is installed on the worker."

@@ -138,6 +138,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, _doc("TOML file of catalogue rules, or module:callable; without it file N is downloads/N.zip.")
     ] = ""
     # preparers
+    query_database_url: Annotated[
+        Secret, _doc("PostgreSQL that query rules read, as a role that may only read: postgresql://…")
+    ] = msgspec.field(default_factory=Secret)
+    query_databases: Annotated[
+        Secret, _doc("Further ones that rules name: name=postgresql://…, with spaces between them.")
+    ] = msgspec.field(default_factory=Secret)
     fetch_max_bytes: Annotated[int, _doc("Largest body that fetch accepts.", ge=1)] = 10 * 2**30
     fetch_timeout_s: Annotated[float, _doc("Longest that fetch waits for an origin's next bytes.", gt=0)] = 30.0
     fetch_total_timeout_s: Annotated[
@@ -190,6 +196,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def heartbeat_s(self) -> float:
         """Three heartbeats fit into a lease, so that two may be lost."""
         return self.lease_s / 3
+
+    def query_url(self, name: str) -> Secret:
+        """The database that a query's rule names ('': the one without a name); an empty Secret when there is none."""
+        return _named_urls(self.query_databases).get(name, Secret()) if name else self.query_database_url
 
 
 def variable(field: str) -> str:
@@ -255,8 +265,14 @@ def _scheme(*allowed: str) -> Callable[[str], str | None]:
 _URL_CHECKS: dict[str, Callable[[str], str | None]] = {
     "redis_url": _scheme("redis", "rediss"),
     "database_url": _scheme("postgresql", "postgres"),
+    "query_database_url": _scheme("postgresql", "postgres"),
     "storage_url": _scheme("file", "s3", "memory"),
 }
+
+
+def _named_urls(setting: Secret) -> dict[str, Secret]:
+    pairs = (part.partition("=") for part in setting.reveal().split())
+    return {name: Secret(url) for name, _, url in pairs}
 
 
 def _inconsistencies(settings: Settings, need: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -269,6 +285,12 @@ def _inconsistencies(settings: Settings, need: tuple[str, ...]) -> list[tuple[st
         url: Secret = getattr(settings, name)
         if url and (problem := check(url.reveal())):
             problems.append((name, problem))
+    for name, url in _named_urls(settings.query_databases).items():
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or urlsplit(url.reveal()).scheme not in {
+            "postgresql",
+            "postgres",
+        }:
+            problems.append(("query_databases", "must be name=postgresql://… with spaces between several"))
     if settings.jwt_secret and len(settings.jwt_secret.reveal().encode()) < MIN_SECRET_BYTES:
         problems.append(("jwt_secret", f"must have at least {MIN_SECRET_BYTES} bytes"))
     if settings.jwks_url and settings.jwt_algorithm == "HS256":

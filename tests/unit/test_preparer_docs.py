@@ -15,7 +15,7 @@ from haulier.preparers.testing import DictStorage, FakeBuild, chosen, content
 DOCS = (Path(__file__).parents[2] / "docs" / "preparers.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["object", "archive", "fetch", "simulate"])
+@pytest.mark.parametrize("name", ["object", "archive", "fetch", "query", "simulate"])
 def test_every_parameter_is_documented(name: str):
     section = re.search(rf"^### `{name}`\n(.*?)^##", DOCS, re.MULTILINE | re.DOTALL)
     assert section is not None

@@ -63,6 +63,9 @@ def test_a_needed_variable_that_is_missing_is_named():
         ("HAULIER_REDIS_URL", "http://localhost"),
         ("HAULIER_DATABASE_URL", "mysql://localhost"),
         ("HAULIER_STORAGE_URL", "ftp://x"),
+        ("HAULIER_QUERY_DATABASE_URL", "mysql://x"),
+        ("HAULIER_QUERY_DATABASES", "warehouse=mysql://x"),
+        ("HAULIER_QUERY_DATABASES", "postgresql://x"),
         ("HAULIER_JWT_SECRET", "short"),
         ("HAULIER_JWT_ALGORITHM", "none"),
         ("HAULIER_PUBLIC_URL", "downloads.example.com"),
@@ -106,6 +109,7 @@ def test_public_keys_need_an_algorithm_that_has_some():
 
 def test_a_secret_in_a_wrong_setting_is_not_repeated():
     assert "hunter2" not in problems({"HAULIER_DATABASE_URL": "mysql://user:hunter2@localhost"})
+    assert "hunter2" not in problems({"HAULIER_QUERY_DATABASES": "a=mysql://user:hunter2@localhost"})
 
 
 def test_a_receipt_key_that_is_wrong_is_not_repeated():
