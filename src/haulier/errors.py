@@ -73,6 +73,11 @@ class JobNotFound(HaulierError):
     sentence = "There is no such job, or it is not yours."
 
 
+class BatchNotFound(HaulierError):
+    code, status, title = "batch_not_found", 404, "Batch not found"
+    sentence = "There is no such batch, or it is not yours."
+
+
 class MethodNotAllowed(HaulierError):
     code, status, title = "method_not_allowed", 405, "Method not allowed"
     sentence = "This path allows {allowed}."
@@ -125,7 +130,9 @@ class RateLimited(HaulierError):
 
 class QuotaExceeded(HaulierError):
     code, status, title = "quota_exceeded", 429, "Daily quota used up"
-    sentence = "You may start {limit} downloads a day. Your quota renews in {wait_s} s."
+    sentence = (
+        "You may start {limit} downloads a day: {left} are left, this needs {needed}. Your quota renews in {wait_s} s."
+    )
 
 
 class HeadersTooLarge(HaulierError):
