@@ -72,6 +72,7 @@ _add(
     "Prepare, download and verify a file.",
     "haulier get 70000",
     "haulier get 70000 70001 -o both.zip",
+    "haulier get --each 70000 70001 -o downloads/",
     "haulier get 70000 -o - | tar tz",
 )
 _add(jobs.status, "Show or watch a job.", "haulier status 0193f2a0-0000-7000-8000-000000000000 --watch")
