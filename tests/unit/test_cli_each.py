@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tests.loopback import CONTENT, JOB, Loopback, Reply, answer, completed, loopback, ranged, status
-from tests.unit.test_cli_get import Run, run  # noqa: F401 - a fixture
+from tests.unit.test_cli_get import Done, Run, start
 
 INITIATE = "/v1/download/initiate"
 BATCH = "0190a6c0-0000-7000-8000-0000000000ba"
