@@ -28,11 +28,14 @@ WaitingForName = Annotated[
 
 
 class InitiateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Ask for one file (`file_id`) or for several as one ZIP (`file_ids`)."""
+    """Ask for one file (`file_id`), or for several (`file_ids`): as one ZIP, or each as a job of its own (`mode`)."""
 
     file_id: FileId | UnsetType = UNSET
     file_ids: Annotated[tuple[FileId, ...], Meta(min_length=1, max_length=MAX_BATCH_FILES)] | UnsetType = UNSET
     params: Params = {}
+    mode: Annotated[
+        Literal["archive", "jobs"], Meta(description="What becomes of file_ids: one ZIP, or one job a file.")
+    ] = "archive"
     allow_missing: Annotated[
         bool, Meta(description="Leave sources that do not exist out of an archive instead of failing.")
     ] = False
@@ -67,6 +70,14 @@ class ProgressDetail(msgspec.Struct, frozen=True):
     total_bytes: int | None
 
 
+class FileState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one file of an archive; `error` says why it is missing."""
+
+    file_id: int
+    status: Literal["pending", "included", "missing"]
+    error: JobError | UnsetType = UNSET
+
+
 class JobStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A job. Optional fields are left out when they do not apply."""
 
@@ -97,6 +108,8 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: Time | UnsetType = UNSET
     error: JobError | UnsetType = UNSET
     retry_of: JobId | UnsetType = UNSET
+    batch_id: JobId | UnsetType = UNSET
+    files: tuple[FileState, ...] | UnsetType = UNSET
 
 
 class DownloadResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -117,6 +130,68 @@ class DownloadResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 class Cancelled(msgspec.Struct, frozen=True):
     job_id: JobId
     status: Literal["cancelled"] = "cancelled"
+
+
+class BatchJob(msgspec.Struct, frozen=True):
+    """The job of one file of a batch; `joined`: it was there already."""
+
+    file_id: int
+    job_id: JobId
+    status: StatusName
+    joined: bool
+
+
+class BatchAccepted(msgspec.Struct, frozen=True):
+    """A batch: one job a file, in the order of the request."""
+
+    batch_id: JobId
+    mode: Literal["jobs"]
+    total: int
+    joined: int
+    jobs: tuple[BatchJob, ...]
+
+
+class BatchCounts(msgspec.Struct, frozen=True):
+    """How many jobs of a batch are in which status; `forgotten` ones are past their retention."""
+
+    queued: int = 0
+    processing: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    forgotten: int = 0
+
+
+class BatchFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One file of a batch, as its job stands. The file's facts are there while it can be downloaded."""
+
+    file_id: int
+    job_id: JobId
+    status: StatusName
+    file_url: str | UnsetType = UNSET
+    file_name: str | UnsetType = UNSET
+    file_size: int | UnsetType = UNSET
+    expires_at: Time | UnsetType = UNSET
+    error: JobError | UnsetType = UNSET
+
+
+class BatchStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A batch. `over`: none of its jobs waits or runs any more."""
+
+    batch_id: JobId
+    created_at: Time
+    total: int
+    over: bool
+    counts: BatchCounts
+    files: tuple[BatchFile, ...] | UnsetType = UNSET
+
+
+class BatchCancelled(msgspec.Struct, frozen=True):
+    """`cancelled` jobs were stopped just now; `left` are over already, or were there before the batch."""
+
+    batch_id: JobId
+    cancelled: int
+    left: int
 
 
 class JobPage(msgspec.Struct, frozen=True):

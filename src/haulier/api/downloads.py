@@ -23,13 +23,14 @@ CANCEL_TRIES = 3
 async def status(exchange: Exchange, services: Services) -> Answer:
     """The job as it is now, or, with a wait, as soon as it is no longer as the client knows it."""
     job_id = job_id_of(exchange)
-    wait_s = query_of(exchange, StatusQuery).wait
+    query = query_of(exchange, StatusQuery)
+    wait_s = query.wait
     preferred_s = preferences_of(exchange).wait_s
     etags = etags_of(exchange)
     job = own_job(await services.snapshots.get(job_id), exchange.caller)
     if wait_s or preferred_s:
         job = await _changed(job, exchange, services, seen=known_version(etags), wait_s=wait_s or preferred_s or 0)
-    rendered = await services.statuses.of(job)
+    rendered = await services.statuses.of(job, with_files=query.files)
     headers = PRIVATE + _status_headers(rendered)
     if preferred_s is not None and not wait_s:
         headers += ((b"preference-applied", b"wait=%d" % preferred_s),)
@@ -99,7 +100,7 @@ async def cancel(exchange: Exchange, services: Services) -> Answer:
     for _ in range(CANCEL_TRIES):
         job = await services.ledger.attempts.cancel(job_id, user_id=owner)
         if job is not None:
-            _spread_the_word(job, services)
+            spread_cancel(job, services)
             break
         job = own_job(await services.snapshots.newest(job_id), exchange.caller)
         if job.status is Status.CANCELLED:
@@ -109,7 +110,7 @@ async def cancel(exchange: Exchange, services: Services) -> Answer:
     return json_answer(Cancelled(str(job_id)))
 
 
-def _spread_the_word(job: Job, services: Services) -> None:
+def spread_cancel(job: Job, services: Services) -> None:
     """After the commit: the worker that runs it, the engine, and whoever watches."""
     services.snapshots.announce(job)
     services.snapshots.announcements.cancelled(job.id)

@@ -41,15 +41,15 @@ class Statuses:
         self._clock = clock
         self._base_url = base_url
         self._url_ttl_s = url_ttl_s
-        self._kept: OrderedDict[UUID, Rendered] = OrderedDict()
+        self._kept: OrderedDict[tuple[UUID, bool], Rendered] = OrderedDict()
 
-    async def of(self, job: Job) -> Rendered:
+    async def of(self, job: Job, *, with_files: bool = True) -> Rendered:
         """The status answer of `job`; whether the caller may see it is for the caller to know."""
-        kept = self._kept.get(job.id)
+        kept = self._kept.get((job.id, with_files))
         if kept is not None and kept.version == job.version and self._clock.monotonic() - kept.made_at < FRESH_S:
             return kept
-        rendered = await self._render(job, outlook=await self._estimator.outlook(job))
-        self._kept[job.id] = rendered
+        rendered = await self._render(job, outlook=await self._estimator.outlook(job), with_files=with_files)
+        self._kept[job.id, with_files] = rendered
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return rendered
@@ -58,10 +58,12 @@ class Statuses:
         """The answer to a job that was just admitted or joined."""
         return await self._render(job, outlook=await self._estimator.first_outlook(job))
 
-    async def _render(self, job: Job, *, outlook: Outlook) -> Rendered:
+    async def _render(self, job: Job, *, outlook: Outlook, with_files: bool = True) -> Rendered:
         now = self._clock.now()
         url, epoch = await self._signed(job, now=now)
-        view = status_view(job, outlook=outlook, base_url=self._base_url, now=now, download_url=url)
+        view = status_view(
+            job, outlook=outlook, base_url=self._base_url, now=now, download_url=url, with_files=with_files
+        )
         return Rendered(
             version=job.version,
             etag=_etag(view, epoch=epoch),

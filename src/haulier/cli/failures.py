@@ -10,6 +10,7 @@ FAILURE = 1
 USAGE = 2
 JOB_FAILED = 3
 JOB_CANCELLED = 4
+INCOMPLETE = 5
 INTERRUPTED = 130
 
 EXIT_CODES = """\
@@ -19,6 +20,7 @@ Exit codes:
   2    a command, an option or a setting is not right, or a file to verify cannot be read
   3    the job failed
   4    the job was cancelled
+  5    not all of several files could be had; the others were saved
   130  interrupted by Ctrl-C"""
 
 

@@ -97,6 +97,20 @@ def raise_unless_completed(job: "JobStatus") -> None:
         raise CommandFailed(f"The job {job.job_id} was cancelled.", exit_code=JOB_CANCELLED)
 
 
+def raise_if_incomplete(job: "JobStatus") -> None:
+    """Name the files that are missing in an archive, with the exit code for it."""
+    from msgspec import UNSET
+
+    from haulier.cli.failures import INCOMPLETE, CommandFailed
+    from haulier.cli.words import missing_words
+
+    files = () if job.files is UNSET else job.files
+    if missing := [file for file in files if file.status == "missing"]:
+        lines = [missing_words(file.file_id, file.error) for file in missing]
+        sentence = f"{len(missing)} of {len(files)} files are missing:"
+        raise CommandFailed("\n".join([sentence, *lines]), exit_code=INCOMPLETE)
+
+
 async def _watch(client: "Client", job_id: str) -> "JobStatus":
     from rich.console import Console
 

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
-from haulier.wire import DeadLetter, JobStatus
+from haulier.wire import DeadLetter, JobError, JobStatus
 
 
 def size_words(size_bytes: int) -> str:
@@ -41,6 +41,12 @@ def files_words(job: JobStatus | DeadLetter) -> str:
     if job.file_ids is not UNSET and job.file_ids:
         return f"{len(job.file_ids)} files"
     return f"file {job.file_id}"
+
+
+def missing_words(file_id: int, error: JobError | UnsetType) -> str:
+    """A line for a file that could not be had."""
+    why = "" if error is UNSET else f": {one_line(error.message)} [{error.code}]"
+    return f"  file {file_id}{why}"
 
 
 _WAITING = {
