@@ -50,7 +50,7 @@ def receipt_view(job: Job, facts: Provenance | None, *, now: datetime) -> Receip
         inputs=tuple(map(_input, facts.inputs)) if facts and facts.inputs is not None else None,
         inputs_total=facts.inputs_total if facts else None,
         inputs_sha256=facts.inputs_sha256 if facts else None,
-        build=_build(facts) if facts else None,
+        build=_build(facts, job) if facts else None,
         created_at=wire_time(job.created_at),
         started_at=wire_time(job.started_at) if job.started_at else None,
         completed_at=wire_time(job.completed_at or job.updated_at),
@@ -58,13 +58,14 @@ def receipt_view(job: Job, facts: Provenance | None, *, now: datetime) -> Receip
     )
 
 
-def _build(facts: Provenance) -> ReceiptBuild:
+def _build(facts: Provenance, job: Job) -> ReceiptBuild:
     return ReceiptBuild(
         haulier=facts.haulier,
         preparer=facts.preparer,
         preparer_version=facts.preparer_version,
         recipe=facts.recipe,
-        built_by=facts.built_by,
+        # Of another user's job not even the id is told.
+        built_by=facts.built_by if facts.built_by == str(job.id) else None,
         attempt=facts.attempt,
         started_at=facts.started_at,
         finished_at=facts.finished_at,

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from haulier.job import Job
+from haulier.ledger.builds import KeptUpload
 from haulier.ledger.database import Database
 from haulier.ledger.queryfile import Exec, Many, QueryFile
 from haulier.ledger.records import job_from
@@ -26,13 +27,6 @@ class RetentionQueries(QueryFile, file="retention.sql"):
     forget_users: Many
     sweep_idempotency: Exec
     sweep_usage: Exec
-
-
-class LeftUpload(msgspec.Struct, frozen=True):
-    """What a build left in the store: the object's key, and the store's handle of the upload."""
-
-    key: str
-    handle: str
 
 
 class Expired(msgspec.Struct, frozen=True):
@@ -80,10 +74,10 @@ class Retention:
         """Handles of uploads that must not be swept."""
         return {row["upload_handle"] for row in await self._database.run(RetentionQueries.uploads_in_use)}
 
-    async def sweep_builds(self) -> list[LeftUpload]:
+    async def sweep_builds(self) -> list[KeptUpload]:
         """Forget builds that nobody goes on with; what they have uploaded is the caller's to abort."""
         rows = await self._database.run(RetentionQueries.sweep_builds)
-        return [LeftUpload(row["upload_key"], row["upload_handle"]) for row in rows if row["upload_key"]]
+        return [KeptUpload(row["upload_key"], row["upload_handle"]) for row in rows if row["upload_key"]]
 
     async def sweep(self) -> None:
         """Forget idempotency keys and counts of limits that are long over."""

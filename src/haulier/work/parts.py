@@ -4,9 +4,9 @@ Memory is bounded by PARTS_AT_A_TIME and one more part, whatever the size of the
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import msgspec
 
@@ -20,6 +20,7 @@ from haulier.storage import Part, Upload
 PARTS_AT_A_TIME = 3
 LAST_NOTE_S = 2.0
 SETTLE_S = 3.0
+NAMES: tuple[Name, ...] = get_args(Name)
 
 Note = Callable[[Sequence[KeptPart]], Awaitable[object]]
 
@@ -27,16 +28,23 @@ Note = Callable[[Sequence[KeptPart]], Awaitable[object]]
 class Digests:
     """The SHA-256 of what was written so far, and every other digest that the source states."""
 
-    def __init__(self, also: Sequence[Name] = (), *, states: bytes | None = None) -> None:
+    def __init__(self, also: Iterable[str] = (), *, states: bytes | None = None) -> None:
         known = msgspec.msgpack.decode(states, type=dict[str, bytes]) if states else {}
-        self._digests = {name: ResumableDigest(name, known.get(name)) for name in dict.fromkeys(("sha-256", *also))}
+        self._digests = {
+            name: ResumableDigest(name, known.get(name)) for name in NAMES if name == "sha-256" or name in also
+        }
 
     def update(self, content: memoryview) -> None:
         for digest in self._digests.values():
             digest.update(content)
 
-    def of(self, name: str) -> bytes:
-        return self._digests[name].digest()
+    @property
+    def sha256(self) -> bytes:
+        return self._digests["sha-256"].digest()
+
+    def contradict(self, stated: Mapping[str, bytes]) -> bool:
+        """Whether any digest that the source states is another one; those of kinds that nobody knows are not."""
+        return any(digest.digest() != stated.get(name, digest.digest()) for name, digest in self._digests.items())
 
     def states(self) -> bytes | None:
         """What a later attempt goes on with, or None when this machine cannot tell."""
