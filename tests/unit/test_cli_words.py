@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from haulier.cli.view import Bar, Lines, view_for
-from haulier.cli.words import duration_words, one_line, size_words, state_words
+from haulier.cli.words import duration_words, files_words, one_line, size_words, state_words
 from haulier.wire import JobStatus
 from tests.loopback import status
 
@@ -108,3 +108,11 @@ def test_a_bar_shows_stage_and_percent() -> None:
         view._progress.refresh()
     assert "file 70000: zipping" in out.getvalue()
     assert "50 %  500.0 kB of 1.0 MB" in out.getvalue()
+
+
+def test_what_was_chosen_of_a_file_tells_its_jobs_apart() -> None:
+    chosen = msgspec.convert(status(params={"columns": 6, "format": "png", "a": [True]}), JobStatus)
+    assert files_words(chosen) == "file 70000 (columns=6, format=png, a=[true])"
+    long = msgspec.convert(status(params={"title": "\x1b[2J" + "x" * 100}), JobStatus)
+    assert len(files_words(long)) == len("file 70000 ()") + 60
+    assert "\x1b" not in files_words(long)
