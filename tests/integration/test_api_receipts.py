@@ -94,9 +94,10 @@ async def test_without_a_file_there_is_no_receipt_yet(api, services, bring):
     assert (answer.status_code, answer.json()["code"]) == (409, "job_not_ready")
 
 
-async def test_it_outlives_the_file(api, services):
+async def test_it_outlives_the_file(api, services, connection):
     job_id = await api.initiate()
-    await completed(services, job_id, keep_for=timedelta(seconds=-1))
+    await connection.execute("update jobs set keep_for = interval '-1 second'")
+    await completed(services, job_id)
     assert (await api.get(f"/v1/download/result/{job_id}")).status_code == 410
     assert (await get(api, job_id)).status_code == 200
 

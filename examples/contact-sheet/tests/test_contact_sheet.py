@@ -199,7 +199,7 @@ def pages_of(pdf: bytes) -> list[Image.Image]:
         ({"columns": 0}, ("/params/columns", "must be a whole number from 1 to 12")),
         ({"columns": "6"}, ("/params/columns", "must be a whole number from 1 to 12, not text")),
         ({"format": "gif"}, ("/params/format", "must be jpeg, pdf or png")),
-        ({"colums": 6}, ("/params/colums", "is unknown (this file takes columns, thumbnail, format)")),
+        ({"colour": 6}, ("/params/colour", "is unknown (this file takes columns, thumbnail, format)")),
         ({"columns": 12, "thumbnail": 512}, ("/params", "columns times thumbnail must be at most 4096 pixels")),
     ],
 )
