@@ -1,5 +1,7 @@
 """query without a database: placeholders, a rule's parameters, what clients may choose, names."""
 
+import subprocess
+import sys
 import uuid
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -252,3 +254,8 @@ def test_databases_have_names():
     settings = load({"HAULIER_QUERY_DATABASES": "a=postgresql://x/a  b=postgres://u:p@y/b?sslmode=require"})
     assert settings.query_url("b").reveal() == "postgres://u:p@y/b?sslmode=require"
     assert not settings.query_url("c")
+
+
+def test_only_writing_parquet_loads_pyarrow():
+    program = "import sys, haulier.preparers.query; sys.exit('pyarrow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
