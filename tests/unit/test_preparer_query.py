@@ -125,7 +125,7 @@ def test_any_text_is_bound_or_refused(sql: str):
         ({"parameters": {"Since": "date"}}, "must not hold 'Since'"),
         ({"parameters": {"since": "day"}}, "Invalid enum value 'day'"),
         ({"parameters": {"n": {"type": "integer", "default": "x"}}}, "the default of the parameter 'n' is no integer"),
-        ({"parameters": {"n": {"type": "integer", "defualt": 1}}}, "unknown field `defualt`"),
+        ({"parameters": {"n": {"type": "integer", "fallback": 1}}}, "unknown field `fallback`"),
         ({"parameters": {"format": "text"}, "choices": ["format"]}, "is both a parameter and one of `choices`"),
         ({"format": "xlsx"}, "Invalid enum value 'xlsx'"),
         ({"choices": ["sql"]}, "Invalid enum value 'sql'"),
