@@ -1,5 +1,7 @@
 """query without a database: placeholders, a rule's parameters, what clients may choose, names."""
 
+import subprocess
+import sys
 import uuid
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -123,7 +125,7 @@ def test_any_text_is_bound_or_refused(sql: str):
         ({"parameters": {"Since": "date"}}, "must not hold 'Since'"),
         ({"parameters": {"since": "day"}}, "Invalid enum value 'day'"),
         ({"parameters": {"n": {"type": "integer", "default": "x"}}}, "the default of the parameter 'n' is no integer"),
-        ({"parameters": {"n": {"type": "integer", "defualt": 1}}}, "unknown field `defualt`"),
+        ({"parameters": {"n": {"type": "integer", "fallback": 1}}}, "unknown field `fallback`"),
         ({"parameters": {"format": "text"}, "choices": ["format"]}, "is both a parameter and one of `choices`"),
         ({"format": "xlsx"}, "Invalid enum value 'xlsx'"),
         ({"choices": ["sql"]}, "Invalid enum value 'sql'"),
@@ -252,3 +254,8 @@ def test_databases_have_names():
     settings = load({"HAULIER_QUERY_DATABASES": "a=postgresql://x/a  b=postgres://u:p@y/b?sslmode=require"})
     assert settings.query_url("b").reveal() == "postgres://u:p@y/b?sslmode=require"
     assert not settings.query_url("c")
+
+
+def test_only_writing_parquet_loads_pyarrow():
+    program = "import sys, haulier.preparers.query; sys.exit('pyarrow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
