@@ -11,7 +11,8 @@ import typer
 if TYPE_CHECKING:
     from haulier.cli.view import View
     from haulier.client import Client
-    from haulier.wire import BatchFile, BatchStatus, JobStatus
+    from haulier.wire import JobStatus
+    from haulier.wire_batches import BatchFile, BatchStatus
 
 STDOUT = "-"
 LOOK_S = 2.0
