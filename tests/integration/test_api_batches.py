@@ -9,6 +9,7 @@ from tests.integration.api_steps import completed, failed
 
 INITIATE, BATCH, JOBS = "/v1/download/initiate", "/v1/download/batch/", "/v1/download/jobs"
 FILES = [70_000, 70_001, 70_002]
+NOBODYS = "00000000-0000-4000-8000-000000000000"
 
 
 async def started(api, files=FILES, **request):
@@ -126,7 +127,7 @@ async def test_cancelling_a_batch_tells_how_much_was_stopped(api):
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-@pytest.mark.parametrize("batch_id", ["00000000-0000-4000-8000-000000000000", "not-a-batch"])
+@pytest.mark.parametrize("batch_id", [NOBODYS, "not-a-batch"])
 async def test_a_batch_that_is_not_there_is_not_found(api, method, batch_id):
     answer = await api.call(method, BATCH + batch_id)
     assert (answer.status_code, answer.json()["code"]) == (404, "batch_not_found")
@@ -149,9 +150,7 @@ async def test_jobs_can_be_listed_by_batch(api):
     assert (await api.get(f"{JOBS}?batch={accepted['batch_id']}&status=failed")).json()["total"] == 0
 
 
-@pytest.mark.parametrize(
-    ("batch", "code"), [("not-a-batch", "invalid_request"), ("00000000-0000-4000-8000-000000000000", "batch_not_found")]
-)
+@pytest.mark.parametrize(("batch", "code"), [("not-a-batch", "invalid_request"), (NOBODYS, "batch_not_found")])
 async def test_jobs_of_a_wrong_batch_are_refused(api, batch, code):
     assert (await api.get(f"{JOBS}?batch={batch}")).json()["code"] == code
 

@@ -1,6 +1,5 @@
 """Receipts over the API: whose they are, when there is one, what it states, and the keys to check it."""
 
-from datetime import timedelta
 from uuid import UUID, uuid4
 
 import msgspec

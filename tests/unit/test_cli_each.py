@@ -105,6 +105,15 @@ async def test_when_nothing_can_be_had_the_batch_has_failed(
     assert (done.code, words in done.stderr) == (3, True)
 
 
+async def test_a_batch_is_cancelled_and_its_jobs_listed(api: Loopback, run: Run) -> None:
+    api.on("DELETE", f"/v1/download/batch/{BATCH}", answer({"batch_id": BATCH, "cancelled": 2, "left": 1}))
+    done = await run("cancel", "--batch", BATCH)
+    assert done.stdout.decode() == f"Cancelled 2 jobs of batch {BATCH}; 1 were over, or there before it\n"
+    api.on("GET", "/v1/download/jobs", answer({"jobs": [], "total": 0, "page": 1, "limit": 20, "next_cursor": None}))
+    assert (await run("jobs", "--batch", BATCH)).code == 0
+    assert api.to("/v1/download/jobs")[0].query["batch"] == BATCH
+
+
 @pytest.mark.parametrize("output", ["-", "file.bin"])
 async def test_each_needs_a_folder(api: Loopback, run: Run, tmp_path: Path, output: str) -> None:
     (tmp_path / "file.bin").touch()

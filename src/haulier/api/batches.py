@@ -6,7 +6,7 @@ from haulier.api.exchange import PRIVATE, Answer, Exchange, json_answer
 from haulier.api.requests import BatchQuery, batch_id_of, query_of
 from haulier.api.services import Services
 from haulier.api.views import batch_view
-from haulier.wire import BatchCancelled
+from haulier.wire_batches import BatchCancelled
 
 LOOK_AGAIN = (b"retry-after", b"2")
 

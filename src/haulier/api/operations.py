@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from haulier import errors, wire, wire_receipts
+from haulier import errors, wire, wire_batches, wire_receipts
 from haulier.api import batches, checking, dead_letters, downloads, jobs, receipts, retrying, submitting
 from haulier.api.exchange import Answer, Exchange, json_answer
 from haulier.api.health import status_of
@@ -84,7 +84,7 @@ _ACCEPTED = {
     202: Reply("The same, for Prefer: respond-async.", wire.JobStatus, (LOCATION, RATE_LIMIT_POLICY, RATE_LIMIT)),
 }
 _ACCEPTED_OR_BATCH = {
-    status: msgspec.structs.replace(reply, or_shape=wire.BatchAccepted) for status, reply in _ACCEPTED.items()
+    status: msgspec.structs.replace(reply, or_shape=wire_batches.BatchAccepted) for status, reply in _ACCEPTED.items()
 }
 _BODY_ERRORS = (errors.InvalidRequest, errors.MalformedJson, errors.BodyTooLarge, errors.UnsupportedMediaType)
 _LIMIT_ERRORS = (errors.IdempotencyMismatch, errors.RateLimited, errors.QuotaExceeded)
@@ -181,7 +181,7 @@ OPERATIONS: tuple[Operation, ...] = (
         handler=batches.batch,
         summary="How the jobs of a batch stand",
         query=BatchQuery,
-        replies={200: Reply("The batch.", wire.BatchStatus, (RETRY_AFTER,))},
+        replies={200: Reply("The batch.", wire_batches.BatchStatus, (RETRY_AFTER,))},
         errors=(errors.InvalidRequest, errors.BatchNotFound, errors.LedgerUnavailable),
     ),
     Operation(
@@ -190,7 +190,7 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/v1/download/batch/{batch_id}",
         handler=batches.cancel_batch,
         summary="Cancel the jobs of a batch that are not over",
-        replies={200: Reply("How many were cancelled.", wire.BatchCancelled)},
+        replies={200: Reply("How many were cancelled.", wire_batches.BatchCancelled)},
         errors=(errors.BatchNotFound, errors.LedgerUnavailable),
     ),
     Operation(

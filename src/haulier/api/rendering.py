@@ -18,6 +18,7 @@ from haulier.wire import JobStatus
 
 FRESH_S = 1.0  # what moves without a new version (position, estimate, the URL's end) may be this old
 KEPT = 10_000
+KEPT_BYTES = 8_192  # an archive of 1,000 files has 60 KB: such answers are made anew each time
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -49,6 +50,8 @@ class Statuses:
         if kept is not None and kept.version == job.version and self._clock.monotonic() - kept.made_at < FRESH_S:
             return kept
         rendered = await self._render(job, outlook=await self._estimator.outlook(job), with_files=with_files)
+        if len(rendered.body) > KEPT_BYTES:
+            return rendered
         self._kept[job.id, with_files] = rendered
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)

@@ -10,18 +10,8 @@ from haulier.api.estimating import Outlook
 from haulier.clock import wire_time
 from haulier.job import Job, Status
 from haulier.ledger import Batch, BatchAdmission
-from haulier.wire import (
-    BatchAccepted,
-    BatchCounts,
-    BatchFile,
-    BatchJob,
-    BatchStatus,
-    Estimate,
-    FileState,
-    JobError,
-    JobStatus,
-    ProgressDetail,
-)
+from haulier.wire import Estimate, FileState, JobError, JobStatus, ProgressDetail
+from haulier.wire_batches import BatchAccepted, BatchCounts, BatchFile, BatchJob, BatchStatus
 
 LONGEST_RETRY_S = 10
 RETRY_UNKNOWN_S = 2

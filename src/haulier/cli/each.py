@@ -11,7 +11,8 @@ import typer
 if TYPE_CHECKING:
     from haulier.cli.view import View
     from haulier.client import Client
-    from haulier.wire import BatchFile, BatchStatus, JobStatus
+    from haulier.wire import JobStatus
+    from haulier.wire_batches import BatchFile, BatchStatus
 
 STDOUT = "-"
 LOOK_S = 2.0
@@ -54,7 +55,7 @@ def get_each(
             asyncio.run(run.run(wanted))
     except KeyboardInterrupt:
         again = shlex.join(["haulier", "get", "--each", *map(str, wanted), *(["-o", output] if output else [])])
-        raise CommandFailed(f"Interrupted; the jobs go on. `{again}` continues.", exit_code=INTERRUPTED) from None
+        raise CommandFailed(run.after_interrupt(again), exit_code=INTERRUPTED) from None
     finally:
         if json and run.batch is not None:
             print_json(run.batch)
@@ -71,6 +72,7 @@ class EachRun:
         self._force = force
         self._seen: set[str] = set()
         self._lost: list[str] = []
+        self._said = ""
 
     async def run(self, file_ids: list[int]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -83,6 +85,12 @@ class EachRun:
                     break
                 await asyncio.sleep(LOOK_S)
         self._tell_lost(len(file_ids))
+
+    def after_interrupt(self, again: str) -> str:
+        if self.batch is None:
+            return "Interrupted."
+        stop = "" if self.batch.over else f", `haulier cancel --batch {self.batch.batch_id}` stops them"
+        return f"Interrupted; the jobs go on. `{again}` continues{stop}."
 
     async def _take(self, batch: "BatchStatus") -> None:
         """Save what is ready and not saved yet; note what will never be."""
@@ -100,8 +108,10 @@ class EachRun:
                 await self._save(file)
             except ClientError as error:
                 self._lost.append(f"  file {file.file_id}: {error} [{error.code}]")
-        if not batch.over:
-            self._view.say(f"{batch.counts.completed} of {batch.total} files are ready")
+        ready = f"{batch.counts.completed} of {batch.total} files are ready"
+        if ready != self._said and not batch.over:
+            self._view.say(ready)
+            self._said = ready
 
     async def _save(self, file: "BatchFile") -> None:
         from haulier.cli.get import target

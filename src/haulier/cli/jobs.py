@@ -50,6 +50,9 @@ def jobs(
     status: Annotated[
         Status | None, typer.Option("--status", envvar="HAULIER_STATUS", help="Only jobs in this status.")
     ] = None,
+    batch: Annotated[
+        UUID | None, typer.Option("--batch", envvar="HAULIER_BATCH", metavar="BATCH", help="Only jobs of this batch.")
+    ] = None,
     limit: Annotated[
         int, typer.Option("--limit", "-n", envvar="HAULIER_LIMIT", min=1, max=100, metavar="N", help="How many.")
     ] = 20,
@@ -66,19 +69,33 @@ def jobs(
     from haulier.clock import SYSTEM_CLOCK
 
     client = connect(url=url, given_token=token, user=user, home=home, patience=impatient())
-    page = answer(client, lambda open_: open_.jobs(status=status, limit=limit))
+    page = answer(client, lambda open_: open_.jobs(status=status, batch=batch and str(batch), limit=limit))
     if json:
         print_json(page)
     else:
         _print_table(page, now=SYSTEM_CLOCK.now())
 
 
-def cancel(job: Job, url: Url = None, token: Token = None, user: User = "demo", home: Home = DEFAULT_HOME) -> None:
+def cancel(
+    job: Job,
+    batch: Annotated[
+        bool, typer.Option("--batch", envvar="HAULIER_CANCEL_BATCH", help="JOB is a batch: cancel what it started.")
+    ] = False,
+    url: Url = None,
+    token: Token = None,
+    user: User = "demo",
+    home: Home = DEFAULT_HOME,
+) -> None:
     """Cancel a job. Fine when it is cancelled already; fails when it has finished."""
     from haulier.cli.access import connect
     from haulier.cli.asking import answer, impatient
 
     client = connect(url=url, given_token=token, user=user, home=home, patience=impatient())
+    if batch:
+        done = answer(client, lambda open_: open_.batches.cancel(str(job)))
+        left = f"; {done.left} were over, or there before it" if done.left else ""
+        sys.stdout.write(f"Cancelled {done.cancelled} jobs of batch {job}{left}\n")
+        return
     answer(client, lambda open_: open_.cancel(str(job)))
     sys.stdout.write(f"Cancelled {job}\n")
 

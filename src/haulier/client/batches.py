@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from haulier.client.transport import Transport, read
-from haulier.wire import BatchAccepted, BatchCancelled, BatchStatus
+from haulier.wire_batches import BatchAccepted, BatchCancelled, BatchStatus
 
 API = "/v1/download"
 

@@ -30,10 +30,11 @@ class RetentionQueries(QueryFile, file="retention.sql"):
 
 
 class Expired(msgspec.Struct, frozen=True):
-    """Jobs whose artefacts have expired, and the keys of objects that no other job has."""
+    """Jobs whose artefacts have expired, and the keys of objects that no other job has. `more`: ask again."""
 
     jobs: tuple[Job, ...]
     keys: frozenset[str]
+    more: bool
 
 
 class Forgotten(msgspec.Struct, frozen=True):
@@ -58,6 +59,7 @@ class Retention:
         return Expired(
             jobs=tuple(job_from(row["job"]) for row in rows),
             keys=frozenset(row["job"]["artefact_key"] for row in rows if row["last"]),
+            more=len(rows) == EXPIRED_AT_ONCE,
         )
 
     async def keys_in_use(self, owners: Mapping[str, tuple[UUID, int]]) -> set[str]:
