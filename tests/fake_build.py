@@ -1,12 +1,12 @@
 """What a preparer receives, for tests: records what it reports and saves, and a store in a dict that can misbehave."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from haulier.errors import SourceChanged, SourceMissing
+from haulier.errors import HaulierError, SourceChanged, SourceMissing
 from haulier.job import Progress, Request
-from haulier.preparers import Existing, Result, Stream
+from haulier.preparers import Existing, Mark, Result, Resumable, Stream
 from haulier.settings import Settings
 from haulier.storage import ObjectInfo
 
@@ -51,6 +51,9 @@ class DictStorage:
         finally:
             self.opened -= 1
 
+    async def read_small(self, objects: Sequence[ObjectInfo]) -> list[bytes]:
+        return [b"".join([chunk async for chunk in self.read(info.key, etag=info.etag)]) for info in objects]
+
 
 class FakeBuild:
     """A `Build`. `parts` says what `part(file_id)` answers: a result, or a function that makes one when asked."""
@@ -74,10 +77,14 @@ class FakeBuild:
         self.checkpoint = checkpoint
         self.parts = dict(parts or {})
         self.reports: list[Progress] = []
+        self.files: dict[int, HaulierError | None] = {}
         self.saved: list[Mapping[str, Any]] = []
 
     def report(self, *, done: int, total: int | None = None, stage: str = "") -> None:
         self.reports.append(Progress(stage=stage, done=done, total=total))
+
+    def settled(self, index: int, *, missing: HaulierError | None = None) -> None:
+        self.files[index] = missing
 
     async def save(self, checkpoint: Mapping[str, Any]) -> None:
         self.saved.append(checkpoint)
@@ -86,10 +93,11 @@ class FakeBuild:
         if file_id not in self.parts:
             raise SourceMissing(name=f"downloads/{file_id}.zip")
         part = self.parts[file_id]
-        return part if isinstance(part, Existing | Stream) else part()
+        return part if isinstance(part, Existing | Stream | Resumable) else part()
 
 
 async def content(result: Result) -> bytes:
-    """All bytes of a stream."""
-    assert isinstance(result, Stream)
-    return b"".join([chunk async for chunk in result.chunks])
+    """All bytes of a stream, from its start."""
+    assert not isinstance(result, Existing)
+    items = result.chunks if isinstance(result, Stream) else result.open(None)
+    return b"".join([item async for item in items if not isinstance(item, Mark)])
