@@ -8,8 +8,8 @@ s3              archive from S3 to S3, beside the same client's plain copy
 small           100,000 files of 2 KB
 memory          peak memory above idle for 100 MiB, 1 GiB and 4.5 GiB from folder to folder, and the first two on S3
 
-Run: `.venv/bin/python bench/artefacts.py [--rounds 3] [--folder DIR] [section…]`. DIR in memory (`/dev/shm`) leaves the disk
-out of it; `cp and sync` says what the disk takes. S3 needs the test server (HAULIER_SHARED) and its Debian packages.
+Run: `.venv/bin/python bench/artefacts.py [--rounds 3] [--folder DIR] [section…]`. DIR in memory (`/dev/shm`) leaves the
+disk out of it; `cp and sync` says what that takes. S3 needs the test server (HAULIER_SHARED) and its Debian packages.
 """
 
 import argparse
@@ -107,7 +107,7 @@ async def measured(ways: dict[str, Callable[[], Awaitable[None]]], rounds: int) 
             began = Took(time.perf_counter(), cpu_seconds())
             await way()
             took[name].append(Took(time.perf_counter() - began.wall, cpu_seconds() - began.cpu))
-    return {name: Took(*(statistics.median(kind) for kind in zip(*each))) for name, each in took.items()}
+    return {name: Took(*(statistics.median(kind) for kind in zip(*each, strict=True))) for name, each in took.items()}
 
 
 def cpu_seconds() -> float:
@@ -133,9 +133,7 @@ def command(*words: str | Path, cwd: Path | None = None) -> Callable[[], Awaitab
 
 
 def told(title: str, size: int, seconds: dict[str, Took], ours: str = "haulier") -> None:
-    print(
-        f"\n{title}\n| | seconds | MB/s | our speed as a multiple of it | CPU seconds |\n| --- | --- | --- | --- | --- |"
-    )
+    print(f"\n{title}\n| | seconds | MB/s | our speed as a multiple | CPU seconds |\n| --- | --- | --- | --- | --- |")
     for name, took in seconds.items():
         ratio = took.wall / seconds[ours].wall
         print(
@@ -234,7 +232,7 @@ async def incompressible(rounds: int, parent: str | None) -> None:
 
 def fresh(target: Path, way: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
     async def run() -> None:
-        target.unlink(missing_ok=True)
+        await asyncio.to_thread(target.unlink, missing_ok=True)
         await way()
 
     return run

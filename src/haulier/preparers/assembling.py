@@ -32,6 +32,7 @@ class Assembly:
         self._plan_digest = plan_digest
         self._place = place
         self._marked_at = place.offset
+        self._total = plan.total
 
     async def run(self) -> AsyncGenerator[bytes | Mark, None]:
         """The archive's bytes and marks."""
@@ -70,7 +71,7 @@ class Assembly:
         place.halfway = piece.halfway
         if piece.read and len(place.records) < len(entries):  # not the manifest's
             place.read += piece.read
-            self._build.report(done=place.read, total=self._plan.total, stage="archiving")
+            self._build.report(done=place.read, total=self._total, stage="archiving")
         for packed in piece.packed:
             if len(place.records) < len(entries):
                 self._settle(entries[len(place.records)])

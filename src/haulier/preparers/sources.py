@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -11,9 +10,9 @@ from haulier.digests import ResumableDigest
 from haulier.errors import SourceChanged, SourceDamaged, SourceTruncated
 from haulier.preparers.port import Mark, Resumable, Stream
 from haulier.preparers.streams import closing
-from haulier.storage import Storage
+from haulier.storage import ObjectInfo, Storage
 
-READS_AT_A_TIME = 16
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -51,18 +50,17 @@ async def read(entry: Entry, *, storage: Storage, start: int = 0) -> AsyncGenera
 
 async def read_few(entries: Sequence[Entry], *, storage: Storage) -> list[bytes]:
     """The bytes of small objects, whole. Raises what `read` raises."""
-    slots = asyncio.Semaphore(READS_AT_A_TIME)
-
-    async def whole(entry: Entry) -> bytes:
-        async with slots, aclosing(read(entry, storage=storage)) as chunks:
-            return b"".join([chunk async for chunk in chunks])
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(whole(entry)) for entry in entries]
-    except BaseExceptionGroup as failed:
-        raise next(iter(failed.exceptions)) from None
-    return [task.result() for task in tasks]
+    infos = [
+        ObjectInfo(key=entry.source, size=entry.size or 0, etag=entry.etag, last_modified=entry.modified or EPOCH)
+        for entry in entries
+    ]
+    contents = await storage.read_small(infos)
+    for info, content in zip(infos, contents, strict=True):
+        if len(content) > info.size:
+            raise SourceChanged(name=info.key)
+        if len(content) < info.size:
+            raise SourceTruncated(name=info.key, got=len(content), expected=info.size)
+    return contents
 
 
 def _opened(entry: Entry, storage: Storage, start: int) -> AsyncIterator[bytes]:

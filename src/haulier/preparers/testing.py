@@ -7,7 +7,7 @@ Needs no test framework, no server and no worker.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -62,6 +62,9 @@ class DictStorage:
                 yield content[at : at + self.chunk_bytes]
         finally:
             self.opened -= 1
+
+    async def read_small(self, objects: Sequence[ObjectInfo]) -> list[bytes]:
+        return [b"".join([chunk async for chunk in self.read(info.key, etag=info.etag)]) for info in objects]
 
 
 class FakeBuild:
