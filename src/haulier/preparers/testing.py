@@ -42,6 +42,9 @@ class DictStorage:
     async def head(self, key: str) -> ObjectInfo | None:
         return self.told.get(key) or (self.info(key) if key in self.objects else None)
 
+    async def read_small(self, objects: Sequence[ObjectInfo]) -> list[bytes]:
+        return [b"".join([chunk async for chunk in self.read(info.key, etag=info.etag)]) for info in objects]
+
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
         for key in sorted({*self.objects, *self.told}):
             if key.startswith(prefix):
@@ -62,9 +65,6 @@ class DictStorage:
                 yield content[at : at + self.chunk_bytes]
         finally:
             self.opened -= 1
-
-    async def read_small(self, objects: Sequence[ObjectInfo]) -> list[bytes]:
-        return [b"".join([chunk async for chunk in self.read(info.key, etag=info.etag)]) for info in objects]
 
 
 class FakeBuild:
