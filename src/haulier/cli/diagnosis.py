@@ -153,7 +153,7 @@ async def catalogue(settings: Settings, clock: Clock) -> list[Finding]:
         )
         for broken, why in registry.broken.items()
     ]
-    for file_id in _first_ids(settings.catalogue):
+    for file_id in first_ids(settings.catalogue):
         try:
             recipe = loaded.recipe(Request(file_id=file_id))
             registry.params(recipe)
@@ -217,7 +217,7 @@ async def _skew(settings: Settings, clock: Clock) -> Finding:
     return Finding(Mark.DOUBTFUL, "clock", f"is {duration_words(skew_s)} off PostgreSQL's", advice)
 
 
-def _first_ids(setting: str) -> list[int]:
+def first_ids(setting: str) -> list[int]:
     """The first id of each rule of a TOML catalogue, as samples."""
     from haulier.catalogue import parse_ids
 

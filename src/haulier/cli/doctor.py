@@ -74,7 +74,7 @@ def settings_of(environ: Mapping[str, str], *, options: frozenset[str]) -> "tupl
 
 async def diagnose(settings: "Settings") -> "list[Finding]":
     """Look at everything that the settings name, at the same time."""
-    from haulier.cli import diagnosis
+    from haulier.cli import diagnosis, diagnosis_queries
     from haulier.clock import SYSTEM_CLOCK
 
     checks: list[Check] = [diagnosis.tokens, diagnosis.receipts, diagnosis.catalogue]
@@ -85,6 +85,7 @@ async def diagnose(settings: "Settings") -> "list[Finding]":
     ):
         if url:
             checks.append(check)
+    checks.append(diagnosis_queries.queries)
 
     async def run(check: "Check") -> "list[Finding]":
         try:

@@ -1,16 +1,12 @@
-"""PostgreSQL's failures in our words. What it says itself (SQL, names, values) goes to the log, never to the user."""
+"""PostgreSQL's failures in our words. What it says itself (SQL, names, values) is their cause and reaches no user."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import asyncpg
-import structlog
 from asyncpg.exceptions import ClientConfigurationError
 
 from haulier.errors import AttemptError, BadRecipe, QueryFailed, QueryTimedOut, SourceDenied, SourceUnavailable
-from haulier.observe.events import QUERY_ERROR
-
-log = structlog.get_logger()
 
 NAME = "the database"
 # By the class of the SQLSTATE: the server is away, full, shutting down, or asks to try again.
@@ -30,7 +26,7 @@ _IDLE, _CANCELLED, _DENIED, _READ_ONLY = "25P03", "57014", "42501", "25006"
 
 @contextmanager
 def translated(*, limit_s: float) -> Generator[None]:
-    """Raise our error for what goes wrong in the block with the database, and log the cause.
+    """Raise our error for what goes wrong in the block with the database.
 
     Permanent: SQL that cannot run, a denied table, data or parameters that the query cannot take, the statement timeout
     (`limit_s`): all would come again. Everything else is tried again.
@@ -39,7 +35,6 @@ def translated(*, limit_s: float) -> Generator[None]:
         yield
     except asyncpg.PostgresError as error:
         sqlstate = str(getattr(error, "sqlstate", ""))
-        log.warning(QUERY_ERROR, sqlstate=sqlstate, cause=str(error))
         raise _of_server(sqlstate, limit_s=limit_s) from error
     except TimeoutError as error:
         raise SourceUnavailable(name=NAME, reason="no answer in time") from error
@@ -48,12 +43,10 @@ def translated(*, limit_s: float) -> Generator[None]:
     except ClientConfigurationError as error:
         raise SourceUnavailable(name=NAME, reason="its address is not valid") from error
     except asyncpg.InterfaceError as error:
-        log.warning(QUERY_ERROR, cause=str(error))
         if isinstance(error, ValueError):
             raise QueryFailed(reason="a value does not fit its parameter") from error
         raise SourceUnavailable(name=NAME, reason="the connection broke") from error
     except (OSError, asyncpg.InternalClientError) as error:
-        log.warning(QUERY_ERROR, cause=str(error))
         raise SourceUnavailable(name=NAME, reason="no connection") from error
 
 

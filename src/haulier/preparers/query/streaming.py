@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 import structlog
 
-from haulier.errors import BadRecipe, UploadLost
-from haulier.observe.events import QUERY_READ_AGAIN
+from haulier.errors import AttemptError, BadRecipe, UploadLost
+from haulier.observe.events import QUERY_ERROR, QUERY_READ_AGAIN
 from haulier.preparers.port import Build, Mark, Result, Resumable
 from haulier.preparers.query.columns import Column, behind, check_key, checksum, reading, unique
 from haulier.preparers.query.output import Output
@@ -74,25 +74,33 @@ class Query:
 
     async def open(self, mark: Mark | None) -> AsyncGenerator[bytes | Mark, None]:
         """All bytes, or those behind `mark`. Raises UploadLost for a mark of other columns or rows: then start over."""
-        place = Place() if mark is None else _place(mark)
-        progress = QueryProgress(self._build, rows=place.rows, size=place.size)
+        try:
+            async with aclosing(self._pieces(Place() if mark is None else _place(mark))) as found:
+                async for piece in found:
+                    yield piece
+        except AttemptError as error:
+            if error.__cause__ is not None:
+                log.warning(QUERY_ERROR, code=error.code, cause=str(error.__cause__))
+            raise
+
+    async def _pieces(self, place: Place) -> AsyncGenerator[bytes | Mark, None]:
+        """Text begins where `place` is; Parquet begins anew, and leaves out the bytes before `place`."""
+        skip = place if self.output.format == "parquet" else Place()
+        start = Place() if skip.size else place
+        progress = QueryProgress(self._build, rows=start.rows, size=start.size)
         progress.start()
         async with open_snapshot(self._url.reveal(), timeout_s=self._params.statement_timeout_s) as snapshot:
             columns = unique(await snapshot.describe(self._sql.sql))
             check_key(self._params.key_columns, columns)
-            if mark is not None and place.columns != checksum(columns):
+            if place.size and place.columns != checksum(columns):
                 raise UploadLost
             encoder = await self.output.encoder(columns, self._params)
-            again = place if self.output.format == "parquet" else Place()
-            from_start = again.size > 0 or mark is None
-            if from_start:
-                progress.rows = progress.size = 0
-                place = Place()
+            if not start.size:
                 await asyncio.to_thread(encoder.begin)
-            progress.expected = progress.rows + await self._start(snapshot, encoder, columns, place)
+            progress.expected = start.rows + await self._start(snapshot, encoder, columns, start)
             stream = _Stream(encoder, progress, marked=bool(self._params.key_columns), columns=checksum(columns))
-            chunks = Chunks(snapshot, encoder, fetch=place.fetch, key=place.after)
-            async with aclosing(stream.pieces(chunks, skip=again, first=from_start)) as found:
+            chunks = Chunks(snapshot, encoder, fetch=start.fetch, key=start.after)
+            async with aclosing(stream.pieces(chunks, skip=skip, first=not start.size)) as found:
                 async for piece in found:
                     yield piece
         progress.end()
@@ -131,7 +139,7 @@ class _Stream:
             if again:
                 self._compare(skip, ended=ended)
                 continue
-            for piece in _pieces(content):
+            for piece in _cut(content):
                 yield piece
             if self._marked and not ended:
                 yield self._mark(chunk, fetch=chunks.fetch)
@@ -165,13 +173,17 @@ class _Stream:
 
 
 def _place(mark: Mark) -> Place:
+    """The mark's place. Raises UploadLost for a mark of another version of this preparer."""
     try:
-        return msgspec.convert(mark.state, Place)
-    except msgspec.ValidationError as error:  # of another version of this preparer
+        place = msgspec.convert(mark.state, Place)
+    except msgspec.ValidationError as error:
         raise UploadLost from error
+    if not place.size:
+        raise UploadLost
+    return place
 
 
-def _pieces(content: bytes) -> Iterator[bytes]:
+def _cut(content: bytes) -> Iterator[bytes]:
     return (content[at : at + PIECE_BYTES] for at in range(0, len(content), PIECE_BYTES))
 
 
