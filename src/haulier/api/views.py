@@ -7,16 +7,15 @@ from msgspec import UNSET, UnsetType
 from haulier.api.estimating import Outlook
 from haulier.clock import wire_time
 from haulier.job import Job, Status
+from haulier.storage import Link
 from haulier.wire import Estimate, JobError, JobStatus, ProgressDetail
 
 LONGEST_RETRY_S = 10
 RETRY_UNKNOWN_S = 2
 
 
-def status_view(
-    job: Job, *, outlook: Outlook, base_url: str, now: datetime, download_url: str | UnsetType = UNSET
-) -> JobStatus:
-    """The job's status object. `download_url` is the caller's to sign; file_url stands while the artefact lives."""
+def status_view(job: Job, *, outlook: Outlook, base_url: str, now: datetime, link: Link | None = None) -> JobStatus:
+    """The job's status object. `link` is the caller's to sign; file_url stands while the artefact lives."""
     available = job.is_available(now=now)
     artefact = job.artefact
     return JobStatus(
@@ -37,7 +36,8 @@ def status_view(
         retry_at=_time(job.retry_at) if job.retry_at and job.retry_at > now else UNSET,
         started_at=_time(job.started_at),
         completed_at=_time(job.completed_at),
-        download_url=download_url,
+        download_url=link.url if link else UNSET,
+        download_url_expires_at=_time(link.expires_at) if link else UNSET,
         file_url=file_url(job, base_url=base_url) if available else UNSET,
         file_name=artefact.file_name if artefact else UNSET,
         file_size=artefact.size if artefact else UNSET,

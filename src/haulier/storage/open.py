@@ -19,7 +19,7 @@ def open_storage(settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> ObjectSt
     """The store of HAULIER_STORAGE_URL; a missing folder is created. Raises ConfigurationError for a wrong URL.
 
     `file:///folder`, `memory:` (its links end with the process), or
-    `s3://bucket?endpoint=http://host:port&region=…&style=path|virtual`, each part of the query optional.
+    `s3://bucket?endpoint=http://host:port&…`, see s3_url.py.
     """
     url = urlsplit(settings.storage_url.reveal())
     if url.scheme == "s3":
