@@ -27,6 +27,7 @@ COMMANDS = [
     "worker",
     "migrate",
     "dead-letters",
+    "storage",
 ]
 JOB, OTHER = "0193f2a0-0000-7000-8000-000000000000", "0193f2a0-0000-7000-8000-000000000001"
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -69,7 +70,7 @@ def test_every_option_is_a_variable_and_says_what_it_does() -> None:
     assert [f"{name} {param.name}" for name, param in options() if not param.help] == []
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "dead-letters show", "dead-letters retry"])
+@pytest.mark.parametrize("command", [*COMMANDS, "dead-letters show", "dead-letters retry", "storage init"])
 def test_help_has_examples_and_no_noise(run: Any, command: str) -> None:
     text = run(*command.split(), "--help").stdout
     assert "Examples:\n  haulier " in text
