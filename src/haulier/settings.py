@@ -3,6 +3,7 @@
 Every field is the variable `HAULIER_<FIELD>`; docs/configuration.md is compared with this list by a test.
 """
 
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -23,6 +24,9 @@ PREFIX = "HAULIER_"
 _CALLABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 SHORTEST_RETENTION_S = 86_400
 LONGEST_RETENTION_S = 36_500 * 86_400
+_ORIGIN = re.compile(r"\*|https?://[^/\s*]*\*?[^/\s*]+")  # S3 takes one * in each
+DAY_S = 86_400
+DEFAULT_EXPIRE_DAYS = 8
 MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key has at least 256 bits
 
 
@@ -63,6 +67,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     storage_url: Annotated[
         Secret, _doc("Object storage: file:///folder, s3://bucket?endpoint=…&region=…, or memory: (one process only).")
     ] = msgspec.field(default_factory=Secret)
+    storage_expire_days: Annotated[
+        int,
+        _doc(
+            "Days after which `storage init` has the bucket delete artefacts; 0: 8, or a day longer than files live.",
+            ge=0,
+            le=3_650,
+        ),
+    ] = 0
+    storage_versioning: Annotated[
+        Literal["keep", "on", "off"], _doc("Versioning that `storage init` sets; keep leaves the bucket's as it is.")
+    ] = "keep"
+    storage_cors_origins: Annotated[
+        str,
+        _doc("Origins of pages that may read downloads, divided by commas, for `storage init`: https://app.example."),
+    ] = ""
     redis_prefix: Annotated[
         str, _doc("Prefix of all our Redis keys. The braces keep them on one Redis Cluster slot.", min_length=1)
     ] = "{haulier}"
@@ -193,6 +212,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
+    def artefact_expiry_days(self) -> int:
+        """After how many days the bucket may delete an artefact that we forgot: later than we would."""
+        return self.storage_expire_days or max(DEFAULT_EXPIRE_DAYS, least_expire_days(self))
+
+    @property
+    def cors_origins(self) -> tuple[str, ...]:
+        """Origins whose pages may read downloads."""
+        return tuple(origin.strip() for origin in self.storage_cors_origins.split(",") if origin.strip())
+
+    @property
     def heartbeat_s(self) -> float:
         """Three heartbeats fit into a lease, so that two may be lost."""
         return self.lease_s / 3
@@ -200,6 +229,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def query_url(self, name: str) -> Secret:
         """The database that a query's rule names ('': the one without a name); an empty Secret when there is none."""
         return _named_urls(self.query_databases).get(name, Secret()) if name else self.query_database_url
+
+
+def least_expire_days(settings: Settings) -> int:
+    """A day more than artefacts live: a download that began in the last minute ends before the bucket deletes."""
+    return math.ceil(max(settings.keep_s(role) for role in Role) / DAY_S) + 1
 
 
 def variable(field: str) -> str:
@@ -306,6 +340,11 @@ def _inconsistencies(settings: Settings, need: tuple[str, ...]) -> list[tuple[st
         _ = settings.fetch_networks
     except ValueError as error:
         problems.append(("fetch_allow_networks", str(error)))
+    if 0 < settings.storage_expire_days < least_expire_days(settings):
+        least = least_expire_days(settings)
+        problems.append(("storage_expire_days", f"must be 0, or at least {least}: a day longer than files are kept"))
+    if wrong := [origin for origin in settings.cors_origins if not _ORIGIN.fullmatch(origin)]:
+        problems.append(("storage_cors_origins", f"{wrong[0]} must be * or like https://app.example, without a path"))
     for role in Role:
         try:
             settings.limits(role)

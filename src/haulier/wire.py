@@ -101,6 +101,7 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     started_at: Time | UnsetType = UNSET
     completed_at: Time | UnsetType = UNSET
     download_url: str | UnsetType = UNSET
+    download_url_expires_at: Time | UnsetType = UNSET
     file_url: str | UnsetType = UNSET
     file_name: str | UnsetType = UNSET
     file_size: int | UnsetType = UNSET

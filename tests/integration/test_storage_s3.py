@@ -41,7 +41,7 @@ async def stream(*chunks: bytes):
 
 
 async def signed(storage: Storage, artefact: Artefact = ARTEFACT, expires_s: int = 60) -> str:
-    return await storage.sign(artefact, job_id="018f", expires_s=expires_s)
+    return (await storage.sign(artefact, job_id="018f", expires_s=expires_s)).url
 
 
 async def fetch(url: str, **headers: str) -> httpx.Response:

@@ -63,7 +63,7 @@ class Shelf:
         self.artefact = msgspec.structs.replace(self.artefact, **known | facts)
 
     async def url(self, *, job_id: UUID = JOB) -> str:
-        return await self.storage.sign(self.artefact, job_id=str(job_id), expires_s=60)
+        return (await self.storage.sign(self.artefact, job_id=str(job_id), expires_s=60)).url
 
     async def get(self, method: str = "GET", **headers: str) -> httpx.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}

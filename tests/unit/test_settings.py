@@ -144,3 +144,20 @@ def test_the_documentation_lists_every_setting():
     text = DOCS.read_text()
     missing = [field.name for field in msgspec.structs.fields(Settings) if f"`{variable(field.name)}`" not in text]
     assert missing == []
+
+
+def test_the_bucket_deletes_artefacts_later_than_we_do():
+    assert load({}).artefact_expiry_days == 8
+    assert load({"HAULIER_ARTEFACT_TTL_S": str(30 * 86_400)}).artefact_expiry_days == 31
+    assert load({"HAULIER_STORAGE_EXPIRE_DAYS": "2"}).artefact_expiry_days == 2
+    assert "at least 2" in problems({"HAULIER_STORAGE_EXPIRE_DAYS": "1"})
+
+
+@pytest.mark.parametrize("origin", ["https://app.example", "http://localhost:5173", "*", "https://*.example", ""])
+def test_an_origin_is_scheme_and_host(origin):
+    assert load({"HAULIER_STORAGE_CORS_ORIGINS": origin}).cors_origins == ((origin,) if origin else ())
+
+
+@pytest.mark.parametrize("origin", ["app.example", "https://app.example/", "https://a.example,b.example"])
+def test_what_is_no_origin_is_refused(origin):
+    assert "HAULIER_STORAGE_CORS_ORIGINS" in problems({"HAULIER_STORAGE_CORS_ORIGINS": origin})

@@ -1,6 +1,5 @@
 """One job: its status, its result, its file, and cancelling it."""
 
-from datetime import timedelta
 from uuid import UUID
 
 from msgspec import UNSET
@@ -64,21 +63,19 @@ async def result(exchange: Exchange, services: Services) -> Answer:
     """Where the file is, with a URL signed just now."""
     job = await _job(exchange, services)
     artefact = available_artefact(job, clock=services.clock)
-    now = services.clock.now()
-    life_s = url_life_s(job, ttl_s=services.settings.url_ttl_s, now=now)
-    url = await services.storage.sign(artefact, job_id=str(job.id), expires_s=life_s)
-    expires_at = now + timedelta(seconds=life_s)
+    life_s = url_life_s(job, ttl_s=services.settings.url_ttl_s, now=services.clock.now())
+    link = await services.storage.sign(artefact, job_id=str(job.id), expires_s=life_s)
     return json_answer(
         DownloadResult(
             job_id=str(job.id),
-            download_url=url,
-            expires_at=wire_time(expires_at),
+            download_url=link.url,
+            expires_at=wire_time(link.expires_at),
             file_size=artefact.size,
             file_name=artefact.file_name,
             content_type=artefact.content_type,
             etag=artefact.etag,
             file_url=file_url(job, base_url=services.settings.base_url),
-            available_until=wire_time(job.artefact_expires_at or expires_at),
+            available_until=wire_time(job.artefact_expires_at or link.expires_at),
             sha256=artefact.sha256 or UNSET,
         )
     )
@@ -89,8 +86,8 @@ async def file(exchange: Exchange, services: Services) -> Answer:
     job = await _job(exchange, services)
     artefact = available_artefact(job, clock=services.clock)
     life_s = url_life_s(job, ttl_s=services.settings.file_url_ttl_s, now=services.clock.now())
-    url = await services.storage.sign(artefact, job_id=str(job.id), expires_s=life_s)
-    return Answer(status=307, headers=((b"location", url.encode()), *PRIVATE))
+    link = await services.storage.sign(artefact, job_id=str(job.id), expires_s=life_s)
+    return Answer(status=307, headers=((b"location", link.url.encode()), *PRIVATE))
 
 
 async def cancel(exchange: Exchange, services: Services) -> Answer:

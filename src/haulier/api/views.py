@@ -10,6 +10,7 @@ from haulier.api.estimating import Outlook
 from haulier.clock import wire_time
 from haulier.job import Job, Status
 from haulier.ledger import Batch, BatchAdmission
+from haulier.storage import Link
 from haulier.wire import Estimate, FileState, JobError, JobStatus, ProgressDetail
 from haulier.wire_batches import BatchAccepted, BatchCounts, BatchFile, BatchJob, BatchStatus
 
@@ -28,10 +29,10 @@ def status_view(
     outlook: Outlook,
     base_url: str,
     now: datetime,
-    download_url: str | UnsetType = UNSET,
+    link: Link | None = None,
     with_files: bool = False,
 ) -> JobStatus:
-    """The job's status object. `download_url` is the caller's to sign; file_url stands while the artefact lives.
+    """The job's status object. `link` is the caller's to sign; file_url stands while the artefact lives.
 
     `with_files` adds the state of each file of an archive of several.
     """
@@ -57,7 +58,8 @@ def status_view(
         retry_at=_time(job.retry_at) if job.retry_at and job.retry_at > now else UNSET,
         started_at=_time(job.started_at),
         completed_at=_time(job.completed_at),
-        download_url=download_url,
+        download_url=link.url if link else UNSET,
+        download_url_expires_at=_time(link.expires_at) if link else UNSET,
         file_url=file_url(job, base_url=base_url) if available else UNSET,
         file_name=artefact.file_name if artefact else UNSET,
         file_size=artefact.size if artefact else UNSET,

@@ -13,7 +13,7 @@ from haulier.job import Artefact
 from haulier.storage.failures import STORE_ERRORS, is_denied, open_failure, read_failure, unavailable, write_failure
 from haulier.storage.keys import check_key, check_prefix
 from haulier.storage.names import content_disposition, media_type
-from haulier.storage.port import ObjectInfo, Upload, Written
+from haulier.storage.port import Link, ObjectInfo, Upload, Written
 from haulier.storage.signing import Signer
 from haulier.storage.upload import Put, UploadFailed, upload
 
@@ -184,7 +184,7 @@ class ObjectStorage(ABC):
     @abstractmethod
     async def sweep_uploads(self, *, older_than_s: float, keep: Collection[str] = ()) -> int: ...
 
-    async def sign(self, artefact: Artefact, *, job_id: str, expires_s: int) -> str:
+    async def sign(self, artefact: Artefact, *, job_id: str, expires_s: int) -> Link:
         return await self.signer.sign(artefact, job_id=job_id, expires_s=expires_s)
 
     async def ping(self) -> None:
