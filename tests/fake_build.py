@@ -1,12 +1,13 @@
 """What a preparer receives, for tests: records what it reports and saves, and a store in a dict that can misbehave."""
 
+import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from haulier.errors import HaulierError, SourceChanged, SourceMissing
 from haulier.job import Progress, Request
-from haulier.preparers import Existing, Mark, Result, Resumable, Stream
+from haulier.preparers.port import Existing, Mark, Result, Resumable, Stream
 from haulier.settings import Settings
 from haulier.storage import ObjectInfo
 
@@ -24,8 +25,10 @@ class DictStorage:
         self.most_opened = 0
 
     def info(self, key: str) -> ObjectInfo:
+        """Metadata of an object; its ETag is another one whenever its bytes are."""
         content = self.objects[key]
-        return ObjectInfo(key=key, size=len(content), etag=f'"{hash(content)}"', last_modified=MODIFIED)
+        etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+        return ObjectInfo(key=key, size=len(content), etag=etag, last_modified=MODIFIED)
 
     async def head(self, key: str) -> ObjectInfo | None:
         return self.told.get(key) or (self.info(key) if key in self.objects else None)
@@ -51,17 +54,21 @@ class DictStorage:
         finally:
             self.opened -= 1
 
-    async def read_small(self, objects: Sequence[ObjectInfo]) -> list[bytes]:
+    async def read_small(self, objects: Sequence[ObjectInfo]) -> Sequence[bytes]:
         return [b"".join([chunk async for chunk in self.read(info.key, etag=info.etag)]) for info in objects]
 
 
 class FakeBuild:
-    """A `Build`. `parts` says what `part(file_id)` answers: a result, or a function that makes one when asked."""
+    """A `Build`. `parts` says what `part(file_id)` answers: a result, or a function that makes one when asked.
+
+    `reports`, `saved` and `states` (of the request's files by index; None: in the archive) hold what it was told.
+    """
 
     def __init__(
         self,
         params: Any,
         *,
+        request_params: Any = None,
         storage: Any = None,
         request: Request | None = None,
         file_name: str = "",
@@ -70,21 +77,22 @@ class FakeBuild:
         parts: Mapping[int, Result | Callable[[], Result]] | None = None,
     ) -> None:
         self.params = params
-        self.storage = DictStorage({}) if storage is None else storage
+        self.request_params = request_params
+        self.storage: Any = DictStorage({}) if storage is None else storage
         self.request = request or Request(file_id=70_000)
         self.file_name = file_name
         self.settings = settings or Settings()
         self.checkpoint = checkpoint
         self.parts = dict(parts or {})
         self.reports: list[Progress] = []
-        self.files: dict[int, HaulierError | None] = {}
         self.saved: list[Mapping[str, Any]] = []
+        self.states: dict[int, HaulierError | None] = {}
 
     def report(self, *, done: int, total: int | None = None, stage: str = "") -> None:
         self.reports.append(Progress(stage=stage, done=done, total=total))
 
     def settled(self, index: int, *, missing: HaulierError | None = None) -> None:
-        self.files[index] = missing
+        self.states[index] = missing
 
     async def save(self, checkpoint: Mapping[str, Any]) -> None:
         self.saved.append(checkpoint)
@@ -97,7 +105,45 @@ class FakeBuild:
 
 
 async def content(result: Result) -> bytes:
-    """All bytes of a stream, from its start."""
-    assert not isinstance(result, Existing)
-    items = result.chunks if isinstance(result, Stream) else result.open(None)
-    return b"".join([item async for item in items if not isinstance(item, Mark)])
+    """All bytes of a stream or of a resumable one, from its start."""
+    assert isinstance(result, Stream | Resumable)
+    return (await _opened(result, None))[0] if isinstance(result, Resumable) else await _joined(result.chunks)
+
+
+async def marks(result: Resumable) -> list[tuple[bytes, Mark]]:
+    """Each mark of the stream with the bytes before it, as a later attempt gets it: with the logs of all before."""
+    return (await _opened(result, None))[1]
+
+
+async def check_resumable(result: Resumable) -> bytes:
+    """All bytes, after checking that the stream goes on from each of its marks with exactly what followed it.
+
+    Raises AssertionError that says behind which byte it does not, or when there is no mark at all.
+    """
+    whole, found = await _opened(result, None)
+    assert found, "the stream has no marks; a Stream would do"
+    for before, mark in found:
+        rest, _ = await _opened(result, mark)
+        assert before + rest == whole, f"opened with the mark behind byte {len(before)}, the stream goes on differently"
+    return whole
+
+
+async def _opened(result: Resumable, mark: Mark | None) -> tuple[bytes, list[tuple[bytes, Mark]]]:
+    written, log, found = bytearray(), bytearray(), list[tuple[bytes, Mark]]()
+    chunks = result.open(mark)
+    try:
+        async for piece in chunks:
+            if isinstance(piece, Mark):
+                log += piece.log
+                found.append((bytes(written), Mark(piece.state, bytes(log))))
+            else:
+                written += piece
+    finally:
+        aclose = getattr(chunks, "aclose", None)
+        if aclose is not None:
+            await aclose()
+    return bytes(written), found
+
+
+async def _joined(chunks: AsyncIterator[bytes]) -> bytes:
+    return b"".join([chunk async for chunk in chunks])
