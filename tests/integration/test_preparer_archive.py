@@ -102,7 +102,7 @@ async def test_a_changed_source_changes_the_inputs(storage: Storage):
 
 
 async def test_a_member_that_vanishes_leaves_no_artefact(storage: Storage):
-    result = await archived(storage, allow_missing=True)
+    result = await archived(storage)
     await storage.delete(["demo/text.csv"])
     with pytest.raises(SourceMissing, match=r"demo/text\.csv"):
         await stored(storage, result)

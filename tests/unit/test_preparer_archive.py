@@ -373,6 +373,17 @@ async def test_what_is_missing_is_left_out_when_that_is_allowed(asked: str):
     ]
 
 
+async def test_what_may_be_missing_and_vanishes_while_it_is_read_is_left_out_by_the_next_attempt():
+    storage = DictStorage(PHOTOS)
+    params = ArchiveParams(prefix="photos/", allow_missing=True)
+    result = await prepare(FakeBuild(params, storage=storage))
+    del storage.objects["photos/b/c.txt"]
+    with pytest.raises(SourceChanged, match=r"photos/b/c\.txt"):
+        await content(result)
+    made = await content(await prepare(FakeBuild(params, storage=storage)))
+    assert list(opened(made)) == ["a.txt", "empty"]
+
+
 async def test_nothing_at_all_is_missing_whatever_is_allowed():
     for params in (
         ArchiveParams(prefix="gone", allow_missing=True),
