@@ -48,7 +48,7 @@ async def read(entry: Entry, *, storage: Storage, start: int = 0) -> AsyncGenera
         raise SourceTruncated(name=entry.source, got=got, expected=entry.size)
 
 
-async def read_few(entries: Sequence[Entry], *, storage: Storage) -> list[bytes]:
+async def read_few(entries: Sequence[Entry], *, storage: Storage) -> Sequence[bytes]:
     """The bytes of small objects, whole. Raises what `read` raises."""
     infos = [
         ObjectInfo(key=entry.source, size=entry.size or 0, etag=entry.etag, last_modified=entry.modified or EPOCH)

@@ -68,11 +68,11 @@ class FolderStorage(ObjectStorage):
         finally:
             os.close(handle)
 
-    async def read_small(self, objects: Sequence[ObjectInfo]) -> list[bytes]:
+    async def read_small(self, objects: Sequence[ObjectInfo]) -> Sequence[bytes]:
         """See Storage.read_small. In one go: a file's way to a thread and back takes longer than reading it."""
         return await asyncio.to_thread(self._read_all, objects)
 
-    def _read_all(self, objects: Sequence[ObjectInfo]) -> list[bytes]:
+    def _read_all(self, objects: Sequence[ObjectInfo]) -> Sequence[bytes]:
         inside: dict[str, bool] = {}
         return [self._read_whole(info, inside) for info in objects]
 
@@ -88,8 +88,10 @@ class FolderStorage(ObjectStorage):
         try:
             handle = _opened(place, follow=False)
         except OSError as error:
-            if error.errno != errno.ELOOP or not self._is_inside(self._root / key):
+            if error.errno != errno.ELOOP:
                 raise open_failure(error, key) from error
+            if not self._is_inside(self._root / key):
+                raise SourceMissing(name=key) from error
             handle = _opened(place, follow=True)
         try:
             found = os.fstat(handle)

@@ -86,7 +86,7 @@ class ObjectStorage(ABC):
         if got != last - first:
             raise SourceTruncated(name=key, got=got, expected=last - first)
 
-    async def read_small(self, objects: Sequence[ObjectInfo]) -> list[bytes]:
+    async def read_small(self, objects: Sequence[ObjectInfo]) -> Sequence[bytes]:
         slots = asyncio.Semaphore(SMALL_AT_A_TIME)
 
         async def whole(info: ObjectInfo) -> bytes:

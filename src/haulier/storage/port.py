@@ -103,7 +103,7 @@ class Storage(Protocol):
         """
         ...
 
-    async def read_small(self, objects: Sequence[ObjectInfo]) -> list[bytes]:
+    async def read_small(self, objects: Sequence[ObjectInfo]) -> Sequence[bytes]:
         """The bytes of small objects in their order, each in the version that its ETag names: many at the price of a
         few. All of them are in memory at once; raises what `read` raises for any of them.
         """
