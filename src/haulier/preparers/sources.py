@@ -1,13 +1,12 @@
 """Where the bytes of an archive's members come from: objects of the store and parts of the catalogue."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
-from haulier.digests import ResumableDigest
-from haulier.errors import SourceChanged, SourceDamaged, SourceTruncated
+from haulier.errors import SourceChanged, SourceTruncated
+from haulier.preparers.digests import verified
 from haulier.preparers.port import Mark, Resumable, Stream
 from haulier.preparers.streams import closing
 from haulier.storage import ObjectInfo, Storage
@@ -68,25 +67,18 @@ def _opened(entry: Entry, storage: Storage, start: int) -> AsyncIterator[bytes]:
         case None:
             return storage.read(entry.source, start=start, etag=entry.etag)
         case Resumable() as part:
-            return _from(start, _verified(part))
+            return _from(start, verified(_without_marks(part), part.digests, name=part.file_name))
         case Stream() as part:
             assert start == 0
             return part.chunks
 
 
-async def _verified(part: Resumable) -> AsyncGenerator[bytes, None]:
-    """All bytes of `part` without its marks: those are places in its own stream, and this one has others."""
-    digests = {name: ResumableDigest(name) for name in part.digests}
+async def _without_marks(part: Resumable) -> AsyncGenerator[bytes, None]:
+    """All bytes of `part`: its marks are places in its own stream, and this one has others."""
     async with closing(part.open(None)) as items:
         async for item in items:
-            if isinstance(item, Mark):
-                continue
-            for digest in digests.values():
-                await asyncio.to_thread(digest.update, item)
-            yield item
-    for name, stated in part.digests.items():
-        if digests[name].digest() != stated:
-            raise SourceDamaged(name=part.file_name)
+            if not isinstance(item, Mark):
+                yield item
 
 
 async def _from(start: int, chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

@@ -1,33 +1,21 @@
-"""All settings: typed, validated and documented in one place, read once from the environment at start.
+"""All settings, typed and documented: every field is the variable `HAULIER_<FIELD>`.
 
-Every field is the variable `HAULIER_<FIELD>`; docs/configuration.md is compared with this list by a test.
+docs/configuration.md is compared with this list by a test.
 """
 
 import math
-import os
-import re
-from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from haulier.durations import seconds_of
-from haulier.errors import ConfigurationError
 from haulier.limits import ADMIN, FREE, PREMIUM, Role, RoleLimits, parse_limits
-from haulier.receipt_keys import private_key, public_keys
 
 PREFIX = "HAULIER_"
-_CALLABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-SHORTEST_RETENTION_S = 86_400
-LONGEST_RETENTION_S = 36_500 * 86_400
-_ORIGIN = re.compile(r"\*|https?://[^/\s*]*\*?[^/\s*]+")  # S3 takes one * in each
 DAY_S = 86_400
 DEFAULT_EXPIRE_DAYS = 8
-MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key has at least 256 bits
 
 
 class Secret:
@@ -228,7 +216,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def query_url(self, name: str) -> Secret:
         """The database that a query's rule names ('': the one without a name); an empty Secret when there is none."""
-        return _named_urls(self.query_databases).get(name, Secret()) if name else self.query_database_url
+        return self.named_query_urls.get(name, Secret()) if name else self.query_database_url
+
+    @property
+    def named_query_urls(self) -> dict[str, Secret]:
+        """The databases of `query_databases` by name."""
+        pairs = (part.partition("=") for part in self.query_databases.reveal().split())
+        return {name: Secret(url) for name, _, url in pairs}
 
 
 def least_expire_days(settings: Settings) -> int:
@@ -239,143 +233,3 @@ def least_expire_days(settings: Settings) -> int:
 def variable(field: str) -> str:
     """The environment variable of a settings field: `redis_url` is `HAULIER_REDIS_URL`."""
     return PREFIX + field.upper()
-
-
-def load(environ: Mapping[str, str] | None = None, *, need: tuple[str, ...] = (), **overrides: Any) -> Settings:
-    """Settings from `environ` (default: the process's), with `overrides` (None values ignored) on top.
-
-    `need` names fields that this process cannot do without. Raises ConfigurationError that names each wrong variable.
-    """
-    environ = os.environ if environ is None else environ
-    fields = {field.name for field in msgspec.structs.fields(Settings)}
-    raw: dict[str, Any] = {
-        name: environ[variable(name)] for name in fields if environ.get(variable(name), "").strip() != ""
-    }
-    raw |= {name: value for name, value in overrides.items() if value is not None}
-    problems: list[str] = []
-    values: dict[str, Any] = {}
-    for field in msgspec.structs.fields(Settings):
-        if field.name in raw:
-            try:
-                values[field.name] = msgspec.convert(raw[field.name], field.type, strict=False, dec_hook=_decode)
-            except msgspec.ValidationError as error:
-                problems.append(f"{variable(field.name)}: {_plain(str(error), field.type)}")
-    settings = Settings(**values)
-    problems += [f"{variable(name)}: {text}" for name, text in _inconsistencies(settings, need)]
-    if problems:
-        raise ConfigurationError(problems="\n".join(problems))
-    return settings
-
-
-def _decode(kind: type, value: Any) -> Any:
-    if kind is Secret:
-        return value if isinstance(value, Secret) else Secret(str(value))
-    raise NotImplementedError(kind)
-
-
-_KINDS = {"int": "must be a whole number", "float": "must be a number", "bool": "must be true or false"}
-
-
-def _plain(message: str, annotated: Any) -> str:
-    """msgspec's sentence without its Python words: `Expected `int`, got `str`` is `must be a whole number`."""
-    choices = get_args(annotated)[0]
-    if get_origin(choices) is Literal:
-        return f"must be one of {', '.join(get_args(choices))}"
-    kind = re.fullmatch(r"Expected `(\w+)`, got `str`", message)
-    if kind and kind[1] in _KINDS:
-        return _KINDS[kind[1]]
-    return re.sub(r"^Expected (?:`(?:int|float|str)` )?", "must be ", message).replace("`", "")
-
-
-def _scheme(*allowed: str) -> Callable[[str], str | None]:
-    def check(url: str) -> str | None:
-        if urlsplit(url).scheme in allowed:
-            return None
-        return f"must start with one of {', '.join(f'{scheme}:' for scheme in allowed)}"
-
-    return check
-
-
-_URL_CHECKS: dict[str, Callable[[str], str | None]] = {
-    "redis_url": _scheme("redis", "rediss"),
-    "database_url": _scheme("postgresql", "postgres"),
-    "query_database_url": _scheme("postgresql", "postgres"),
-    "storage_url": _scheme("file", "s3", "memory"),
-}
-
-
-def _named_urls(setting: Secret) -> dict[str, Secret]:
-    pairs = (part.partition("=") for part in setting.reveal().split())
-    return {name: Secret(url) for name, _, url in pairs}
-
-
-def _inconsistencies(settings: Settings, need: tuple[str, ...]) -> list[tuple[str, str]]:
-    problems: list[tuple[str, str]] = [
-        (name, "is required; `haulier env` prints it for a running home")
-        for name in need
-        if not getattr(settings, name)
-    ]
-    for name, check in _URL_CHECKS.items():
-        url: Secret = getattr(settings, name)
-        if url and (problem := check(url.reveal())):
-            problems.append((name, problem))
-    for name, url in _named_urls(settings.query_databases).items():
-        if not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or urlsplit(url.reveal()).scheme not in {
-            "postgresql",
-            "postgres",
-        }:
-            problems.append(("query_databases", "must be name=postgresql://… with spaces between several"))
-    if settings.jwt_secret and len(settings.jwt_secret.reveal().encode()) < MIN_SECRET_BYTES:
-        problems.append(("jwt_secret", f"must have at least {MIN_SECRET_BYTES} bytes"))
-    if settings.jwks_url and settings.jwt_algorithm == "HS256":
-        problems.append(("jwt_algorithm", "must be RS256, ES256 or EdDSA when HAULIER_JWKS_URL is set"))
-    if settings.jwt_algorithm != "HS256" and not settings.jwks_url:
-        problems.append(("jwks_url", f"is required for {settings.jwt_algorithm} tokens"))
-    if settings.public_url and not re.match(r"https?://[^/]+", settings.public_url):
-        problems.append(("public_url", "must be an http:// or https:// address"))
-    if settings.catalogue and not _CALLABLE.fullmatch(settings.catalogue) and not Path(settings.catalogue).is_file():
-        problems.append(("catalogue", f"there is no file {settings.catalogue}"))
-    problems += _wrong_retention(settings)
-    try:
-        _ = settings.fetch_networks
-    except ValueError as error:
-        problems.append(("fetch_allow_networks", str(error)))
-    if 0 < settings.storage_expire_days < least_expire_days(settings):
-        least = least_expire_days(settings)
-        problems.append(("storage_expire_days", f"must be 0, or at least {least}: a day longer than files are kept"))
-    if wrong := [origin for origin in settings.cors_origins if not _ORIGIN.fullmatch(origin)]:
-        problems.append(("storage_cors_origins", f"{wrong[0]} must be * or like https://app.example, without a path"))
-    for role in Role:
-        try:
-            settings.limits(role)
-        except ValueError as error:
-            problems.append((f"limits_{role}", str(error)))
-    return problems + _receipt_keys(settings)
-
-
-def _receipt_keys(settings: Settings) -> list[tuple[str, str]]:
-    problems: list[tuple[str, str]] = []
-    try:
-        if settings.receipt_key:
-            private_key(settings.receipt_key.reveal())
-    except ValueError as error:
-        problems.append(("receipt_key", f"{error}; `haulier receipt-key` makes one"))
-    try:
-        public_keys(settings.receipt_old_keys)
-    except ValueError as error:
-        problems.append(("receipt_old_keys", str(error)))
-    return problems
-
-
-def _wrong_retention(settings: Settings) -> list[tuple[str, str]]:
-    """Keys are remembered for a day: a job must not be forgotten before the key that names it."""
-    problems: list[tuple[str, str]] = []
-    for name in ("job_retention", "event_retention"):
-        try:
-            if not SHORTEST_RETENTION_S <= seconds_of(getattr(settings, name)) <= LONGEST_RETENTION_S:
-                problems.append((name, "must be from 1d to 36500d"))
-        except ValueError as error:
-            problems.append((name, str(error)))
-    if not problems and settings.event_retention_s < settings.job_retention_s:
-        problems.append(("event_retention", "must not be shorter than HAULIER_JOB_RETENTION"))
-    return problems
