@@ -80,9 +80,14 @@ class S3Storage(ObjectStorage):
         """Parameters that every CreateMultipartUpload of ours carries."""
         return self._bucket.encryption.put_extra
 
-    def client(self) -> Any:
-        """botocore's client for this bucket, for what obstore does not do. Blocking; the caller closes it."""
-        return self._client()
+    def client(self, *, timeout_s: float | None = None) -> Any:
+        """botocore's client for this bucket, for what obstore does not do. Blocking; the caller closes it.
+
+        With `timeout_s` it gives up on a silent store then, and tries nothing twice.
+        """
+        if timeout_s is None:
+            return self._client()
+        return self._client(connect_timeout=timeout_s, read_timeout=timeout_s, retries={"total_max_attempts": 1})
 
     async def sweep_uploads(self, *, older_than_s: float) -> int:
         try:
@@ -103,7 +108,7 @@ class S3Storage(ObjectStorage):
             client.close()
         return swept
 
-    def _client(self) -> Any:
+    def _client(self, **impatience: Any) -> Any:
         bucket = self._bucket
         config = Config(
             connect_timeout=5,
