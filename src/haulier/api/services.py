@@ -21,8 +21,9 @@ from haulier.live import Snapshots, open_snapshots
 from haulier.observe.stalls import Stalls, watching
 from haulier.preparers.registry import Registry
 from haulier.settings import Settings
-from haulier.storage import open_storage
+from haulier.storage import open_own_links, open_storage
 from haulier.storage.objects import ObjectStorage
+from haulier.storage.signing import FolderSigner
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +33,7 @@ class Services:
     settings: Settings
     ledger: Ledger
     storage: ObjectStorage
+    own_links: FolderSigner | None
     snapshots: Snapshots
     tokens: Tokens
     estimator: Estimator
@@ -92,6 +94,7 @@ def assemble(
         settings=settings,
         ledger=ledger,
         storage=storage,
+        own_links=open_own_links(storage, settings, clock=clock),
         snapshots=snapshots,
         tokens=tokens,
         estimator=estimator,
