@@ -163,10 +163,12 @@ async def test_a_download_that_broke_off_goes_on_after_its_link_has_ended(shelf,
     assert shelf.digest() == shelf.sha256
 
 
-async def test_aria2c_opens_connections_with_fresh_links_all_along(shelf):
+async def test_aria2c_gets_fresh_links_for_later_pieces_in_one_run(shelf):
     if not shutil.which("aria2c"):
         pytest.skip("aria2c is not installed")
-    running = await shelf.start("aria2c", f"--max-overall-download-limit={SIZE // 4}")
+    # Two connections for 64 pieces or more: most are asked for when the first links have ended.
+    options = ("-x2", "-s64", f"--max-overall-download-limit={SIZE // 4}")
+    running = await shelf.start("aria2c", *options)
     output, _ = await running.communicate()
 
     assert running.returncode == 0, output
