@@ -24,6 +24,8 @@ def name_read_from(header: str) -> str:
 @example("ünïcödé 日本語 🎉.zip")
 @example('100% "quoted"; filename=evil.exe\'.zip')
 @example("a")
+@example("تقرير ١٢.pdf")
+@example("日" * 85)
 def test_a_name_comes_out_as_it_went_in(name):
     assert name_read_from(content_disposition(name)).split() == name.split()
 

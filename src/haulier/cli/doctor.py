@@ -74,14 +74,14 @@ def settings_of(environ: Mapping[str, str], *, options: frozenset[str]) -> "tupl
 
 async def diagnose(settings: "Settings") -> "list[Finding]":
     """Look at everything that the settings name, at the same time."""
-    from haulier.cli import diagnosis, diagnosis_queries
+    from haulier.cli import diagnosis, diagnosis_queries, storage_diagnosis
     from haulier.clock import SYSTEM_CLOCK
 
     checks: list[Check] = [diagnosis.tokens, diagnosis.receipts, diagnosis.catalogue]
     for url, check in (
         (settings.database_url, diagnosis.ledger),
         (settings.redis_url, diagnosis.engine),
-        (settings.storage_url, diagnosis.storage),
+        (settings.storage_url, storage_diagnosis.storage),
     ):
         if url:
             checks.append(check)

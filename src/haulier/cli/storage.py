@@ -65,7 +65,7 @@ def _bucket(loaded: "Settings", *, dry_run: bool) -> None:
             failed.append(f"{step.subject}: {step.fault.text}. {step.fault.advice}")
         elif step.change:
             changed += 1
-            sys.stdout.write(f"{'would do' if dry_run else 'done'}  {step.subject:<10} {step.change}\n")
+            sys.stdout.write(f"{'would do' if dry_run else 'done':<8}  {step.subject:<10} {step.change}\n")
         else:
             sys.stdout.write(f"{'as it is':<8}  {step.subject}\n")
     if failed:

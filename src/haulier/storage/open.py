@@ -36,6 +36,14 @@ def open_storage(settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> ObjectSt
     raise _wrong("must start with file:, s3: or memory:")
 
 
+def open_own_links(storage: ObjectStorage, settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> FolderSigner | None:
+    """Links to the API's own /files: a folder's only ones, S3's for clients that need them. None without a secret."""
+    if isinstance(storage.signer, FolderSigner):
+        return storage.signer
+    secret = _link_secret(settings)
+    return _folder_signer(secret, settings, clock) if secret else None
+
+
 def _s3(url: SplitResult) -> ObjectStorage:
     try:
         return open_s3(url)

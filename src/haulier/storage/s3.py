@@ -76,9 +76,14 @@ class S3Storage(ObjectStorage):
     def bucket(self) -> Bucket:
         return self._bucket
 
-    def client(self) -> Any:
-        """botocore's client for this bucket, for what obstore does not do. Blocking; the caller closes it."""
-        return self._client()
+    def client(self, *, timeout_s: float | None = None) -> Any:
+        """botocore's client for this bucket, for what obstore does not do. Blocking; the caller closes it.
+
+        With `timeout_s` it gives up on a silent store then, and tries nothing twice.
+        """
+        if timeout_s is None:
+            return self._client()
+        return self._client(connect_timeout=timeout_s, read_timeout=timeout_s, retries={"total_max_attempts": 1})
 
     async def begin_upload(self, key: str, *, file_name: str, content_type: str) -> Upload:
         handle = await self._uploads.begin(check_key(key), file_name=file_name, content_type=content_type)
@@ -90,7 +95,7 @@ class S3Storage(ObjectStorage):
     async def sweep_uploads(self, *, older_than_s: float, keep: Collection[str] = ()) -> int:
         return await self._uploads.sweep(latest=SYSTEM_CLOCK.now() - timedelta(seconds=older_than_s), keep=keep)
 
-    def _client(self) -> Any:
+    def _client(self, **impatience: Any) -> Any:
         bucket = self._bucket
         config = Config(
             connect_timeout=5,
@@ -106,6 +111,7 @@ class S3Storage(ObjectStorage):
                 "payload_signing_enabled": bucket.url.startswith("http:"),  # TLS guards the bytes already
             },
         )
+        config = config.merge(Config(**impatience))
         return self._session.create_client("s3", region_name=bucket.region, endpoint_url=bucket.service, config=config)
 
 

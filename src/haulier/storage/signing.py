@@ -51,16 +51,20 @@ class FolderSigner:
 
     def check(self, artefact: Artefact, *, job_id: str, expires: str, signature: str) -> None:
         """Return when the link was made by `sign` and has not expired; raise BadSignature otherwise."""
-        if not self.made(artefact, job_id=job_id, expires=expires, signature=signature):
+        if not self.is_ours(artefact, job_id=job_id, expires=expires, signature=signature):
             raise BadSignature
         # Signed by us, so it is a number.
         if int(expires) <= self._clock.now().timestamp():
             raise BadSignature
 
-    def made(self, artefact: Artefact, *, job_id: str, expires: str, signature: str) -> bool:
-        """Whether the link was made by `sign`, however long ago."""
+    def is_ours(self, artefact: Artefact, *, job_id: str, expires: str, signature: str) -> bool:
+        """Whether the link was made by `sign`, expired or not."""
         wanted = self._signature(job_id, expires, artefact.key)
         return hmac.compare_digest(wanted.encode(), signature.encode("utf-8", "replace"))
+
+    def handle_of(self, job_id: str) -> str:
+        """Where whoever has a token gets a fresh link."""
+        return f"{self._base_url}/v1/download/file/{job_id}"
 
     def _signature(self, job_id: str, expires: str, key: str) -> str:
         signed = "\n".join((job_id, expires, key)).encode("utf-8", "replace")
