@@ -342,14 +342,20 @@ def peak(url: str) -> float:
 async def build_and_tell(url: str) -> None:
     storage = open_storage(settings(url))
     await storage.head("in/000000")
-    idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    idle = _status("VmRSS")
     await build(storage)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle) / 1024)
+    print((_status("VmHWM") - idle) / 1024)
+
+
+def _status(field: str) -> int:
+    """KiB of this process's memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], default=SECTIONS)
+    parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(SECTIONS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", help="where to work (default: the folder for temporary files)")
     parser.add_argument("--build", help=argparse.SUPPRESS)
@@ -358,7 +364,9 @@ def main() -> None:
         asyncio.run(build_and_tell(options.build))
         return
     ways = {"incompressible": incompressible, "text": text, "s3": s3, "small": small, "memory": memory}
-    for section in options.sections:
+    if unknown := {*options.sections} - {*ways}:
+        parser.error(f"no such section: {', '.join(unknown)}")
+    for section in options.sections or SECTIONS:
         asyncio.run(ways[section](options.rounds, options.folder))
 
 
