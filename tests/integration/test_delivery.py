@@ -8,7 +8,6 @@ import hashlib
 import os
 import shutil
 import signal
-from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -138,7 +137,7 @@ async def _complete(services, settings, job_id: str) -> str:
     named = {"file_name": "70000.zip", "content_type": "application/zip"}
     written = await open_storage(settings).write(key, chunks(), **named)
     artefact = Artefact(key=key, **named, size=written.size, etag=written.etag, sha256=written.sha256)
-    services.snapshots.announce(await services.ledger.attempts.complete(attempt, artefact, keep_for=timedelta(hours=1)))
+    services.snapshots.announce(await services.ledger.attempts.complete(attempt, artefact))
     return written.sha256
 
 
