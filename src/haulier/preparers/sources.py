@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import UTC, datetime
+from typing import get_args
 
 import msgspec
 
-from haulier.digests import ResumableDigest
+from haulier.digests import Name, ResumableDigest
 from haulier.errors import SourceChanged, SourceDamaged, SourceTruncated
 from haulier.preparers.port import Mark, Resumable, Stream
 from haulier.preparers.streams import closing
 from haulier.storage import ObjectInfo, Storage
 
+NAMES: tuple[Name, ...] = get_args(Name)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -76,7 +78,7 @@ def _opened(entry: Entry, storage: Storage, start: int) -> AsyncIterator[bytes]:
 
 async def _verified(part: Resumable) -> AsyncGenerator[bytes, None]:
     """All bytes of `part` without its marks: those are places in its own stream, and this one has others."""
-    digests = {name: ResumableDigest(name) for name in part.digests}
+    digests = {name: ResumableDigest(name) for name in NAMES if name in part.digests}
     async with closing(part.open(None)) as items:
         async for item in items:
             if isinstance(item, Mark):
@@ -84,8 +86,8 @@ async def _verified(part: Resumable) -> AsyncGenerator[bytes, None]:
             for digest in digests.values():
                 await asyncio.to_thread(digest.update, item)
             yield item
-    for name, stated in part.digests.items():
-        if digests[name].digest() != stated:
+    for name, digest in digests.items():
+        if digest.digest() != part.digests[name]:
             raise SourceDamaged(name=part.file_name)
 
 
