@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import msgspec
 
-from haulier.digests import Name as DigestName
 from haulier.errors import HaulierError
 from haulier.job import Request
 from haulier.provenance import Inputs
@@ -69,7 +68,7 @@ class Resumable(msgspec.Struct, frozen=True):
     inputs: Inputs
     content_type: str = "application/octet-stream"
     size: int | None = None
-    digests: Mapping[DigestName, bytes] = {}
+    digests: Mapping[str, bytes] = {}
 
 
 Result = Existing | Stream | Resumable
