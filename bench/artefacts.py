@@ -82,7 +82,6 @@ async def written(storage: Storage, items: AsyncIterator[Any]) -> None:
         begin=lambda: storage.begin_upload(KEY, file_name="archive.zip", content_type="application/zip"),
         note=note,
         digests=Digests(),
-        clock=time.monotonic,
         since=Progressed(),
         upload=None,
     )
