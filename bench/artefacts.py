@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from haulier.allocator import give_memory_back
 from haulier.job import Request
 from haulier.preparers import Resumable
 from haulier.preparers.archive import ArchiveParams, prepare
@@ -339,6 +340,7 @@ def peak(url: str) -> float:
 
 
 async def build_and_tell(url: str) -> None:
+    give_memory_back()
     storage = open_storage(settings(url))
     await storage.head("in/000000")
     idle = _status("VmRSS")
