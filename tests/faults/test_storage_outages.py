@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import io
 import itertools
+import json
 import time
 import zipfile
 from contextlib import asynccontextmanager
@@ -20,7 +21,9 @@ from tests.waiting import eventually
 
 pytestmark = [*S3_MARKS, pytest.mark.timeout(scale(fast=240, full=600))]
 
-FIRST = 70_000
+FIRST, SOURCES = 70_000, 6
+FILES = range(FIRST, FIRST + SOURCES)
+MANIFEST = "haulier-manifest.json"
 PART_BYTES = 3_000_000
 
 
@@ -69,9 +72,11 @@ class S3Oracle(Oracle):
     def _is_right(self, job) -> bool:
         content = self._bucket.get(job["artefact_key"])
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            parts = {name: archive.read(name) for name in archive.namelist()}
+            parts = {name: archive.read(name) for name in archive.namelist() if name != MANIFEST}
+            told = {each["name"]: each["sha256"] for each in json.loads(archive.read(MANIFEST))["entries"]}
         return hashlib.sha256(content).hexdigest() == job["artefact_sha256"] and all(
             any(part == source(int(name.partition(".")[0]), edition=edition) for edition in ("first", "second"))
+            and told[name] == hashlib.sha256(part).hexdigest()
             for name, part in parts.items()
         )
 
@@ -87,10 +92,11 @@ class Stage:
         self.oracle = oracle
         self.link = link
         self.bucket = bucket
+        self._orders = itertools.permutations(FILES, 3)
 
     async def batches(self, count: int) -> list[str]:
-        """Jobs for `count` archives of three files each."""
-        return [await self.oracle.submit_batch([FIRST, FIRST + 1, FIRST + 2]) for _ in range(count)]
+        """Jobs for `count` archives of three files each, none like another: they would share one build."""
+        return [await self.oracle.submit_batch(list(next(self._orders))) for _ in range(count)]
 
     async def attempts(self) -> list:
         async with self.broken.house.connection() as connection:
@@ -121,7 +127,7 @@ async def stage(tmp_path, s3_server):  # noqa: F811
 @asynccontextmanager
 async def staged(tmp_path, server):
     bucket = Bucket(server, await asyncio.to_thread(server.new_bucket))
-    for file_id in range(FIRST, FIRST + 3):
+    for file_id in FILES:
         await bucket.put(file_id, source(file_id))
     async with s3_proxy(server.endpoint, rng=Random(7)) as link:
         environ = {
@@ -186,7 +192,7 @@ async def test_an_object_replaced_while_it_is_read_is_never_mixed(stage, note):
     await stage.batches(1)
     await stage.broken.processing()
     await stage.reading(1)
-    for file_id in range(FIRST, FIRST + 3):
+    for file_id in FILES:
         await stage.bucket.put(file_id, source(file_id, edition="second"))
     stage.link.heal()
     await stage.judged(note, "S3 objects replaced while read")

@@ -8,7 +8,6 @@ import pytest
 
 from haulier.settings import Secret, Settings
 from haulier.storage import Storage, open_storage
-from haulier.storage.s3 import S3Storage
 from tests.s3 import s3_credentials  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("s3_credentials")
@@ -88,12 +87,12 @@ async def test_small_and_large_objects_are_stored_with_the_encryption_asked_for(
     assert asked == [headers, headers]
 
 
-def test_uploads_in_parts_are_told_what_to_ask_for(recorder):
-    storage = open_storage(Settings(storage_url=Secret(recorder[0] + KMS)))
+async def test_uploads_that_can_be_continued_are_encrypted_as_well(recorder):
+    url, asked = recorder
+    storage = open_storage(Settings(storage_url=Secret(url + KMS)))
 
-    assert isinstance(storage, S3Storage)
-    assert storage.put_extra == {
-        "ServerSideEncryption": "aws:kms",
-        "SSEKMSKeyId": "a-key",
-        "BucketKeyEnabled": True,
-    }
+    await storage.begin_upload("artifacts/1/1/f", file_name="f", content_type="text/plain")
+
+    assert asked == [
+        {ASKED: "aws:kms", f"{ASKED}-aws-kms-key-id": "a-key", f"{ASKED}-bucket-key-enabled": "true"},
+    ]
