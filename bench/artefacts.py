@@ -33,12 +33,12 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from haulier.allocator import give_memory_back
+from haulier.allocator import reuse_memory
 from haulier.job import Request
 from haulier.preparers import Resumable
 from haulier.preparers.archive import ArchiveParams, prepare
 from haulier.settings import Secret, Settings
-from haulier.storage import Storage, open_storage
+from haulier.storage import Part, Storage, open_storage
 from haulier.work.parts import Digests, PartWriter, Progressed
 
 MIB, GIB = 2**20, 2**30
@@ -295,14 +295,21 @@ async def put_all(storage: Storage, files: int, make: Callable[[int], bytes]) ->
 
 
 async def copied(storage: Storage) -> None:
-    """All objects read one after the other into one upload, with nothing done to the bytes but the writer's SHA-256."""
-
-    async def items() -> AsyncIterator[bytes]:
-        async for info in storage.list("in/"):
-            async for chunk in storage.read(info.key):
-                yield chunk
-
-    await written(storage, items())
+    """All objects read one after the other into the parts of one upload, three of them on their way at a time."""
+    upload = await storage.begin_upload(KEY, file_name="copy", content_type="application/octet-stream")
+    sending: list[asyncio.Task[Part]] = []
+    held: list[bytes] = []
+    async for info in storage.list("in/"):
+        async for chunk in storage.read(info.key):
+            held.append(chunk)
+            if sum(map(len, held)) >= storage.part_bytes:
+                content = b"".join(held)
+                held = [content[storage.part_bytes :]]
+                sending.append(asyncio.create_task(upload.send(len(sending) + 1, content[: storage.part_bytes])))
+                if len(sending) >= 3:
+                    await sending[-3]
+    sending.append(asyncio.create_task(upload.send(len(sending) + 1, b"".join(held))))
+    await upload.complete([await part for part in sending])
 
 
 async def s3(rounds: int, parent: str | None) -> None:
@@ -340,7 +347,6 @@ def peak(url: str) -> float:
 
 
 async def build_and_tell(url: str) -> None:
-    give_memory_back()
     storage = open_storage(settings(url))
     await storage.head("in/000000")
     idle = _status("VmRSS")
@@ -361,6 +367,7 @@ def main() -> None:
     parser.add_argument("--folder", help="where to work (default: the folder for temporary files)")
     parser.add_argument("--build", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    reuse_memory()  # as a worker does
     if options.build:
         asyncio.run(build_and_tell(options.build))
         return

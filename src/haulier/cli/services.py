@@ -82,10 +82,10 @@ def worker(
     import uvloop
 
     loaded = _configured(concurrency=concurrency)
-    from haulier.allocator import give_memory_back
+    from haulier.allocator import reuse_memory
     from haulier.worker_process import serve
 
-    give_memory_back()
+    reuse_memory()
     uvloop.run(serve(loaded))
 
 
