@@ -4,12 +4,15 @@ from datetime import timedelta
 from uuid import UUID
 
 from msgspec import UNSET
+from starlette.types import ASGIApp
 
 from haulier.api.access import available_artefact, own_job
+from haulier.api.delivering import is_delivered_here
 from haulier.api.exchange import PRIVATE, Answer, Exchange, json_answer, json_bytes
 from haulier.api.patience import until_first
 from haulier.api.rendering import Rendered, url_life_s
 from haulier.api.requests import StatusQuery, etags_of, job_id_of, known_version, preferences_of, query_of
+from haulier.api.sending import SendArtefact
 from haulier.api.services import Services
 from haulier.api.views import file_url
 from haulier.clock import wire_time
@@ -83,10 +86,12 @@ async def result(exchange: Exchange, services: Services) -> Answer:
     )
 
 
-async def file(exchange: Exchange, services: Services) -> Answer:
-    """A redirect to a URL signed just now."""
+async def file(exchange: Exchange, services: Services) -> Answer | ASGIApp:
+    """A redirect to a URL signed just now, or the bytes themselves where a redirect would do harm."""
     job = await _job(exchange, services)
     artefact = available_artefact(job, clock=services.clock)
+    if await is_delivered_here(artefact, exchange, services):
+        return SendArtefact(artefact, storage=services.storage)
     life_s = url_life_s(job, ttl_s=services.settings.file_url_ttl_s, now=services.clock.now())
     url = await services.storage.sign(artefact, job_id=str(job.id), expires_s=life_s)
     return Answer(status=307, headers=((b"location", url.encode()), *PRIVATE))

@@ -1,0 +1,53 @@
+"""Whether the API sends a file itself or redirects to the store."""
+
+import re
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from haulier.api.exchange import Exchange
+from haulier.api.requests import query_of
+from haulier.api.services import Services
+from haulier.artefacts import is_ours
+from haulier.errors import ArtefactExpired
+from haulier.job import Artefact
+from haulier.storage.signing import FolderSigner
+
+# They repeat the Authorization header wherever a redirect leads: the store would get the token, and S3 answers 400 to
+# a signed URL that comes with one.
+_CARRIES_TOKEN = re.compile(r"(?:wget|aria2)/", re.IGNORECASE)
+
+
+class FileQuery(msgspec.Struct, frozen=True):
+    via: Annotated[
+        Literal["auto", "api", "store"],
+        Meta(description="Who sends the bytes: the API, or the store after a redirect; by default as is best."),
+    ] = "auto"
+
+
+async def is_delivered_here(artefact: Artefact, exchange: Exchange, services: Services) -> bool:
+    """Whether the answer is the file itself: asked for, or because a redirect would not do.
+
+    Raises InvalidRequest for an unknown `via`, ArtefactExpired when a published object is gone.
+    """
+    via = query_of(exchange, FileQuery).via
+    if services.settings.file_delivery == "api" or via == "api":
+        return True
+    if isinstance(services.storage.signer, FolderSigner):  # the links lead to us, who know all that follows
+        return False
+    if exchange.scope["method"] == "HEAD":  # a signature is for one method, and links are signed for GET
+        return True
+    if via == "auto" and _CARRIES_TOKEN.match(exchange.header(b"user-agent") or ""):
+        return True
+    return exchange.header(b"range") is not None and await _is_replaced(artefact, services)
+
+
+async def _is_replaced(artefact: Artefact, services: Services) -> bool:
+    """Whether an object that was published as it is has changed since. Stores may ignore If-Range, as Ceph's does."""
+    if is_ours(artefact.key):
+        return False
+    info = await services.storage.head(artefact.key)
+    if info is None:
+        raise ArtefactExpired
+    return info.etag != artefact.etag
