@@ -15,8 +15,8 @@ from haulier.job import Artefact
 from haulier.storage.signing import FolderSigner
 
 # They repeat the Authorization header wherever a redirect leads: the store would get the token, and S3 answers 400 to
-# a signed URL that comes with one.
-_CARRIES_TOKEN = re.compile(r"(?:wget|aria2)/", re.IGNORECASE)
+# a signed URL that comes with one. And when a connection breaks, wget tries the link again, not the handle.
+_IS_BAD_AT_REDIRECTS = re.compile(r"(?:wget|aria2)/", re.IGNORECASE)
 
 
 class FileQuery(msgspec.Struct, frozen=True):
@@ -34,11 +34,11 @@ async def is_delivered_here(artefact: Artefact, exchange: Exchange, services: Se
     via = query_of(exchange, FileQuery).via
     if services.settings.file_delivery == "api" or via == "api":
         return True
-    if isinstance(services.storage.signer, FolderSigner):  # the links lead to us, who know all that follows
+    if via == "auto" and _IS_BAD_AT_REDIRECTS.match(exchange.header(b"user-agent") or ""):
+        return True
+    if isinstance(services.storage.signer, FolderSigner):  # links lead to us, who know all that follows
         return False
     if exchange.scope["method"] == "HEAD":  # a signature is for one method, and links are signed for GET
-        return True
-    if via == "auto" and _CARRIES_TOKEN.match(exchange.header(b"user-agent") or ""):
         return True
     return exchange.header(b"range") is not None and await _is_replaced(artefact, services)
 

@@ -147,6 +147,7 @@ OPERATIONS: tuple[Operation, ...] = (
         errors=(
             errors.InvalidRequest,
             *_FILE_ERRORS,
+            errors.ArtefactReplaced,
             errors.RangeNotSatisfiable,
             errors.LedgerUnavailable,
             errors.StorageUnavailable,

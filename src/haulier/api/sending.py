@@ -17,7 +17,7 @@ from haulier.api.conditions import (
     is_precondition_failed,
     requested_span,
 )
-from haulier.errors import ArtefactExpired, AttemptError, SourceMissing, StorageUnavailable
+from haulier.errors import ArtefactExpired, ArtefactReplaced, AttemptError, SourceMissing, StorageUnavailable
 from haulier.job import Artefact
 from haulier.storage import ObjectInfo, Storage
 from haulier.storage.names import content_disposition, media_type
@@ -46,9 +46,8 @@ class SendArtefact:
             await _answer(send, 304, _validators(info))
         elif scope["method"] == "HEAD":
             await _answer(send, 200, _described(artefact, info) | {"content-length": str(info.size)})
-        elif "if-range" not in headers and info.etag != artefact.etag:
-            # Replaced since: who does not say which version it has the beginning of gets no rest of this one.
-            await self._send_bytes(artefact, info, None, receive, send)
+        elif "range" in headers and "if-range" not in headers and info.etag != artefact.etag:
+            raise ArtefactReplaced
         else:
             await self._send_bytes(artefact, info, requested_span(headers, current), receive, send)
 

@@ -1,0 +1,179 @@
+"""Files through the handle with the programs that people use, across the end of links, on a folder store and on S3."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.acceptance.deliveries import (
+    Shop,
+    another_api,
+    command,
+    command_with_netrc,
+    interrupted,
+    noise,
+    open_shop,
+    run,
+    sha256,
+)
+from tests.s3 import S3_MARKS, s3_server  # noqa: F401
+
+MIB = 1 << 20
+PROGRAMS = ("curl", "wget", "aria2c")
+QUICK = 64 * MIB
+LARGE = 1024 * MIB
+STORES = [
+    pytest.param("folder", marks=[pytest.mark.xdist_group("delivery"), pytest.mark.timeout(240)]),
+    pytest.param("s3", marks=S3_MARKS),
+]
+ONLY_LARGE = pytest.mark.skipif(not os.environ.get("HAULIER_TEST_LARGE"), reason="moves 1 GiB: HAULIER_TEST_LARGE=1")
+
+
+@pytest.fixture(scope="module", params=STORES)
+def shop(request, tmp_path_factory):
+    server = request.getfixturevalue("s3_server") if request.param == "s3" else None
+    with open_shop(tmp_path_factory.mktemp("delivery") / "home", server) as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    return noise(tmp_path_factory.mktemp("source") / "source", QUICK)
+
+
+@pytest.fixture(scope="module")
+def handle(shop: Shop, source: Path) -> str:
+    shop.put(80_000, source)
+    return shop.prepared(80_000)
+
+
+@pytest.fixture
+def netrc(shop: Shop, tmp_path: Path) -> Path:
+    """The home of a user who keeps the token in ~/.netrc."""
+    path = tmp_path / ".netrc"
+    path.write_text(f"machine 127.0.0.1 login token password {shop.bearer.removeprefix('Bearer ')}\n")
+    path.chmod(0o600)  # aria2c ignores others
+    return path
+
+
+def finish_across_an_expiry(program: str, shop: Shop, handle: str, source: Path, target: Path, *, rate: int) -> None:
+    size = source.stat().st_size
+    slow = command(program, handle, target, bearer=shop.bearer, rate=rate)
+    had = interrupted(slow, target, after=size // 8)
+    assert had < size
+    shop.until_links_have_expired(handle)
+    run(command(program, handle, target, bearer=shop.bearer, rate=None))
+    assert sha256(target) == sha256(source)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_an_interrupted_download_is_finished_after_its_link_has_expired(shop, handle, source, tmp_path, program):
+    finish_across_an_expiry(program, shop, handle, source, tmp_path / "file", rate=16)
+
+
+@ONLY_LARGE
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_gibibyte_is_finished_after_its_link_has_expired(shop, tmp_path, program):
+    source = noise(tmp_path / "source", LARGE)
+    key = shop.put(80_001, source)
+    try:
+        finish_across_an_expiry(program, shop, shop.prepared(80_001), source, tmp_path / "file", rate=64)
+    finally:
+        shop.remove(key)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_token_in_netrc_is_enough_and_the_bytes_come_from_the_store(shop, handle, source, tmp_path, netrc, program):
+    before = len(shop.answers())
+    run(command_with_netrc(program, handle, tmp_path / "file", netrc=netrc), HOME=str(tmp_path))
+    assert sha256(tmp_path / "file") == sha256(source)
+    assert set(shop.answers()[before:]) <= {401, 307}
+
+
+def test_aria2c_goes_on_by_itself_when_links_expire_under_way(shop, handle, source, tmp_path, netrc):
+    argv = command_with_netrc("aria2c", handle, tmp_path / "file", netrc=netrc)
+    # 64 MiB at 16 MiB/s take twice as long as a link lives.
+    run([*argv[:-1], "--max-overall-download-limit=16M", argv[-1]])
+    assert sha256(tmp_path / "file") == sha256(source)
+
+
+def test_the_etag_is_the_same_from_every_link_process_and_way(shop, handle):
+    def tags(url: str) -> set[str]:
+        path = url.partition("/v1/")[2]
+        address = url.removesuffix(f"/v1/{path}")
+        with httpx.Client(headers={"Authorization": shop.bearer}, follow_redirects=True) as client:
+            ways = [f"{address}/v1/{path}", f"{address}/v1/{path}?via=api"]
+            part = {"Range": "bytes=0-0"}
+            return {client.get(way, headers=part).headers["etag"] for way in ways} | {
+                client.head(way).headers["etag"] for way in ways
+            }
+
+    known = tags(handle)
+    assert len(known) == 1
+    assert known.pop().startswith('"')
+    for _ in range(2):  # another process, and one after a restart
+        with another_api(shop) as address:
+            assert tags(handle) == tags(handle.replace(shop.installation.url, address))
+
+
+@pytest.mark.parametrize("way", ["", "?via=api"])
+def test_ranges_are_answered_alike_on_every_way(shop, handle, source, way):
+    content = source.read_bytes()
+    with httpx.Client(headers={"Authorization": shop.bearer}, follow_redirects=True) as client:
+        part = client.get(handle + way, headers={"Range": "bytes=1000000-1999999"})
+        rest = client.get(handle + way, headers={"Range": f"bytes={QUICK - 10}-", "If-Range": part.headers["etag"]})
+        beyond = client.get(handle + way, headers={"Range": f"bytes={QUICK}-"})
+    assert (part.status_code, part.content) == (206, content[1_000_000:2_000_000])
+    assert part.headers["content-range"] == f"bytes 1000000-1999999/{QUICK}"
+    assert (rest.status_code, rest.content) == (206, content[-10:])
+    assert beyond.status_code == 416
+
+
+def test_head_tells_size_and_name_and_redirects_are_never_kept(shop, handle):
+    with httpx.Client(headers={"Authorization": shop.bearer}, follow_redirects=True) as client:
+        head = client.head(handle)
+        redirect = client.get(handle, follow_redirects=False)
+    assert (head.status_code, head.headers["content-length"]) == (200, str(QUICK))
+    assert 'filename="80000.zip"' in head.headers["content-disposition"]
+    assert head.headers["accept-ranges"] == "bytes"
+    assert (redirect.status_code, redirect.headers["cache-control"]) == (307, "private, no-store")
+
+
+@pytest.mark.parametrize("way", ["", "?via=api", "?via=store"])
+def test_bytes_of_a_replaced_file_never_join_those_of_the_old_one(shop, tmp_path, way):
+    old, new = noise(tmp_path / "old", MIB), noise(tmp_path / "new", MIB)
+    shop.put(80_010, old)
+    handle = shop.prepared(80_010) + way
+    with httpx.Client(headers={"Authorization": shop.bearer}, follow_redirects=True) as client:
+        etag = client.get(handle, headers={"Range": "bytes=0-9"}).headers["etag"]
+        shop.put(80_010, new)
+        with_tag = client.get(handle, headers={"Range": "bytes=10-", "If-Range": etag})
+        without = client.get(handle, headers={"Range": "bytes=10-"})
+    assert with_tag.headers["etag"] != etag
+    assert (with_tag.status_code, with_tag.content) == (200, new.read_bytes())
+    assert (without.status_code, without.json()["code"]) == (409, "artefact_replaced")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_programs_refuse_to_continue_a_replaced_file(shop, tmp_path, program):
+    old, new = noise(tmp_path / "old", 4 * MIB), noise(tmp_path / "new", 4 * MIB)
+    shop.put(80_020, old)
+    handle, target = shop.prepared(80_020), tmp_path / "file"
+    half = old.read_bytes()[: 2 * MIB]
+    target.write_bytes(half)
+    shop.put(80_020, new)
+    done = subprocess.run(command(program, handle, target, bearer=shop.bearer, rate=None), check=False, timeout=60)
+    assert done.returncode != 0
+    assert target.read_bytes() == half
+
+
+def test_no_token_and_no_signature_is_in_any_log(shop, handle):
+    link = shop.link(handle)
+    signature = link.rpartition("ignature=")[2].partition("&")[0]
+    token = shop.bearer.removeprefix("Bearer ")
+    logs = [shop.installation.log, *(shop.installation.home / "logs").glob("*")]
+    assert len(signature) > 20
+    assert not [log for log in logs if signature in log.read_text() or token in log.read_text()]
