@@ -30,6 +30,7 @@ class Shop:
         self._bucket = bucket
         self.client = installation.client(role="admin")
         self.bearer = self.client.headers["Authorization"]
+        self.with_bearer = ["--header", f"Authorization: {self.bearer}"]
 
     @property
     def is_s3(self) -> bool:
@@ -122,36 +123,33 @@ def _answers(url: str) -> bool:
         return False
 
 
-def command(program: str, handle: str, target: Path, *, bearer: str, rate: int | None) -> list[str]:
-    """How docs/downloading.md calls `program`, at most `rate` MiB/s. The same command begins and continues."""
-    header = f"Authorization: {bearer}"
+def command(program: str, url: str, target: Path, *options: str) -> list[str]:
+    """How docs/downloading.md calls `program`. The same command begins and continues."""
     if program == "curl":
-        throttle = ["--limit-rate", f"{rate}M"] if rate else []
-        return ["curl", "-fsSL", "-C", "-", "-H", header, *throttle, "-o", str(target), handle]
+        return ["curl", "-fsSL", "-C", "-", *options, "-o", str(target), url]
     if program == "wget":
-        throttle = [f"--limit-rate={rate}m"] if rate else []
-        return ["wget", "-nv", "-c", "--header", header, *throttle, "-O", str(target), handle]
-    throttle = [f"--max-overall-download-limit={rate}M"] if rate else []
-    # Without holes filled ahead, so that a test sees what has arrived.
+        return ["wget", "-nv", "-c", *options, "-O", str(target), url]
+    # Without space taken ahead, so that a test sees what has arrived.
     where = ["--file-allocation=none", "-d", str(target.parent), "-o", target.name]
-    return ["aria2c", "-q", "-c", "-x8", "-s8", "-k1M", "--header", header, *throttle, *where, handle]
+    return ["aria2c", "-q", "-c", "-x8", "-s8", "-k1M", *options, *where, url]
 
 
-def command_with_netrc(program: str, handle: str, target: Path, *, netrc: Path) -> list[str]:
-    """The same with the token as password for one host, straight from the store."""
-    url = f"{handle}?via=store"
-    if program == "curl":
-        return ["curl", "-fsSL", "-C", "-", "--netrc-file", str(netrc), "-o", str(target), url]
-    if program == "wget":  # reads ~/.netrc by itself
-        return ["wget", "-nv", "-c", "-O", str(target), url]
-    where = ["--file-allocation=none", "-d", str(target.parent), "-o", target.name]
+def with_netrc(program: str, netrc: Path) -> list[str]:
+    """Options that take the token out of `netrc`, which binds it to one host; wget reads ~/.netrc by itself."""
     challenged = ["--netrc-path", str(netrc), "--http-auth-challenge=true"]
-    return ["aria2c", "-q", "-c", "-x8", "-s8", "-k1M", *challenged, *where, url]
+    return {"curl": ["--netrc-file", str(netrc)], "wget": [], "aria2c": challenged}[program]
 
 
-def interrupted(argv: list[str], target: Path, *, after: int) -> int:
+def throttled(program: str, rate: int) -> list[str]:
+    """Options for at most `rate` MiB/s."""
+    option = {"curl": "--limit-rate", "wget": "--limit-rate", "aria2c": "--max-overall-download-limit"}[program]
+    return [option, f"{rate}M"] if program == "curl" else [f"{option}={rate}{'m' if program == 'wget' else 'M'}"]
+
+
+def interrupted(argv: list[str], target: Path, *, after: int, **environ: str) -> int:
     """Run `argv`, and press Ctrl-C once `after` bytes of `target` have arrived; how many have."""
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as program:
+    environ = {**os.environ, **environ}
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environ) as program:
 
         def look() -> bool:
             assert program.poll() is None, program.stdout.read() if program.stdout else ""

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -11,12 +12,13 @@ from tests.acceptance.deliveries import (
     Shop,
     another_api,
     command,
-    command_with_netrc,
     interrupted,
     noise,
     open_shop,
     run,
     sha256,
+    throttled,
+    with_netrc,
 )
 from tests.s3 import S3_MARKS, s3_server  # noqa: F401
 
@@ -49,6 +51,15 @@ def handle(shop: Shop, source: Path) -> str:
     return shop.prepared(80_000)
 
 
+@pytest.fixture(scope="module")
+def gibibyte(shop: Shop, tmp_path_factory) -> Iterator[tuple[Path, str]]:
+    source = noise(tmp_path_factory.mktemp("large") / "source", LARGE)
+    key = shop.put(80_001, source)
+    yield source, shop.prepared(80_001)
+    shop.remove(key)
+    source.unlink()
+
+
 @pytest.fixture
 def netrc(shop: Shop, tmp_path: Path) -> Path:
     """The home of a user who keeps the token in ~/.netrc."""
@@ -58,45 +69,43 @@ def netrc(shop: Shop, tmp_path: Path) -> Path:
     return path
 
 
-def finish_across_an_expiry(program: str, shop: Shop, handle: str, source: Path, target: Path, *, rate: int) -> None:
-    size = source.stat().st_size
-    slow = command(program, handle, target, bearer=shop.bearer, rate=rate)
-    had = interrupted(slow, target, after=size // 8)
-    assert had < size
-    shop.until_links_have_expired(handle)
-    run(command(program, handle, target, bearer=shop.bearer, rate=None))
+def finish_across_an_expiry(
+    program: str, options: list[str], shop: Shop, url: str, source: Path, target: Path, *, rate: int
+) -> None:
+    """Interrupt a slow transfer, let all links signed so far end, and go on. The home is `target`'s folder."""
+    size, home = source.stat().st_size, str(target.parent)
+    slow = command(program, url, target, *options, *throttled(program, rate))
+    assert interrupted(slow, target, after=size // 8, HOME=home) < size
+    shop.until_links_have_expired(url.partition("?")[0])
+    run(command(program, url, target, *options), HOME=home)
     assert sha256(target) == sha256(source)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_an_interrupted_download_is_finished_after_its_link_has_expired(shop, handle, source, tmp_path, program):
-    finish_across_an_expiry(program, shop, handle, source, tmp_path / "file", rate=16)
+    finish_across_an_expiry(program, shop.with_bearer, shop, handle, source, tmp_path / "file", rate=16)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_token_in_netrc_and_fresh_links_to_the_store_do_as_well(shop, handle, source, tmp_path, netrc, program):
+    before = len(shop.answers())
+    options, url = with_netrc(program, netrc), f"{handle}?via=store"
+    finish_across_an_expiry(program, options, shop, url, source, tmp_path / "file", rate=16)
+    assert set(shop.answers()[before:]) <= {401, 307}
 
 
 @ONLY_LARGE
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_gibibyte_is_finished_after_its_link_has_expired(shop, tmp_path, program):
-    source = noise(tmp_path / "source", LARGE)
-    key = shop.put(80_001, source)
-    try:
-        finish_across_an_expiry(program, shop, shop.prepared(80_001), source, tmp_path / "file", rate=64)
-    finally:
-        shop.remove(key)
+def test_a_gibibyte_is_finished_after_its_link_has_expired(shop, gibibyte, tmp_path, program):
+    source, handle = gibibyte
+    finish_across_an_expiry(program, shop.with_bearer, shop, handle, source, tmp_path / "file", rate=64)
+    (tmp_path / "file").unlink()
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_a_token_in_netrc_is_enough_and_the_bytes_come_from_the_store(shop, handle, source, tmp_path, netrc, program):
-    before = len(shop.answers())
-    run(command_with_netrc(program, handle, tmp_path / "file", netrc=netrc), HOME=str(tmp_path))
-    assert sha256(tmp_path / "file") == sha256(source)
-    assert set(shop.answers()[before:]) <= {401, 307}
-
-
-def test_aria2c_goes_on_by_itself_when_links_expire_under_way(shop, handle, source, tmp_path, netrc):
-    argv = command_with_netrc("aria2c", handle, tmp_path / "file", netrc=netrc)
+def test_aria2c_goes_on_by_itself_while_links_expire(shop, handle, source, tmp_path):
     # 64 MiB at 16 MiB/s take twice as long as a link lives.
-    run([*argv[:-1], "--max-overall-download-limit=16M", argv[-1]])
+    run(command("aria2c", handle, tmp_path / "file", *shop.with_bearer, *throttled("aria2c", 16)))
     assert sha256(tmp_path / "file") == sha256(source)
 
 
@@ -165,7 +174,7 @@ def test_programs_refuse_to_continue_a_replaced_file(shop, tmp_path, program):
     half = old.read_bytes()[: 2 * MIB]
     target.write_bytes(half)
     shop.put(80_020, new)
-    done = subprocess.run(command(program, handle, target, bearer=shop.bearer, rate=None), check=False, timeout=60)
+    done = subprocess.run(command(program, handle, target, *shop.with_bearer), check=False, timeout=60)
     assert done.returncode != 0
     assert target.read_bytes() == half
 
