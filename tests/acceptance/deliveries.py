@@ -36,6 +36,14 @@ class Shop:
     def is_s3(self) -> bool:
         return self._server is not None
 
+    def store_at(self, port: int, *, api_port: int) -> tuple[int, dict[str, str]]:
+        """Where the store listens, and the settings of an API on `api_port` whose links lead to `port` instead."""
+        if self._server is None:  # links to a folder lead to the API itself
+            return api_port, {"HAULIER_PUBLIC_URL": f"http://127.0.0.1:{port}"}
+        at = int(self._server.endpoint.rpartition(":")[2])
+        url = self._server.url(self._bucket).replace(f":{at}", f":{port}")
+        return at, {"HAULIER_STORAGE_URL": url}
+
     def put(self, number: int, source: Path) -> str:
         """Make the bytes of `source` file `number`; its key."""
         key = f"downloads/{number}.zip"
@@ -101,12 +109,13 @@ def open_shop(home: Path, server: S3Server | None, **settings: str) -> Iterator[
 
 
 @contextmanager
-def another_api(shop: Shop) -> Iterator[str]:
+def another_api(shop: Shop, *, port: int | None = None, **changed: str) -> Iterator[str]:
     """A second API process of the same installation; its address."""
     lines = shop.installation.haulier("env").stdout.splitlines()
     settings = {name: value.strip("'") for name, _, value in (line.partition("=") for line in lines)}
-    port = free_port()
-    settings |= {"HAULIER_PORT": str(port), "HAULIER_PUBLIC_URL": "", **(CREDENTIALS if shop.is_s3 else {})}
+    port = port or free_port()
+    settings |= {"HAULIER_PORT": str(port), "HAULIER_PUBLIC_URL": "", "HAULIER_FILE_URL_TTL_S": str(LINK_S)}
+    settings |= (CREDENTIALS if shop.is_s3 else {}) | changed
     argv = [sys.executable, "-m", "haulier", "api"]
     with subprocess.Popen(argv, env=clean_environment(**settings), stderr=subprocess.DEVNULL) as api:
         try:

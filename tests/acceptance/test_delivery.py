@@ -1,5 +1,6 @@
 """Files through the handle with the programs that people use, across the end of links, on a folder store and on S3."""
 
+import asyncio
 import os
 import subprocess
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from haulier.client import Client
+from haulier.embedded.ports import free_port
 from tests.acceptance.deliveries import (
     Shop,
     another_api,
@@ -20,6 +23,7 @@ from tests.acceptance.deliveries import (
     throttled,
     with_netrc,
 )
+from tests.faults.proxy import proxy
 from tests.s3 import S3_MARKS, s3_server  # noqa: F401
 
 MIB = 1 << 20
@@ -107,6 +111,36 @@ def test_aria2c_goes_on_by_itself_while_links_expire(shop, handle, source, tmp_p
     # 64 MiB at 16 MiB/s take twice as long as a link lives.
     run(command("aria2c", handle, tmp_path / "file", *shop.with_bearer, *throttled("aria2c", 16)))
     assert sha256(tmp_path / "file") == sha256(source)
+
+
+@pytest.mark.parametrize("delivery", ["redirect", "api"])
+async def test_the_client_goes_on_after_a_break_and_an_expiry(shop, handle, source, tmp_path, delivery):
+    seen: list[int] = []
+    rests: list[float] = []
+
+    async def sleep_past_the_expiry(seconds: float) -> None:
+        rests.append(seconds)
+        await asyncio.to_thread(shop.until_links_have_expired, handle)
+
+    api_port, at = free_port(), free_port()
+    store_port, settings = shop.store_at(at, api_port=api_port)
+    if delivery == "api":
+        store_port, settings = api_port, {"HAULIER_FILE_DELIVERY": "api"}
+    async with proxy("127.0.0.1", store_port, at=at) as link:
+        api = another_api(shop, port=api_port, **settings)
+        address = await asyncio.to_thread(api.__enter__)
+        try:
+            url = f"http://127.0.0.1:{link.port}" if delivery == "api" else address
+            token = shop.bearer.removeprefix("Bearer ")
+            async with Client(url, token=token, sleep=sleep_past_the_expiry) as client:
+                job = await client.status(handle.rpartition("/")[2])
+                link.cut(40 * MIB)
+                got = await client.download(job, tmp_path / "file", on_progress=lambda done, _total: seen.append(done))
+        finally:
+            await asyncio.to_thread(api.__exit__, None, None, None)
+    assert (got.size, sha256(tmp_path / "file")) == (QUICK, sha256(source))
+    assert len(rests) == 1
+    assert seen == sorted(seen)  # never from the start again
 
 
 def test_the_etag_is_the_same_from_every_link_process_and_way(shop, handle):
