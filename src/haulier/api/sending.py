@@ -17,7 +17,14 @@ from haulier.api.conditions import (
     is_precondition_failed,
     requested_span,
 )
-from haulier.errors import ArtefactExpired, ArtefactReplaced, AttemptError, SourceMissing, StorageUnavailable
+from haulier.errors import (
+    ArtefactExpired,
+    ArtefactReplaced,
+    AttemptError,
+    SourceMissing,
+    StorageUnavailable,
+    Unavailable,
+)
 from haulier.job import Artefact
 from haulier.storage import ObjectInfo, Storage
 from haulier.storage.names import content_disposition, media_type
@@ -72,8 +79,7 @@ class SendArtefact:
         self, info: ObjectInfo, start: int, end: int
     ) -> AsyncGenerator[tuple[bytes, AsyncIterator[bytes]]]:
         """The first chunk and the others. What goes wrong up to the first can still be answered with an error."""
-        chunks = self._storage.read(info.key, start=start, end=end, etag=info.etag)
-        async with aclosing(cast("_Closable", chunks)):
+        async with aclosing(self._chunks(info, start, end)) as chunks:
             try:
                 first = await anext(chunks, b"")
             except SourceMissing as error:
@@ -81,6 +87,23 @@ class SendArtefact:
             except AttemptError as error:
                 raise StorageUnavailable from error
             yield first, chunks
+
+    async def _chunks(self, info: ObjectInfo, start: int, end: int) -> AsyncGenerator[bytes]:
+        """The bytes of the range. Opens it anew where it broke off: stores hang up on whoever reads slowly."""
+        at = start
+        while at < end:
+            opened_at = at
+            chunks = self._storage.read(info.key, start=at, end=end, etag=info.etag)
+            try:
+                async with aclosing(cast("_Closable", chunks)):
+                    async for chunk in chunks:
+                        yield chunk
+                        at += len(chunk)
+            except (AttemptError, Unavailable):
+                if at == opened_at:
+                    raise
+            else:
+                return
 
 
 class _Closable(Protocol):
@@ -108,7 +131,6 @@ def _described(artefact: Artefact, info: ObjectInfo) -> dict[str, str]:
         "accept-ranges": "bytes",
         "content-disposition": content_disposition(artefact.file_name),
         "content-type": media_type(artefact.content_type),
-        "x-content-type-options": "nosniff",
     }
     # An object published as it is may have been replaced since: its new bytes have another digest.
     if artefact.sha256 and artefact.etag == info.etag:
