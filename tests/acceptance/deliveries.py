@@ -63,9 +63,9 @@ class Shop:
         else:
             (self.installation.home / "store" / key).unlink()
 
-    def prepared(self, number: int) -> str:
-        """The handle of the completed job for file `number`."""
-        body = {"file_id": number}
+    def prepared(self, *numbers: int) -> str:
+        """The handle of the completed job for the file, or for an archive of several."""
+        body = {"file_ids": numbers} if len(numbers) > 1 else {"file_id": numbers[0]}
         answer = self.client.post("/v1/download/initiate", json=body, headers={"Idempotency-Key": os.urandom(8).hex()})
         job_id = answer.raise_for_status().json()["job_id"]
 

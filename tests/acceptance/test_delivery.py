@@ -202,6 +202,23 @@ def test_bytes_of_a_replaced_file_never_join_those_of_the_old_one(shop, tmp_path
     assert (without.status_code, without.json()["code"]) == (409, "artefact_replaced")
 
 
+@pytest.mark.parametrize("way", ["", "?via=api", "?via=store"])
+def test_the_old_etag_brings_a_new_build_whole(shop, tmp_path, way):
+    part = {"Range": "bytes=10-"}
+    with httpx.Client(headers={"Authorization": shop.bearer}, follow_redirects=True) as client:
+        shop.put(80_030, noise(tmp_path / "constant", MIB))
+        etags = []
+        for _ in range(2):
+            shop.put(80_031, noise(tmp_path / "changing", MIB))
+            handle = shop.prepared(80_030, 80_031) + way
+            etags.append(client.get(handle).headers["etag"])
+        same = client.get(handle, headers=part | {"If-Range": etags[1]})
+        other = client.get(handle, headers=part | {"If-Range": etags[0]})
+    assert (same.status_code, same.headers["etag"]) == (206, etags[1])
+    assert (other.status_code, other.headers["etag"]) == (200, etags[1])
+    assert other.content[10:] == same.content
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_programs_refuse_to_continue_a_replaced_file(shop, tmp_path, program):
     old, new = noise(tmp_path / "old", 4 * MIB), noise(tmp_path / "new", 4 * MIB)

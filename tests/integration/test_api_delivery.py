@@ -77,6 +77,15 @@ async def test_others_are_redirected(api, job_id, far_store, agent):
     assert LINK_SIGNED in answer.headers["location"]
 
 
+async def test_a_range_of_another_build_is_not_left_to_the_store(api, job_id, far_store):
+    etag = (await api.get(FILE + job_id + "?via=api")).headers["etag"]
+    part = {"Range": "bytes=1-"}
+    assert (await api.get(FILE + job_id, headers=part | {"If-Range": etag})).status_code == 307
+    for other in ('"other"', f"W/{etag}", "Tue, 24 Nov 2026 10:00:00 GMT"):
+        answer = await api.get(FILE + job_id, headers=part | {"If-Range": other})
+        assert (answer.status_code, answer.content) == (200, CONTENT)
+
+
 async def test_head_needs_no_link_where_links_are_for_get_alone(api, job_id, far_store):
     head = await api.call("HEAD", FILE + job_id)
     assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(CONTENT)))

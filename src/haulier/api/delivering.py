@@ -40,11 +40,15 @@ async def is_delivered_here(artefact: Artefact, exchange: Exchange, services: Se
         return False
     if exchange.scope["method"] == "HEAD":  # a signature is for one method, and links are signed for GET
         return True
-    return exchange.header(b"range") is not None and await _is_replaced(artefact, services)
+    return exchange.header(b"range") is not None and await _is_of_another(artefact, exchange, services)
 
 
-async def _is_replaced(artefact: Artefact, services: Services) -> bool:
-    """Whether an object that was published as it is has changed since. Stores may ignore If-Range, as Ceph's does."""
+async def _is_of_another(artefact: Artefact, exchange: Exchange, services: Services) -> bool:
+    """Whether a range would not fit: If-Range names another file, which stores may ignore, as Ceph's does, or the
+    object, published as it was, has changed since."""
+    if_range = exchange.header(b"if-range")
+    if if_range is not None and if_range.strip() != artefact.etag:
+        return True
     if is_ours(artefact.key):
         return False
     info = await services.storage.head(artefact.key)
