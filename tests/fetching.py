@@ -23,7 +23,7 @@ from tests.origin import CONTENT, ETAG, Asked, Handler, Origin, Reply, serving
 def build(
     origin: Origin, path: str = "/file.bin", *, host: str = "127.0.0.1", file_name: str = "", **params
 ) -> FakeBuild:
-    limits = {"fetch_timeout_s": 0.3, "fetch_max_bytes": 10 * 2**20, "fetch_allow_private": True}
+    limits = {"fetch_timeout_s": 10.0, "fetch_max_bytes": 10 * 2**20, "fetch_allow_private": True}
     settings = Settings(**limits | params.pop("settings", {}))
     return FakeBuild(FetchParams(url=origin.url(path, host=host), **params), settings=settings, file_name=file_name)
 

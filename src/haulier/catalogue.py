@@ -22,6 +22,8 @@ DEFAULT_KEY = "downloads/{file_id}.zip"
 DEFAULT_NAME = "{file_id}.zip"
 BATCH_NAME = "files-{count}.zip"
 RULE_KEYS = ("ids", "preparer", "file_name", "params")
+# Nothing is written into these: a value that stands in SQL could be SQL.
+WITHOUT_PLACEHOLDERS = frozenset({"params.sql"})
 
 Ids = tuple[tuple[int, int], ...]
 
@@ -230,6 +232,8 @@ def _placeholder_problems(where: str, text: str) -> list[str]:
     unknown = sorted(fields - {"file_id"})
     if unknown:
         return [f"{where}: unknown placeholder {{{unknown[0]}}}; the only one is {{file_id}}"]
+    if fields and where in WITHOUT_PLACEHOLDERS:
+        return [f"{where}: {{file_id}} is not filled in here; write the parameter :file_id, which is bound"]
     try:
         text.format(file_id=MIN_FILE_ID)
     except (ValueError, LookupError) as error:

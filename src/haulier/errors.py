@@ -78,6 +78,11 @@ class ReceiptsOff(HaulierError):
     sentence = "This installation signs no receipts; its operator switches them on with HAULIER_RECEIPT_KEY."
 
 
+class BatchNotFound(HaulierError):
+    code, status, title = "batch_not_found", 404, "Batch not found"
+    sentence = "There is no such batch, or it is not yours."
+
+
 class MethodNotAllowed(HaulierError):
     code, status, title = "method_not_allowed", 405, "Method not allowed"
     sentence = "This path allows {allowed}."
@@ -140,7 +145,9 @@ class RateLimited(HaulierError):
 
 class QuotaExceeded(HaulierError):
     code, status, title = "quota_exceeded", 429, "Daily quota used up"
-    sentence = "You may start {limit} downloads a day. Your quota renews in {wait_s} s."
+    sentence = (
+        "You may start {limit} downloads a day: {left} are left, this needs {needed}. Your quota renews in {wait_s} s."
+    )
 
 
 class HeadersTooLarge(HaulierError):
@@ -216,6 +223,18 @@ class SourceTooLarge(AttemptError):
 class SourceRefused(AttemptError):
     code, title, permanent = "source_refused", "Source refused", True
     sentence = "The address of {name} is not allowed: {reason}."
+
+
+class QueryFailed(AttemptError):
+    """The data or the parameters are such that the same query fails again."""
+
+    code, title, permanent = "query_failed", "Query failed", True
+    sentence = "The database cannot answer the query with this data and these parameters ({reason})."
+
+
+class QueryTimedOut(AttemptError):
+    code, title, permanent = "query_timed_out", "Query timed out", True
+    sentence = "The query was stopped because it took too long (limit {limit_s} s)."
 
 
 class UnknownPreparer(AttemptError):

@@ -28,11 +28,14 @@ WaitingForName = Annotated[
 
 
 class InitiateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Ask for one file (`file_id`) or for several as one ZIP (`file_ids`)."""
+    """Ask for one file (`file_id`), or for several (`file_ids`): as one ZIP, or each as a job of its own (`mode`)."""
 
     file_id: FileId | UnsetType = UNSET
     file_ids: Annotated[tuple[FileId, ...], Meta(min_length=1, max_length=MAX_BATCH_FILES)] | UnsetType = UNSET
     params: Params = {}
+    mode: Annotated[
+        Literal["archive", "jobs"], Meta(description="What becomes of file_ids: one ZIP, or one job a file.")
+    ] = "archive"
     allow_missing: Annotated[
         bool, Meta(description="Leave sources that do not exist out of an archive instead of failing.")
     ] = False
@@ -67,6 +70,14 @@ class ProgressDetail(msgspec.Struct, frozen=True):
     total_bytes: int | None
 
 
+class FileState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one file of an archive; `error` says why it is missing."""
+
+    file_id: int
+    status: Literal["pending", "included", "missing"]
+    error: JobError | UnsetType = UNSET
+
+
 class JobStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A job. Optional fields are left out when they do not apply."""
 
@@ -90,6 +101,7 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     started_at: Time | UnsetType = UNSET
     completed_at: Time | UnsetType = UNSET
     download_url: str | UnsetType = UNSET
+    download_url_expires_at: Time | UnsetType = UNSET
     file_url: str | UnsetType = UNSET
     file_name: str | UnsetType = UNSET
     file_size: int | UnsetType = UNSET
@@ -97,6 +109,8 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: Time | UnsetType = UNSET
     error: JobError | UnsetType = UNSET
     retry_of: JobId | UnsetType = UNSET
+    batch_id: JobId | UnsetType = UNSET
+    files: tuple[FileState, ...] | UnsetType = UNSET
 
 
 class DownloadResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

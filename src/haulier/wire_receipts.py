@@ -27,13 +27,13 @@ class ReceiptInput(msgspec.Struct, frozen=True):
 
 
 class ReceiptBuild(msgspec.Struct, frozen=True):
-    """How the file was made. `built_by` is another job when this one shares what was built for it."""
+    """How the file was made. `built_by` is null when another job's artefact is shared."""
 
     haulier: str
     preparer: str
     preparer_version: str
     recipe: Annotated[str, Meta(description="SHA-256 of preparer, version, params and file name.")]
-    built_by: JobId
+    built_by: JobId | None
     attempt: int
     started_at: Time
     finished_at: Time

@@ -61,7 +61,7 @@ FAULTS = {
         [*FOUR_FILES, announce(6), hand_over],
     ),
     "a key that is over still means its old job": (
-        ("admit_job", "elsif v_claim.request_hash = p_hash and (", "elsif ("),
+        ("submit_job", "elsif v_claim.request_hash = p_hash and ", "elsif "),
         [submit(70_000, key="k1"), a_day_passes, submit(70_001, key="k1")],
     ),
     "a job takes room in the role it was submitted under": (

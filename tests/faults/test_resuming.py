@@ -25,10 +25,10 @@ MEMBER_BYTES = 16 * MIB
 TOTAL = MEMBERS * MEMBER_BYTES
 LAST = MEMBERS - 2  # the part after which the first attempt ends
 
-FETCHED, ARCHIVED = 600_000, 600_001
-NAMES = {FETCHED: "fetch", ARCHIVED: "archive"}
+FETCHED, ARCHIVED, QUERIED = 600_000, 600_001, 600_002
+NAMES = {FETCHED: "fetch", ARCHIVED: "archive", QUERIED: "query"}
+ROW_BYTES = 1 << 11  # of text; its number and the line's end come to it
 AT_LAST_PART = {"killed": f"kill:{LAST}", "handed back": "delay:30", "store error": f"raise:{LAST}"}
-PLAIN = {"HAULIER_FETCH_ALLOW_PRIVATE": "true"}
 
 
 def rules(origin_url: str) -> str:
@@ -41,6 +41,12 @@ params = {{ url = "{origin_url}" }}
 ids = "{ARCHIVED}"
 preparer = "archive"
 params = {{ prefix = "members/" }}
+[[rule]]
+ids = "{QUERIED}"
+preparer = "query"
+[rule.params]
+sql = "select n, repeat(md5(n::text), {ROW_BYTES // 32}) as text from generate_series(1, {TOTAL // ROW_BYTES}) as n"
+key = "n"
 """
 
 
@@ -68,7 +74,10 @@ async def house(tmp_path, content):
         await asyncio.to_thread(put_members, house.store, content)
         catalogue = house.home / "catalogue.toml"
         await asyncio.to_thread(catalogue.write_text, rules(origin.url()))
-        house.env |= PLAIN
+        house.env |= {
+            "HAULIER_FETCH_ALLOW_PRIVATE": "true",
+            "HAULIER_QUERY_DATABASE_URL": house.database_url.reveal(),
+        }
         await house.start_api()
         yield house
 

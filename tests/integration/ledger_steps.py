@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from haulier.job import Attempt, Handed, Job, Request
-from haulier.ledger import Ledger
+from haulier.job import Attempt, Handed, Job, Request, new_job_id
+from haulier.ledger import BatchFile, BatchSubmission, Ledger
 from haulier.limits import RoleLimits
 from tests.builders import artefact, submission
 
@@ -46,6 +46,13 @@ async def queue(
         ).job
         for n in range(count)
     ]
+
+
+def batch(count: int = 3, *, first: int = 70_000, **fields: object) -> BatchSubmission:
+    """Anna asks for `count` files, one job each, without limits."""
+    files = [BatchFile(new_job_id(), Request(file_id=first + n), "simulate") for n in range(count)]
+    known = {"user_id": "anna", "role": "free", "max_attempts": 3, "limits": RoleLimits()}
+    return BatchSubmission(id=new_job_id(), files=files, **known | fields)
 
 
 async def taken(ledger: Ledger, *, slots: int = 500) -> list[Job]:

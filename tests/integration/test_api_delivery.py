@@ -1,11 +1,13 @@
 """The file handle on a folder store: who sends the bytes, and what opens it."""
 
 import base64
+import dataclasses
 from contextlib import asynccontextmanager
 
 import httpx
 import msgspec
 import pytest
+from botocore.credentials import Credentials
 
 from haulier.api.app import create_app
 from haulier.api.services import open_services
@@ -17,8 +19,8 @@ FILE = "/v1/download/file/"
 LINK_SIGNED = "X-Amz-Signature="
 
 
-class Credentials:
-    access_key, secret_key, token = "access", "secret", None
+async def credentials():
+    return Credentials("access", "secret"), None
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ async def job_id(api, services):
 @pytest.fixture
 def far_store(services):
     """The same bytes, with links that lead to another server."""
-    services.storage.signer = S3Signer(Credentials, are_static=True, bucket_url="http://s3.test/b", region="us-east-1")
+    services.storage.signer = S3Signer(credentials, bucket_url="http://s3.test/b", region="us-east-1")
 
 
 @asynccontextmanager
@@ -61,13 +63,18 @@ async def test_conditions_hold_there_too(api, job_id):
 
 
 @pytest.mark.parametrize("agent", ["Wget/1.21.3", "aria2/1.36.0", "Wget/2.1.0"])
-@pytest.mark.parametrize("store", ["folder", "far"])
-async def test_programs_that_carry_the_token_on_get_no_redirect(api, job_id, request, agent, store):
-    if store == "far":
-        request.getfixturevalue("far_store")
+async def test_programs_that_carry_the_token_on_stay_with_the_api(api, services, job_id, far_store, agent):
     agent = {"User-Agent": agent}
-    assert (await api.get(FILE + job_id, headers=agent)).content == CONTENT
-    assert (await api.get(FILE + job_id + "?via=store", headers=agent)).status_code == 307
+    link = (await api.get(FILE + job_id, headers=agent)).headers["location"]
+    assert link.startswith(f"{services.settings.base_url}/files/")
+    assert LINK_SIGNED in (await api.get(FILE + job_id + "?via=store", headers=agent)).headers["location"]
+
+
+async def test_they_get_the_bytes_at_once_where_there_are_no_links_of_our_own(services, job_id, far_store):
+    transport = httpx.ASGITransport(create_app(dataclasses.replace(services, own_links=None)))
+    async with httpx.AsyncClient(transport=transport, base_url=services.settings.base_url) as http:
+        api = ApiClient(http, secret=services.settings.jwt_secret)
+        assert (await api.get(FILE + job_id, headers={"User-Agent": "Wget/1.21.3"})).content == CONTENT
 
 
 @pytest.mark.parametrize("agent", ["curl/7.88.1", "Mozilla/5.0 (like Wget/1)", ""])

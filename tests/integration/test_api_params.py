@@ -57,7 +57,7 @@ async def test_a_key_that_was_used_with_other_params_is_refused(api):
     ("params", "pointer", "sentence"),
     [
         ({"columns": "6"}, "/params/columns", "must be a whole number from 1 to 12, not text"),
-        ({"colums": 6}, "/params/colums", "is unknown; this file takes columns, title, more"),
+        ({"colour": 6}, "/params/colour", "is unknown (this file takes columns, title, more)"),
         ([], "/params", "Expected object, got array"),
         (None, "/params", "Expected object, got null"),
         ({"title": "a\0"}, "/params/title", "has a character that is no text (NUL or a lone surrogate)"),

@@ -2,15 +2,17 @@
 
 import asyncio
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from haulier.clock import wire_time
 from haulier.job import Failure, Progress
 from haulier.ledger import Beat
 from haulier.limits import FREE
+from haulier.storage import Link
 from tests.builders import submission
 from tests.integration.api_steps import CONTENT, completed, failed, processing
 from tests.integration.ledger_steps import LEASE
@@ -171,6 +173,19 @@ async def test_a_result_leads_to_the_file(api, services):
     assert (body["file_size"], body["file_name"], body["content_type"]) == (5, "70000.zip", "application/zip")
     assert body["expires_at"] <= body["available_until"]
     assert (await api.http.get(body["download_url"])).content == CONTENT
+
+
+async def test_status_and_result_say_when_a_link_ends(api, services, monkeypatch):
+    job_id = await api.initiate()
+    await completed(services, job_id)
+    end = datetime(2026, 11, 23, 10, 0, 5, tzinfo=UTC)  # earlier than asked for, as with the credentials of a role
+
+    async def sign(artefact, *, job_id, expires_s):
+        return Link("https://store.example/x", end)
+
+    monkeypatch.setattr(services.storage, "sign", sign)
+    assert (await api.get(RESULT + job_id)).json()["expires_at"] == wire_time(end)
+    assert (await api.status(job_id)).json()["download_url_expires_at"] == wire_time(end)
 
 
 @pytest.mark.parametrize("path", [RESULT, FILE])

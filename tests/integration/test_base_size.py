@@ -13,7 +13,7 @@ from haulier.limits import FREE
 from haulier.redis_client import redis_client
 from haulier.storage import open_storage
 from tests.integration.house import stream, worker
-from tests.integration.ledger_steps import taken
+from tests.integration.ledger_steps import batch, taken
 from tests.waiting import eventually
 
 USERS, JOBS_OF_EACH = 20, 15
@@ -58,6 +58,7 @@ async def test_tables_store_and_redis_return_to_their_base_size(settings, ledger
             for user in range(USERS)
             for n in range(JOBS_OF_EACH)
         ]
+        await ledger.batches.submit(batch(20, first=80_000, user_id="user 0"))
         for job in jobs[::7]:
             await ledger.attempts.cancel(job.id, user_id=None)
 

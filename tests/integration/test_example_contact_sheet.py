@@ -17,6 +17,7 @@ from tests.integration.house import worker
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "contact-sheet"
 INITIATE = "/v1/download/initiate"
+pytestmark = pytest.mark.xdist_group("contact-sheet")  # one process installs it
 
 
 @pytest.fixture(scope="module")

@@ -1,24 +1,17 @@
 """One job a file: admitted together, joined where they live already, cancelled together."""
 
 import asyncio
+from datetime import timedelta
 
 import msgspec
 import pytest
 
 from haulier.job import Request, Status, new_job_id
-from haulier.ledger import BatchFile, BatchSubmission
 from haulier.limits import FREE, RoleLimits
 from tests.builders import submission
-from tests.integration.ledger_steps import claimed, taken
+from tests.integration.ledger_steps import batch, claimed, taken
 
 FIRST = 70_000
-
-
-def batch(count=3, *, first=FIRST, **fields):
-    """Anna asks for `count` files, one job each, without limits."""
-    files = [BatchFile(new_job_id(), Request(file_id=first + n), "simulate") for n in range(count)]
-    known = {"user_id": "anna", "role": "free", "max_attempts": 3, "limits": RoleLimits()}
-    return BatchSubmission(id=new_job_id(), files=files, **known | fields)
 
 
 async def jobs(connection):
@@ -145,6 +138,23 @@ async def test_cancelling_a_batch_leaves_what_it_joined(ledger):
     assert {job.id for job in cancelled} == {job.id for job in admission.jobs[1:]}
     assert (await ledger.jobs.get(single.id)).status is not Status.CANCELLED
     assert await ledger.batches.cancel(admission.batch_id) == []
+
+
+async def test_a_batch_is_forgotten_with_the_last_of_its_jobs(ledger, at):
+    admission = await ledger.batches.submit(batch(2))
+    await ledger.attempts.cancel(admission.jobs[0].id, user_id="anna")
+    await at(days=31)
+    assert (await _forgotten(ledger)).batches == 0
+    found = await ledger.batches.get(admission.batch_id)
+    assert (found.total, found.counts) == (2, {Status.QUEUED: 1})
+    await ledger.batches.cancel(admission.batch_id)
+    await at(days=62)
+    assert (await _forgotten(ledger)).batches == 1
+    assert await ledger.batches.get(admission.batch_id) is None
+
+
+async def _forgotten(ledger):
+    return await ledger.retention.forget(jobs_after=timedelta(days=30), events_after=timedelta(days=90))
 
 
 async def test_the_jobs_of_a_batch_stand_in_the_fair_order_like_others(ledger):

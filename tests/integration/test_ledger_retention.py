@@ -7,6 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from haulier.dispatch.sweeping import expire_artefacts
 from haulier.job import Failure, Request, Status
 from haulier.limits import FREE
 from tests.builders import artefact, submission
@@ -132,6 +133,14 @@ async def _somebody_waits(connection):
         return await connection.fetchval("select count(*) from pg_locks where not granted")
 
     await eventually(look)
+
+
+async def test_more_than_fits_into_one_statement_expires_in_rounds(ledger, at, monkeypatch):
+    monkeypatch.setattr("haulier.ledger.retention.EXPIRED_AT_ONCE", 2)
+    for n in range(5):
+        await finished(ledger, user_id=f"user {n}", key=f"downloads/{n}")
+    await at(minutes=61)
+    assert len(await expire_artefacts(ledger, storage=None)) == 5
 
 
 async def test_what_builds_have_is_in_use(ledger, connection):

@@ -22,6 +22,7 @@ from tests.fetching import always, build, content, failed, fetched, whole
 from tests.origin import CONTENT, ETAG, Asked, Origin, Reply, serving, versioned
 
 HALF = len(CONTENT) // 2
+SHORT = {"fetch_timeout_s": 0.5}
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +88,7 @@ async def test_a_stalled_transfer_is_resumed():
         reply.stall_s = 5.0 if asked.start == 0 else 0.0
         return reply
 
-    assert await fetched(handle) == CONTENT
+    assert await fetched(handle, settings=SHORT) == CONTENT
 
 
 async def test_a_transfer_without_length_that_breaks_in_a_chunk_is_resumed():
@@ -134,6 +135,7 @@ async def test_a_break_before_the_first_byte_starts_again_without_a_validator():
         Reply(206, {"ETag": ETAG, "Content-Range": f"bytes 0-{len(CONTENT) - 1}/{len(CONTENT)}"}, CONTENT),
         Reply(206, {"ETag": ETAG, "Content-Range": f"bytes {HALF}-{len(CONTENT)}/{len(CONTENT) + 1}"}, CONTENT[HALF:]),
         Reply(206, {"ETag": ETAG}, CONTENT[HALF:]),
+        Reply(206, {"ETag": ETAG, "Content-Range": f"bytes 1-{len(CONTENT) - 1}/{len(CONTENT)}"}, CONTENT[HALF:]),
         Reply(416),
         Reply(412),
     ],
@@ -200,8 +202,8 @@ async def test_the_origins_wish_to_wait_is_passed_on():
 
 
 async def test_an_origin_that_never_answers_times_out():
-    raised = await failed(lambda asked: Reply(100, stall_s=5.0, length=None), SourceUnavailable)
-    assert "no answer within 0.3 s" in raised.detail
+    raised = await failed(lambda asked: Reply(100, stall_s=5.0, length=None), SourceUnavailable, settings=SHORT)
+    assert "no answer within 0.5 s" in raised.detail
 
 
 @pytest.mark.parametrize("body", [b"not http at all\r\n\r\n", b""])

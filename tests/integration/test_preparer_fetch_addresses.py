@@ -31,7 +31,9 @@ async def test_a_redirect_to_another_scheme_is_refused(target: str):
     await failed(redirects(lambda asked: target), SourceRefused)
 
 
-@pytest.mark.parametrize("target", ["http://[::bad", "http://a:99999/", "javascript:1"])
+@pytest.mark.parametrize(
+    "target", ["http://[::bad", "http://a:99999/", "javascript:1", "http://xn--a/", ":https://].."]
+)
 async def test_a_redirect_to_nowhere_is_told(target: str):
     await failed(redirects(lambda asked: target), SourceUnavailable)
 

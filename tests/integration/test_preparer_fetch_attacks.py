@@ -3,7 +3,10 @@
 from contextlib import suppress
 from pathlib import Path
 
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from haulier.errors import SourceRefused, SourceUnavailable
 from haulier.preparers import addresses
@@ -133,6 +136,27 @@ async def test_a_line_break_in_a_redirect_injects_no_header(target: str):
         with suppress(SourceUnavailable):
             await content(await prepare(build(origin)))
     assert all("x-injected" not in asked.headers for asked in origin.asked)
+
+
+PIECES = ["http://", "https:", "//", "/", "\\", "xn--", "xn--a", "@", ":", "[", "]", "::1", "%", "%2e", "..", "a", " ",
+          "\t", "é", "?", "#", "10.0.0.1", "0x", "999", "65536", "\x7f", "\x85", "a" * 300, "."]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join))
+@hypothesis.settings(max_examples=50, deadline=None)
+async def test_whatever_a_redirect_holds_it_is_followed_or_told(target: str):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(addresses, "resolve", without_a_name_server)
+        async with serving(redirects(lambda _: target)) as origin:
+            with pytest.raises((SourceRefused, SourceUnavailable)):
+                await prepare(build(origin, settings=ONLY_LOOPBACK))
+
+
+async def without_a_name_server(host: str, port: int) -> list[addresses.Address]:
+    try:
+        return [addresses.ip_address(host)]
+    except ValueError as error:
+        raise OSError("no such name") from error
 
 
 async def test_a_redirect_from_https_to_http_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

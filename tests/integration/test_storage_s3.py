@@ -5,6 +5,7 @@ import socket
 import time
 
 import httpx
+import msgspec
 import pytest
 
 from haulier.errors import StorageFailed, StorageUnavailable
@@ -41,7 +42,7 @@ async def stream(*chunks: bytes):
 
 
 async def signed(storage: Storage, artefact: Artefact = ARTEFACT, expires_s: int = 60) -> str:
-    return await storage.sign(artefact, job_id="018f", expires_s=expires_s)
+    return (await storage.sign(artefact, job_id="018f", expires_s=expires_s)).url
 
 
 async def fetch(url: str, **headers: str) -> httpx.Response:
@@ -58,6 +59,29 @@ async def test_a_link_downloads_with_the_artefacts_name_and_type(storage):
     assert answer.headers["content-type"] == "application/zip"
     assert answer.headers["content-disposition"] == content_disposition(ARTEFACT.file_name)
     assert "x" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "🎉👩‍👩‍👧 party.zip",
+        "تقرير ١٢.pdf",
+        "דו״ח (1).zip",
+        'a "quoted" \\ name; filename=x.zip',
+        "line\r\nbreak\x00.zip",
+        "100% +plus & more=#?.zip",
+        "日" * 85,  # 255 bytes
+        "x" * 255,
+        " ",
+    ],
+)
+async def test_any_name_arrives_through_the_store_as_it_was_signed(storage, name):
+    await storage.write(KEY, stream(BODY), file_name="x", content_type="text/plain")
+
+    answer = await fetch(await signed(storage, msgspec.structs.replace(ARTEFACT, file_name=name)))
+
+    assert answer.content == BODY
+    assert answer.headers["content-disposition"] == content_disposition(name)
 
 
 async def test_a_link_answers_a_range(storage):

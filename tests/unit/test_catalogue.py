@@ -112,6 +112,8 @@ def test_any_text_is_a_range_within_the_limits_or_a_value_error(text: str):
         ('ids = "70000"\npreparer = "object"\nfile_name = "{file_id.real}"', "unknown placeholder {file_id.real}"),
         ('ids = "70000"\npreparer = "object"\nfile_name = "{file_id:{x}}"', "file_name:"),
         ('ids = "70000"\npreparer = "object"\nfile_name = "{file_id:zz}"', "file_name:"),
+        ('ids = "70000"\npreparer = "query"\nparams.sql = "select {file_id}"', "write the parameter :file_id"),
+        ('ids = "70000"\npreparer = "query"\nparams.sql = "select {file_id:d}"', "write the parameter :file_id"),
     ],
 )
 def test_a_wrong_rule_is_named_with_what_to_do(tmp_path: Path, rule: str, sentence: str):

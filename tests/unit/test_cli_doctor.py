@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from haulier import settings
@@ -9,6 +10,8 @@ from haulier.cli import diagnosis
 from haulier.cli.diagnosis import Finding, Mark
 from haulier.cli.doctor import settings_of
 from haulier.clock import SYSTEM_CLOCK
+from haulier.preparers import Preparer
+from haulier.preparers.registry import Registry
 from tests.receipts import KEYS, SEED
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -104,3 +107,20 @@ async def test_the_key_of_receipts_is_named_and_not_shown() -> None:
     assert [finding.mark for finding in found] == [Mark.GOOD]
     assert KEYS.keys[0].kid in found[0].text
     assert SEED not in found[0].text
+
+
+async def test_a_rule_for_which_nobody_knows_what_may_be_chosen_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def choices(rule: object) -> type:
+        raise ValueError("there is no column b")
+
+    async def never(_: object) -> object:
+        raise AssertionError
+
+    made = Preparer(name="table", params=msgspec.Struct, prepare=never, request_params=choices)  # type: ignore[arg-type]
+    monkeypatch.setattr(Registry, "installed", lambda: Registry([made]))
+    rules = tmp_path / "catalogue.toml"
+    rules.write_text('[[rule]]\nids = 80000\npreparer = "table"\n')
+    found = await diagnosis.catalogue(settings.load({"HAULIER_CATALOGUE": str(rules)}), SYSTEM_CLOCK)
+    assert bad(found) == ["file 80000: The catalogue's rule for this file is not valid: table: there is no column b."]

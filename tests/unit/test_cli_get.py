@@ -179,3 +179,40 @@ async def test_cancel_says_so_or_why_not(api: Loopback, run: Run) -> None:
     assert (await run("cancel", JOB)).stdout.decode() == f"Cancelled {JOB}\n"
     done = await run("cancel", JOB)
     assert (done.code, done.stderr) == (1, "No. [job_finished, request r-1]\n")
+
+
+async def test_what_is_chosen_is_sent_as_json_or_text(api: Loopback, run: Run) -> None:
+    api.on("GET", STATUS, answer(completed()))
+    chosen = ["-p", "columns=6", "--param", "title=a = b", "-p", "deep=[true]", "-p", 'text="6"', "-p", "empty="]
+    assert (await run("get", "70000", *chosen, "--allow-missing")).code == 0
+    assert msgspec.json.decode(api.seen[0].body) == {
+        "file_id": 70_000,
+        "params": {"columns": 6, "title": "a = b", "deep": [True], "text": "6", "empty": ""},
+        "allow_missing": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["70000", "--param", "columns"], "'columns' is not NAME=VALUE"),
+        (["70000", "--param", "=6"], "'=6' is not NAME=VALUE"),
+        (["70000", "70001", "--param", "columns=6"], "--param chooses for one file"),
+    ],
+)
+async def test_a_choice_that_cannot_be_sent_is_refused_at_once(
+    api: Loopback, run: Run, args: list[str], sentence: str
+) -> None:
+    done = await run("get", *args)
+    assert done.code == 2
+    assert sentence in done.stderr
+    assert api.seen == []
+
+
+async def test_each_wrong_parameter_is_told_on_its_own_line(api: Loopback, run: Run) -> None:
+    errors = [{"pointer": "/params/a", "detail": "must be text"}, {"pointer": "/params/b", "detail": "is unknown"}]
+    body = {"type": "about:blank", "title": "x", "status": 400, "detail": "No.", "instance": "/", "request_id": "r-1"}
+    api.on("POST", INITIATE, answer(body | {"code": "invalid_request", "errors": errors}, code=400))
+    done = await run("get", "70000", "-p", "a=1", "-p", "b=1")
+    assert done.code == 1
+    assert done.stderr.splitlines()[1:] == ["  /params/a: must be text", "  /params/b: is unknown"]

@@ -31,6 +31,7 @@ COMMANDS = [
     "migrate",
     "dead-letters",
     "preparers",
+    "storage",
 ]
 JOB, OTHER = "0193f2a0-0000-7000-8000-000000000000", "0193f2a0-0000-7000-8000-000000000001"
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -74,7 +75,9 @@ def test_every_option_is_a_variable_and_says_what_it_does() -> None:
     assert [f"{name} {param.name}" for name, param in options() if not param.help] == []
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "dead-letters show", "dead-letters retry", "preparers show"])
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, "dead-letters show", "dead-letters retry", "preparers show", "storage init"]
+)
 def test_help_has_examples_and_no_noise(run: Any, command: str) -> None:
     text = run(*command.split(), "--help").stdout
     assert "Examples:\n  haulier " in text

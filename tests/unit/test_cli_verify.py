@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from haulier.cli.program import app
 from haulier.receipt_keys import private_key, public_text
 from haulier.receipts import ReceiptSigner, open_receipt, read_keys
+from haulier.wire_receipts import ReceiptBuild, ReceiptInput
 from tests.loopback import CONTENT, JOB, Loopback, Reply, answer, completed, loopback, problem, ranged, status
 from tests.receipts import KEYS, OTHER_SEED, archive, manifest, receipt, signed
 
@@ -54,6 +55,13 @@ def test_the_right_file_exits_with_0(run, trusted):
     marks = [line[0] for line in done.out.splitlines()]
     assert marks == [" ", " ", "✓", "✓", "✓", "✓"]
     assert "3 in the manifest: 3 good" in done.out
+
+
+def test_it_says_what_the_file_was_made_of(run, tmp_path):
+    build = ReceiptBuild("0.1.0", "archive", "1", "a" * 64, JOB, 1, "2026-11-23T10:00:01Z", "2026-11-23T10:00:05Z")
+    inputs = (ReceiptInput("downloads/a", '"e"', 5),)
+    (tmp_path / "r.json").write_bytes(signed(WHOLE, build=build, inputs=inputs, inputs_total=1_200))
+    assert "of 1,200 sources by archive 1, haulier 0.1.0" in verify(run, "--keys", "k.json").out
 
 
 def test_a_changed_file_exits_with_1_and_names_the_damage(run, tmp_path):

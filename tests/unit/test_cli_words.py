@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from haulier.cli.view import Bar, Lines, view_for
-from haulier.cli.words import duration_words, one_line, size_words, state_words
+from haulier.cli.words import duration_words, files_words, one_line, size_words, state_words
 from haulier.wire import JobStatus
 from tests.loopback import status
 
@@ -117,3 +117,11 @@ def test_of_an_expired_file_is_said_how_to_get_it_again():
 
 def test_a_file_that_is_kept_is_just_completed():
     assert state_words(job(status="completed", expires_at="2026-11-23T10:00:01.000Z"), now=NOW) == "completed"
+
+
+def test_what_was_chosen_of_a_file_tells_its_jobs_apart() -> None:
+    chosen = msgspec.convert(status(params={"columns": 6, "format": "png", "a": [True]}), JobStatus)
+    assert files_words(chosen) == "file 70000 (columns=6, format=png, a=[true])"
+    long = msgspec.convert(status(params={"title": "\x1b[2J" + "x" * 100}), JobStatus)
+    assert len(files_words(long)) == len("file 70000 ()") + 60
+    assert "\x1b" not in files_words(long)

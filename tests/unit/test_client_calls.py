@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from haulier.client import ApiError, Client, Patience, UnexpectedAnswer, Unreachable
 from tests.loopback import JOB, Loopback, Reply, answer, completed, loopback, problem, status
+from tests.receipts import KEYS, receipt, signed
 
 INITIATE = "/v1/download/initiate"
 STATUS = f"/v1/download/status/{JOB}"
@@ -47,6 +48,17 @@ async def test_initiate_sends_the_token_and_no_idempotency_key(server: Loopback,
     assert msgspec.json.decode(server.seen[0].body) == {"file_id": 70_000}
     assert server.seen[0].headers["authorization"] == "Bearer secret-token"
     assert "idempotency-key" not in server.seen[0].headers
+
+
+async def test_a_receipt_is_asked_for_with_the_token_and_its_keys_without(server: Loopback, sleeper: Sleeper) -> None:
+    server.on("GET", f"/v1/download/receipt/{JOB}", Reply(200, signed()))
+    server.on("GET", "/v1/receipt-keys", Reply(200, msgspec.json.encode(KEYS)))
+    async with client_of(server.url, sleeper) as client:
+        assert (await client.receipt(JOB)).receipt == receipt()
+        assert await client.receipt_keys() == KEYS
+        with pytest.raises(ValueError, match="UUID"):
+            await client.receipt("../jobs")
+    assert ["authorization" in seen.headers for seen in server.seen] == [True, False]
 
 
 async def test_several_files_are_one_job(server: Loopback, sleeper: Sleeper) -> None:
@@ -193,3 +205,17 @@ async def test_follow_without_an_etag_does_not_rush(server: Loopback, sleeper: S
     async with client_of(server.url, sleeper) as client:
         assert len([job async for job in client.follow(JOB)]) == 3
     assert sleeper.slept == [2, 2]
+
+
+async def test_params_and_allow_missing_are_sent_when_given(server: Loopback, sleeper: Sleeper) -> None:
+    server.on("POST", INITIATE, answer(status(params={"columns": 6})))
+    server.on("POST", "/v1/download/check", answer({"file_id": 70_000, "available": True}))
+    async with client_of(server.url, sleeper) as client:
+        job = await client.initiate(70_000, params={"columns": 6}, allow_missing=True)
+        await client.check(70_000, params={"columns": 6})
+    assert job.params == {"columns": 6}
+    sent = [msgspec.json.decode(seen.body) for seen in server.seen]
+    assert sent == [
+        {"file_id": 70_000, "params": {"columns": 6}, "allow_missing": True},
+        {"file_id": 70_000, "params": {"columns": 6}},
+    ]

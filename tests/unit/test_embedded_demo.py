@@ -1,5 +1,6 @@
 """The demo: real files, rules that the catalogue and the preparers accept, an origin that behaves."""
 
+import hashlib
 import io
 import tomllib
 import zipfile
@@ -13,6 +14,7 @@ from haulier.embedded.demo import FILES, RULES, put_samples
 from haulier.embedded.origin import Origin
 from haulier.embedded.sample import handbook, measurements, noise, photo, sample_files
 from haulier.job import Request
+from haulier.preparers.digests import stated_digests
 from haulier.preparers.registry import Registry
 from haulier.settings import Secret, Settings
 from haulier.storage import open_storage
@@ -74,6 +76,7 @@ async def test_the_origin_serves_the_whole_file(origin):
     assert answer.status_code == 200
     assert answer.content == CONTENT
     assert head.headers["content-length"] == str(len(CONTENT))
+    assert stated_digests(answer) == {"sha-256": hashlib.sha256(CONTENT).digest()}
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ class Shelf:
         self.artefact = msgspec.structs.replace(self.artefact, **known | facts)
 
     async def url(self, *, job_id: UUID = JOB) -> str:
-        return await self.storage.sign(self.artefact, job_id=str(job_id), expires_s=60)
+        return (await self.storage.sign(self.artefact, job_id=str(job_id), expires_s=60)).url
 
     async def get(self, method: str = "GET", **headers: str) -> httpx.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -303,3 +303,15 @@ async def test_a_client_that_leaves_releases_the_reader(shelf):
     assert closed.is_set()
     assert sum(len(message.get("body", b"")) for message in sent) < len(WHOLE)
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_an_expired_link_leads_a_client_with_a_token_back_to_the_handle(shelf):
+    url = await shelf.url()
+    shelf.clock.moment += timedelta(seconds=61)
+    token = {"Authorization": "Bearer x"}
+
+    answer = await shelf.client.get(url, headers=token)
+
+    assert (answer.status_code, answer.headers["location"]) == (307, f"http://test/v1/download/file/{JOB}")
+    assert (await shelf.client.get(url)).status_code == 403
+    assert (await shelf.client.get(url.replace("signature=", "signature=x"), headers=token)).status_code == 403

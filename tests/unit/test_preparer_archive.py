@@ -1,17 +1,21 @@
 """archive: what goes in, in which order, under which name, and what happens when a source misbehaves."""
 
 import asyncio
+import hashlib
 import io
+import json
 import random
 import zipfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import msgspec
 import pytest
 
-from haulier.errors import SourceChanged, SourceMissing, SourceTruncated
-from haulier.preparers import Existing, Stream
+from haulier.errors import SourceChanged, SourceDamaged, SourceDenied, SourceMissing, SourceTruncated
+from haulier.job import Request
+from haulier.preparers import Existing, Input, Mark, Resumable, Stream
 from haulier.preparers.archive import ArchiveParams, prepare
+from haulier.preparers.manifest import NAME
 from tests.fake_build import MODIFIED, DictStorage, FakeBuild, content
 
 PHOTOS = {
@@ -23,10 +27,18 @@ PHOTOS = {
 }
 
 
-def opened(made: bytes) -> dict[str, bytes]:
+def everything(made: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(made)) as archive:
         assert archive.testzip() is None
         return {name: archive.read(name) for name in archive.namelist()}
+
+
+def opened(made: bytes) -> dict[str, bytes]:
+    """The members but the manifest."""
+    members = everything(made)
+    assert list(members)[-1] == NAME
+    del members[NAME]
+    return members
 
 
 def existing(storage: DictStorage, key: str, *, file_name: str) -> Existing:
@@ -109,7 +121,8 @@ async def test_the_same_sources_give_the_same_bytes_however_they_are_cut():
 async def test_modification_times_are_the_objects():
     build = FakeBuild(ArchiveParams(prefix="photos/"), storage=DictStorage(PHOTOS))
     archive = zipfile.ZipFile(io.BytesIO(await content(await prepare(build))))
-    assert {info.date_time for info in archive.infolist()} == {MODIFIED.timetuple()[:6]}
+    times = {info.date_time for info in archive.infolist() if info.filename != NAME}
+    assert times == {MODIFIED.timetuple()[:6]}
 
 
 @pytest.mark.parametrize(
@@ -155,53 +168,242 @@ async def test_a_part_that_changed_since_it_was_checked_is_told():
         await prepare(FakeBuild(ArchiveParams(file_ids=(70_000,)), storage=storage, parts={70_000: part}))
 
 
+def noisy(count: int, size: int) -> DictStorage:
+    rng = random.Random(1)
+    return DictStorage({f"p/{n:03}": rng.randbytes(size) for n in range(count)}, chunk_bytes=2**18)
+
+
+async def first_bytes(items: AsyncIterator[bytes | Mark]) -> bytes:
+    async for item in items:
+        assert isinstance(item, bytes)
+        return item
+    raise AssertionError
+
+
 async def test_closing_early_releases_every_source():
-    storage = DictStorage({"p/a": random.Random(1).randbytes(2**22)}, chunk_bytes=2**20)
-    part = Part(b"y")
-    build = FakeBuild(
-        ArchiveParams(prefix="p/", file_ids=(70_000,)), storage=storage, parts={70_000: await part.stream("y")}
-    )
-    result = await prepare(build)
-    async for _ in result.chunks:
-        break
-    assert storage.opened == 1
-    await result.chunks.aclose()
-    assert (storage.opened, part.closed) == (0, True)
+    storage = noisy(8, 2**20)
+    result = await prepare(FakeBuild(ArchiveParams(prefix="p/"), storage=storage))
+    assert isinstance(result, Resumable)
+    items = result.open(None)
+    await first_bytes(items)
+    assert 1 <= storage.most_opened <= 4
+    before = asyncio.all_tasks()
+    await items.aclose()
+    assert storage.opened == 0
+    assert asyncio.all_tasks() == before & {asyncio.current_task()}
 
 
-async def test_closing_before_the_first_chunk_releases_an_opened_part():
-    part = Part(b"y")
-    result = await prepare(FakeBuild(ArchiveParams(file_ids=(1,)), parts={1: await part.stream("y")}))
-    await result.chunks.aclose()
-    assert part.closed
+async def test_an_open_stream_part_is_released_before_and_after_its_turn():
+    for read in (0, 1):
+        part = Part(b"y" * 2**20)
+        storage = noisy(1, 2**20)
+        result = await prepare(
+            FakeBuild(ArchiveParams(prefix="p/", file_ids=(1,)), storage=storage, parts={1: await part.stream("y")})
+        )
+        assert isinstance(result, Stream)
+        for _ in range(read):
+            await first_bytes(result.chunks)
+        await result.chunks.aclose()
+        assert (storage.opened, part.closed) == (0, True)
 
 
 async def test_cancelling_the_reader_releases_the_sources():
-    storage = DictStorage({"p/a": random.Random(1).randbytes(2**22)}, chunk_bytes=2**20)
+    storage = noisy(8, 2**20)
     result = await prepare(FakeBuild(ArchiveParams(prefix="p/"), storage=storage))
+    assert isinstance(result, Resumable)
     started = asyncio.Event()
 
     async def read() -> None:
+        items = result.open(None)
         try:
-            async for _ in result.chunks:
+            async for _ in items:
                 started.set()
                 await asyncio.Event().wait()
         finally:
-            await result.chunks.aclose()
+            await items.aclose()
 
     reading = asyncio.create_task(read())
     await started.wait()
-    assert storage.opened == 1
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
     assert storage.opened == 0
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_one_source_is_open_at_a_time_and_small_members_share_chunks():
+async def test_what_a_report_raises_ends_everything():
+    class Stopped(Exception):
+        pass
+
+    class StoppedBuild(FakeBuild):
+        def report(self, *, done: int, total: int | None = None, stage: str = "") -> None:
+            if done:
+                raise Stopped
+
+    storage = noisy(8, 2**20)
+    with pytest.raises(Stopped):
+        await content(await prepare(StoppedBuild(ArchiveParams(prefix="p/"), storage=storage)))
+    assert storage.opened == 0
+
+
+async def test_an_error_comes_after_the_members_before_it():
+    storage = noisy(6, 2**20)
+    whole = await content(await prepare(FakeBuild(ArchiveParams(prefix="p/"), storage=storage)))
+    result = await prepare(FakeBuild(ArchiveParams(prefix="p/"), storage=storage))
+    assert isinstance(result, Resumable)
+    del storage.objects["p/003"]
+    got = b""
+
+    async def read() -> None:
+        nonlocal got
+        async for item in result.open(None):
+            got += item if isinstance(item, bytes) else b""
+
+    with pytest.raises(SourceMissing, match="p/003"):
+        await read()
+    assert len(got) > 3 * 2**20
+    assert whole.startswith(got)
+
+
+async def test_small_members_share_chunks():
     storage = DictStorage({f"p/{n:05}": b"tiny" for n in range(5_000)})
     result = await prepare(FakeBuild(ArchiveParams(prefix="p/"), storage=storage))
-    chunks = [chunk async for chunk in result.chunks]
-    assert storage.most_opened == 1
-    assert len(chunks) < 10
+    assert isinstance(result, Resumable)
+    chunks = [chunk async for chunk in result.open(None) if isinstance(chunk, bytes)]
+    assert len(chunks) < 60
     assert len(opened(b"".join(chunks))) == 5_000
+
+
+async def test_the_manifest_lists_every_member_and_its_digest():
+    storage = DictStorage(PHOTOS)
+    members = everything(await content(await prepare(FakeBuild(ArchiveParams(prefix="photos/"), storage=storage))))
+    document = json.loads(members[NAME])
+    assert list(document) == ["haulier_manifest", "entries", "missing"]
+    assert (document["haulier_manifest"], document["missing"]) == (1, [])
+    assert [entry["name"] for entry in document["entries"]] == ["a.txt", "b/c.txt", "empty"]
+    assert document["entries"][1] == {
+        "name": "b/c.txt",
+        "size": 6,
+        "sha256": hashlib.sha256(b"second").hexdigest(),
+        "modified": "2026-03-01T12:30:42.000Z",
+        "source": "photos/b/c.txt",
+        "etag": storage.info("photos/b/c.txt").etag,
+    }
+
+
+async def test_a_file_with_the_manifests_name_gets_another():
+    storage = DictStorage({f"p/{NAME}": b"mine"})
+    made = await content(await prepare(FakeBuild(ArchiveParams(prefix="p/"), storage=storage)))
+    assert opened(made) == {"haulier-manifest (2).json": b"mine"}
+
+
+async def test_inputs_are_the_members_in_their_versions():
+    storage = DictStorage(PHOTOS)
+    part = Resumable("x.bin", lambda _mark: Part(b"123").run(), (Input("https://o/x", '"v1"', 3),))
+    params = ArchiveParams(prefix="photos/", keys=("photosets/other.txt",), file_ids=(1,))
+    result = await prepare(FakeBuild(params, storage=storage, parts={1: part}))
+    assert isinstance(result, Resumable)
+    keys = ("photos/a.txt", "photos/b/c.txt", "photos/empty", "photosets/other.txt")
+    told = [Input(key, storage.info(key).etag, storage.info(key).size) for key in keys]
+    assert result.inputs == (*told, Input("https://o/x", '"v1"', 3))
+
+
+@pytest.mark.parametrize("size", [None, 3])
+async def test_a_stream_of_no_known_version_makes_an_archive_without_inputs(size: int | None):
+    streams = {1: await Part(b"123").stream("x", size=size)}
+    result = await prepare(FakeBuild(ArchiveParams(file_ids=(1,)), parts=streams))
+    assert isinstance(result, Stream)
+    assert result.inputs is None
+    assert opened(await content(result)) == {"x": b"123"}
+
+
+async def test_a_resumable_part_is_read_without_its_marks_and_its_digest_checked():
+    async def items(_mark: Mark | None) -> AsyncGenerator[bytes | Mark, None]:
+        yield b"12"
+        yield Mark({"at": 2})
+        yield b"3"
+
+    def part(digest: bytes) -> Resumable:
+        return Resumable("x.bin", items, (Input("https://o/x", '"v1"', 3),), size=3, digests={"md5": digest})
+
+    right = part(hashlib.md5(b"123", usedforsecurity=False).digest())
+    members = everything(await content(await prepare(FakeBuild(ArchiveParams(file_ids=(1,)), parts={1: right}))))
+    assert members["x.bin"] == b"123"
+    entry = json.loads(members[NAME])["entries"][0]
+    assert (entry["source"], entry["etag"], "modified" in entry) == ("https://o/x", '"v1"', False)
+    with pytest.raises(SourceDamaged):
+        await content(await prepare(FakeBuild(ArchiveParams(file_ids=(1,)), parts={1: part(b"0" * 16)})))
+
+
+@pytest.mark.parametrize("asked", ["rule", "request"])
+async def test_what_is_missing_is_left_out_when_that_is_allowed(asked: str):
+    storage = DictStorage(PHOTOS)
+
+    def denied() -> Existing:
+        raise SourceDenied(name="https://o/secret")
+
+    parts = {1: existing(storage, "photos/a.txt", file_name="a.txt"), 3: denied}
+    request = Request(file_ids=(1, 2, 3), allow_missing=asked == "request")
+    params = ArchiveParams(
+        prefix="gone", keys=("lost", "photos/empty"), file_ids=(1, 2, 3), allow_missing=asked == "rule"
+    )
+    build = FakeBuild(params, storage=storage, request=request, parts=parts)
+    members = everything(await content(await prepare(build)))
+    assert list(members) == ["photos/empty", "a.txt", NAME]
+    assert json.loads(members[NAME])["missing"] == [
+        {"source": "gone/", "code": "source_missing", "reason": SourceMissing(name="gone/").detail},
+        {"source": "lost", "code": "source_missing", "reason": SourceMissing(name="lost").detail},
+        {
+            "source": "downloads/2.zip",
+            "file_id": 2,
+            "code": "source_missing",
+            "reason": SourceMissing(name="downloads/2.zip").detail,
+        },
+        {
+            "source": "https://o/secret",
+            "file_id": 3,
+            "code": "source_denied",
+            "reason": SourceDenied(name="https://o/secret").detail,
+        },
+    ]
+    assert [(index, getattr(error, "code", None)) for index, error in sorted(build.states.items())] == [
+        (0, None),
+        (1, "source_missing"),
+        (2, "source_denied"),
+    ]
+
+
+async def test_what_may_be_missing_and_vanishes_while_it_is_read_is_left_out_by_the_next_attempt():
+    storage = DictStorage(PHOTOS)
+    params = ArchiveParams(prefix="photos/", allow_missing=True)
+    result = await prepare(FakeBuild(params, storage=storage))
+    del storage.objects["photos/b/c.txt"]
+    with pytest.raises(SourceChanged, match=r"photos/b/c\.txt"):
+        await content(result)
+    made = await content(await prepare(FakeBuild(params, storage=storage)))
+    assert list(opened(made)) == ["a.txt", "empty"]
+
+
+async def test_nothing_at_all_is_missing_whatever_is_allowed():
+    for params in (
+        ArchiveParams(prefix="gone", allow_missing=True),
+        ArchiveParams(file_ids=(1, 2), allow_missing=True),
+    ):
+        with pytest.raises(SourceMissing):
+            await prepare(FakeBuild(params))
+
+
+async def test_only_files_of_the_request_have_states():
+    storage = DictStorage(PHOTOS)
+    part = existing(storage, "photos/a.txt", file_name="a.txt")
+    build = FakeBuild(ArchiveParams(file_ids=(1,)), storage=storage, parts={1: part})
+    await content(await prepare(build))
+    assert build.states == {}
+
+
+async def test_other_errors_of_a_part_fail_although_missing_ones_are_allowed():
+    def changed() -> Existing:
+        raise SourceChanged(name="x")
+
+    with pytest.raises(SourceChanged):
+        await prepare(FakeBuild(ArchiveParams(file_ids=(1,), allow_missing=True), parts={1: changed}))

@@ -64,7 +64,7 @@ def problems(**given: Any) -> dict[str, str]:
         ({"borders": [{}]}, "/params/borders/0", "Object missing required field width"),
         ({"borders": [{"width": 1, "x": 1}]}, "/params/borders/0", "Object contains unknown field x"),
         ({"extra": {"k": "v"}}, "/params/extra", "has a value that does not fit: Expected int, got str"),
-        ({"a/b~": 1}, "/params/a~1b~0", "is unknown; this file takes name, columns, format, scale, day, borders, ex"),
+        ({"a/b~": 1}, "/params/a~1b~0", "is unknown (this file takes name, columns, format, scale, day, borders, ex"),
     ],
 )
 def test_a_wrong_choice_is_told_where_and_what_fits(wrong: dict[str, Any], pointer: str, sentence: str):
@@ -147,7 +147,7 @@ def test_the_choice_may_depend_on_the_rule():
 
     registry = Registry([preparer(shape)])
     assert registry.request_params(RECIPE, {"width": 2}) == Border(width=2)
-    with pytest.raises(InvalidRequest, match="this file takes none"):
+    with pytest.raises(InvalidRequest, match="this file takes no params"):
         registry.request_params(Recipe(preparer="sheet", params={"allowed": False}), {"width": 2})
 
 

@@ -136,13 +136,13 @@ def test_other_etags_are_no_digest(headers: dict[str, str]):
 
 
 async def hello() -> AsyncGenerator[bytes, None]:
-    yield b"hel"
-    yield b"lo"
+    yield b"he"
+    yield b"llo"
 
 
 @pytest.mark.parametrize("digests", [{}, {"sha-256": SHA}, {"md5": MD5}, {"sha-256": SHA, "md5": MD5}, {"crc": b"?"}])
 async def test_bytes_with_their_digests_pass(digests: dict[str, bytes]):
-    assert [chunk async for chunk in verified(hello(), digests, name="x")] == [b"hel", b"lo"]
+    assert [chunk async for chunk in verified(hello(), digests, name="x")] == [b"he", b"llo"]
 
 
 @pytest.mark.parametrize("digests", [{"sha-256": bytes(32)}, {"sha-256": SHA, "md5": bytes(16)}])

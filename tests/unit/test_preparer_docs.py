@@ -8,12 +8,14 @@ import pytest
 
 from haulier.catalogue import load_catalogue
 from haulier.job import Request
+from haulier.preparers import testing
 from haulier.preparers.registry import Registry
+from haulier.preparers.testing import DictStorage, FakeBuild, chosen, content
 
 DOCS = (Path(__file__).parents[2] / "docs" / "preparers.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["object", "archive", "fetch", "simulate"])
+@pytest.mark.parametrize("name", ["object", "archive", "fetch", "query", "simulate"])
 def test_every_parameter_is_documented(name: str):
     section = re.search(rf"^### `{name}`\n(.*?)^##", DOCS, re.MULTILINE | re.DOTALL)
     assert section is not None
@@ -32,7 +34,7 @@ def test_the_example_catalogue_loads_and_fits_its_preparers(tmp_path: Path):
     assert registry.params(catalogue.recipe(Request(file_id=80_000))).url == "https://origin.example/files/00080000.bin"
 
 
-def test_the_example_preparer_and_callable_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_the_example_preparer_and_callable_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     callable_example, preparer_example = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
     (tmp_path / "documented_rules.py").write_text(callable_example, encoding="utf-8")
     (tmp_path / "documented_words.py").write_text(preparer_example, encoding="utf-8")
@@ -42,4 +44,11 @@ def test_the_example_preparer_and_callable_run(tmp_path: Path, monkeypatch: pyte
     catalogue = load_catalogue("documented_rules:recipe")
     assert catalogue.recipe(Request(file_id=70_001)).file_name == "odd.bin"
     assert catalogue.recipe(Request(file_id=70_000)).preparer == "object"
-    assert Registry([PREPARER]).get("words").params(key="a").key == "a"
+    storage = DictStorage({"a": b"one two"})
+    build = FakeBuild(PREPARER.params(key="a"), request_params=chosen(PREPARER.request_params, {}), storage=storage)
+    assert await content(await PREPARER.prepare(build)) == b"2 words\n"
+
+
+def test_the_testing_tools_are_documented():
+    table = re.findall(r"^\| `(\w+)\(", DOCS, re.MULTILINE)
+    assert sorted(table) == sorted(set(testing.__all__) - {"MODIFIED"})

@@ -3,6 +3,7 @@
 from importlib.metadata import EntryPoint
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from haulier.catalogue import Recipe
@@ -76,3 +77,15 @@ def test_params_become_the_preparers_type():
 def test_wrong_params_are_told_in_words(preparer: str, params: dict, sentence: str):
     with pytest.raises(BadRecipe, match=sentence):
         Registry.installed().params(Recipe(preparer=preparer, params=params))
+
+
+def test_each_preparer_is_told_with_its_package():
+    assert Registry.installed([point("object", OBJECT.value, package="haulier")]).packages["object"].name == "haulier"
+    assert Registry.installed().packages["object"].version
+
+
+@pytest.mark.parametrize("choice", [dict, msgspec.defstruct("Listed", [("a", int)], array_like=True)])
+def test_a_preparer_whose_choice_is_no_object_is_broken(choice: type, monkeypatch: pytest.MonkeyPatch):
+    broken = msgspec.structs.replace(Registry.installed([OBJECT]).get("object"), request_params=choice)
+    monkeypatch.setattr("haulier.preparers.object.PREPARER", broken)
+    assert "not a Struct type with named fields" in Registry.installed([OBJECT]).broken["object"]

@@ -63,6 +63,9 @@ def test_a_needed_variable_that_is_missing_is_named():
         ("HAULIER_REDIS_URL", "http://localhost"),
         ("HAULIER_DATABASE_URL", "mysql://localhost"),
         ("HAULIER_STORAGE_URL", "ftp://x"),
+        ("HAULIER_QUERY_DATABASE_URL", "mysql://x"),
+        ("HAULIER_QUERY_DATABASES", "warehouse=mysql://x"),
+        ("HAULIER_QUERY_DATABASES", "postgresql://x"),
         ("HAULIER_JWT_SECRET", "short"),
         ("HAULIER_JWT_ALGORITHM", "none"),
         ("HAULIER_PUBLIC_URL", "downloads.example.com"),
@@ -106,6 +109,7 @@ def test_public_keys_need_an_algorithm_that_has_some():
 
 def test_a_secret_in_a_wrong_setting_is_not_repeated():
     assert "hunter2" not in problems({"HAULIER_DATABASE_URL": "mysql://user:hunter2@localhost"})
+    assert "hunter2" not in problems({"HAULIER_QUERY_DATABASES": "a=mysql://user:hunter2@localhost"})
 
 
 def test_a_receipt_key_that_is_wrong_is_not_repeated():
@@ -140,3 +144,20 @@ def test_the_documentation_lists_every_setting():
     text = DOCS.read_text()
     missing = [field.name for field in msgspec.structs.fields(Settings) if f"`{variable(field.name)}`" not in text]
     assert missing == []
+
+
+def test_the_bucket_deletes_artefacts_later_than_we_do():
+    assert load({}).artefact_expiry_days == 8
+    assert load({"HAULIER_ARTEFACT_TTL_S": str(30 * 86_400)}).artefact_expiry_days == 31
+    assert load({"HAULIER_STORAGE_EXPIRE_DAYS": "2"}).artefact_expiry_days == 2
+    assert "at least 2" in problems({"HAULIER_STORAGE_EXPIRE_DAYS": "1"})
+
+
+@pytest.mark.parametrize("origin", ["https://app.example", "http://localhost:5173", "*", "https://*.example", ""])
+def test_an_origin_is_scheme_and_host(origin):
+    assert load({"HAULIER_STORAGE_CORS_ORIGINS": origin}).cors_origins == ((origin,) if origin else ())
+
+
+@pytest.mark.parametrize("origin", ["app.example", "https://app.example/", "https://a.example,b.example"])
+def test_what_is_no_origin_is_refused(origin):
+    assert "HAULIER_STORAGE_CORS_ORIGINS" in problems({"HAULIER_STORAGE_CORS_ORIGINS": origin})

@@ -4,7 +4,7 @@ from email import message_from_bytes
 from email.policy import HTTP
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from haulier.storage.names import content_disposition, media_type
@@ -24,7 +24,10 @@ def name_read_from(header: str) -> str:
 @example("ünïcödé 日本語 🎉.zip")
 @example('100% "quoted"; filename=evil.exe\'.zip')
 @example("a")
+@example("تقرير ١٢.pdf")
+@example("日" * 85)
 def test_a_name_comes_out_as_it_went_in(name):
+    assume(name[0] + name[-1] not in ('""', "<>"))  # Python's reader takes these away even where they were encoded
     assert name_read_from(content_disposition(name)).split() == name.split()
 
 

@@ -7,7 +7,7 @@ import pytest
 from haulier.errors import ConfigurationError
 from haulier.settings import Secret, Settings
 from haulier.storage import open_storage
-from haulier.storage.s3 import parse_bucket
+from haulier.storage.s3_url import parse_bucket
 
 SECRET = Secret("s" * 32)
 
@@ -64,6 +64,8 @@ def test_s3_without_credentials_says_what_to_set(monkeypatch, tmp_path):
         ("s3://files?style=path", "https://s3.eu-west-1.amazonaws.com/files"),
         ("s3://files?endpoint=http://store:9000/", "http://store:9000/files"),
         ("s3://files?endpoint=http://store:9000&style=virtual", "http://files.store:9000"),
+        ("s3://files?endpoint=http://[::1]:9000/base", "http://[::1]:9000/base/files"),
+        ("s3://files?endpoint=", "https://files.s3.eu-west-1.amazonaws.com"),
     ],
 )
 def test_an_s3_url_leads_to_a_bucket(url, address):
@@ -81,9 +83,64 @@ def test_an_s3_url_leads_to_a_bucket(url, address):
         "s3://files?style=odd",
         "s3://files?regoin=x",
         "s3://files?x",
+        "s3://f",
+        "s3://files?region=a/b",
+        "s3://files?endpoint=http://store:port",
+        "s3://files?endpoint=http://store?key=secret",
+        "s3://files?endpoint=http://10.0.0.1:9000&style=virtual",
+        "s3://files?endpoint=http://[::1]:9000&style=virtual",
+        "s3://files?endpoint=http://a&endpoint=http://b",
+        "s3://files?public_endpoint=https://key:secret@files.example",
+        "s3://files?public_endpoint=https://files.example&public_style=odd",
+        "s3://files?public_style=path",
+        "s3://files?sse=sse-c",
+        "s3://files?sse=AES256&sse_kms_key_id=secret",
+        "s3://files?sse_kms_key_id=secret",
+        "s3://files?sse=aws:kms&sse_kms_key_id=secret%0d%0a",
+        "s3://files?sse=aws:kms:dsse&sse_bucket_key=true",
+        "s3://files?sse=aws:kms&sse_bucket_key=yes",
     ],
 )
 def test_a_wrong_s3_url_is_refused_without_repeating_it(url):
     with pytest.raises(ValueError, match=r"must|there is|is not") as caught:
         bucket(url)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "address"),
+    [
+        ("", "http://store:9000/files"),
+        ("&public_endpoint=https://files.example/", "https://files.example/files"),
+        ("&public_endpoint=https://files.example:8443&public_style=virtual", "https://files.files.example:8443"),
+        ("&public_endpoint=https://files.example&style=virtual", "https://files.files.example"),
+        ("&public_endpoint=http://10.0.0.1:9000&style=virtual&public_style=path", "http://10.0.0.1:9000/files"),
+    ],
+)
+def test_links_lead_to_the_public_endpoint_and_bytes_to_the_other(options, address):
+    found = bucket(f"s3://files?endpoint=http://store:9000{options}")
+
+    assert found.public_url == address
+    assert found.service == "http://store:9000"
+    assert found.has_public_address == bool(options)
+
+
+@pytest.mark.parametrize(
+    ("options", "parameters"),
+    [
+        ("", {}),
+        ("?sse=AES256", {"ServerSideEncryption": "AES256"}),
+        ("?sse=aws:kms", {"ServerSideEncryption": "aws:kms"}),
+        (
+            "?sse=aws:kms&sse_kms_key_id=arn:aws:kms:eu-west-1:1:key/k&sse_bucket_key=true",
+            {
+                "ServerSideEncryption": "aws:kms",
+                "SSEKMSKeyId": "arn:aws:kms:eu-west-1:1:key/k",
+                "BucketKeyEnabled": True,
+            },
+        ),
+        ("?sse=aws:kms:dsse&sse_kms_key_id=k", {"ServerSideEncryption": "aws:kms:dsse", "SSEKMSKeyId": "k"}),
+    ],
+)
+def test_encryption_is_asked_for_with_each_object(options, parameters):
+    assert bucket(f"s3://files{options}").encryption.put_extra == parameters

@@ -38,12 +38,12 @@ def signer(clock) -> FolderSigner:
 
 
 async def link(signer: FolderSigner, expires_s: int = 60) -> dict[str, str]:
-    query = parse_qs(urlsplit(await signer.sign(ARTEFACT, job_id=JOB, expires_s=expires_s)).query)
+    query = parse_qs(urlsplit((await signer.sign(ARTEFACT, job_id=JOB, expires_s=expires_s)).url).query)
     return {name: values[0] for name, values in query.items()}
 
 
 async def test_a_link_names_job_and_file(signer):
-    url = urlsplit(await signer.sign(ARTEFACT, job_id=JOB, expires_s=60))
+    url = urlsplit((await signer.sign(ARTEFACT, job_id=JOB, expires_s=60)).url)
 
     assert f"{url.scheme}://{url.netloc}" == "https://haulier.example"
     assert url.path.count("/") == 3

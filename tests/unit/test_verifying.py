@@ -240,6 +240,24 @@ def test_an_archive_without_a_manifest_is_checked_as_a_whole(look):
     assert MANIFEST in found.archive.problem
 
 
+def test_without_a_manifest_damage_is_found_by_crc(look):
+    into = io.BytesIO()
+    with zipfile.ZipFile(into, "w") as made:
+        made.writestr("a", b"first")
+        made.writestr("b", b"second")
+    content = into.getvalue()
+    found = look(content.replace(b"first", b"fjrst"), of=content)
+    assert entries(found) == {"a": "damaged"}
+    assert (found.archive.good, found.archive.entries) == (1, 2)
+    assert MANIFEST in found.archive.problem
+
+
+def test_a_damaged_manifest_leaves_the_crc(look):
+    found = look(changed(WHOLE, inside(MANIFEST)), of=WHOLE)
+    assert entries(found) == {MANIFEST: "damaged"}
+    assert (found.archive.good, found.archive.problem) == (3, f"its {MANIFEST} is damaged")
+
+
 def test_what_is_no_regular_file_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero"), tmp_path / "none"):

@@ -115,8 +115,9 @@ async def test_an_interrupted_artefact_is_the_same_as_an_uninterrupted_one(conte
     writer = await write(shelf, source.open(shelf.since().mark))
     assert shelf.content() == content
     assert writer.size == len(content)
-    assert writer.digests.of("sha-256") == hashlib.sha256(content).digest()
-    assert writer.digests.of("md5") == hashlib.md5(content).digest()
+    assert writer.digests.sha256 == hashlib.sha256(content).digest()
+    assert not writer.digests.contradict({"md5": hashlib.md5(content).digest(), "sha-512": b"unknown"})
+    assert writer.digests.contradict({"md5": hashlib.md5(content + b"!").digest()})
 
 
 async def test_what_is_stored_is_not_made_again():

@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
-from haulier.errors import InvalidRequest, SourceChanged, SourceMissing
+from haulier.errors import BadRecipe, InvalidRequest, SourceChanged, SourceMissing
 from haulier.preparers import Resumable, Stream
 from haulier.preparers.testing import DictStorage, FakeBuild, check_resumable, chosen, content, marks
 from haulier_contact_sheet import preparer
+from haulier_contact_sheet.drawing import Layout, Sheet
 from haulier_contact_sheet.preparer import (
     PREPARER,
     SheetChoice,
@@ -38,9 +39,11 @@ def album(**objects: bytes) -> DictStorage:
     return DictStorage({f"album/{'.'.join(name.rsplit('_', 1))}": each for name, each in objects.items()})
 
 
-def build(storage: DictStorage, *, title: str = "", most: int = 200, file_name: str = "", **choice: Any) -> FakeBuild:
+def build(
+    storage: DictStorage, *, title: str = "", font: str = "", most: int = 200, file_name: str = "", **choice: Any
+) -> FakeBuild:
     return FakeBuild(
-        SheetRule(prefix="album/", title=title, most=most),
+        SheetRule(prefix="album/", title=title, font=font, most=most),
         request_params=msgspec.convert(choice, SheetChoice),
         storage=storage,
         file_name=file_name,
@@ -140,6 +143,22 @@ async def test_an_image_that_changes_meanwhile_ends_the_attempt() -> None:
         await content(result)
 
 
+def test_letters_that_the_font_lacks_are_replaced() -> None:
+    assert Sheet(Layout(columns=1, thumbnail=64, title=""), rows=1).legible("Grüße\n東京.jpg") == "Gru?e ??.jpg"
+
+
+async def test_a_font_of_the_store_is_a_source_like_the_images() -> None:
+    storage = album(a_jpg=picture(RED))
+    storage.objects["fonts/a.ttf"] = ImageFont.load_default(size=12).font_bytes
+    made = await PREPARER.prepare(build(storage, font="fonts/a.ttf", title="Größe"))
+    assert [each.name for each in made.inputs or ()] == ["album/a.jpg", "fonts/a.ttf"]
+    assert await content(made)
+    with pytest.raises(BadRecipe, match=r"album/a\.jpg is not a TrueType font"):
+        await PREPARER.prepare(build(storage, font="album/a.jpg"))
+    with pytest.raises(SourceMissing, match=r"fonts/b\.ttf"):
+        await PREPARER.prepare(build(storage, font="fonts/b.ttf"))
+
+
 async def test_no_image_too_many_and_too_large_a_sheet_are_told() -> None:
     with pytest.raises(SourceMissing, match="images below album/"):
         await PREPARER.prepare(build(album(notes_txt=b"x")))
@@ -180,7 +199,7 @@ def pages_of(pdf: bytes) -> list[Image.Image]:
         ({"columns": 0}, ("/params/columns", "must be a whole number from 1 to 12")),
         ({"columns": "6"}, ("/params/columns", "must be a whole number from 1 to 12, not text")),
         ({"format": "gif"}, ("/params/format", "must be jpeg, pdf or png")),
-        ({"colums": 6}, ("/params/colums", "is unknown; this file takes columns, thumbnail, format")),
+        ({"colour": 6}, ("/params/colour", "is unknown (this file takes columns, thumbnail, format)")),
         ({"columns": 12, "thumbnail": 512}, ("/params", "columns times thumbnail must be at most 4096 pixels")),
     ],
 )

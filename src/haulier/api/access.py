@@ -2,8 +2,9 @@
 
 from haulier.api.auth import Caller
 from haulier.clock import Clock
-from haulier.errors import ArtefactExpired, Forbidden, JobNotFound, JobNotReady
+from haulier.errors import ArtefactExpired, BatchNotFound, Forbidden, JobNotFound, JobNotReady
 from haulier.job import Artefact, Job, Status
+from haulier.ledger import Batch
 
 
 def own_job(job: Job | None, caller: Caller) -> Job:
@@ -11,6 +12,13 @@ def own_job(job: Job | None, caller: Caller) -> Job:
     if job is None or (job.user_id != caller.user_id and not caller.is_admin):
         raise JobNotFound
     return job
+
+
+def own_batch(batch: Batch | None, caller: Caller) -> Batch:
+    """The batch, if the caller may see it. Raises BatchNotFound otherwise."""
+    if batch is None or (batch.user_id != caller.user_id and not caller.is_admin):
+        raise BatchNotFound
+    return batch
 
 
 def admin_only(caller: Caller) -> None:

@@ -1,5 +1,6 @@
 """The way of every request into the ledger, and the word spread about the job that came of it."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from haulier.api.services import Services
 from haulier.errors import AttemptError
 from haulier.failpoints import Point, reached
 from haulier.job import Handed, Job, Request
-from haulier.ledger import Admission, Submission
+from haulier.ledger import Admission, BatchAdmission, BatchFile, BatchSubmission, Submission
 from haulier.limits import Role, RoleLimits
 
 UNKNOWN_PREPARER = "unknown"
@@ -41,6 +42,37 @@ async def admit(
     if admission.outcome == "created" and admission.job is not None:
         await reached(Point.SUBMITTED)
         _spread_the_word(admission.job, services)
+    return admission
+
+
+async def admit_batch(
+    services: Services,
+    requests: Sequence[Request],
+    *,
+    user_id: str,
+    role: Role,
+    limits: RoleLimits,
+    key: str | None = None,
+) -> BatchAdmission:
+    """The same for one job a request: all of them or none."""
+    files = [BatchFile(services.new_id(), request, _preparer(services, request)) for request in requests]
+    admission = await services.ledger.batches.submit(
+        BatchSubmission(
+            id=services.new_id(),
+            user_id=user_id,
+            role=role,
+            files=files,
+            max_attempts=services.settings.max_attempts,
+            limits=limits,
+            keep_for=timedelta(seconds=services.settings.keep_s(role)),
+            key=key,
+        )
+    )
+    if admission.outcome == "created":
+        await reached(Point.SUBMITTED)
+        for job, joined in zip(admission.jobs, admission.joined, strict=True):
+            if not joined:
+                _spread_the_word(job, services)
     return admission
 
 

@@ -15,7 +15,6 @@ from haulier.api.operations import OPERATIONS, Operation
 from haulier.api.services import Services
 from haulier.errors import NotFound
 from haulier.job import Artefact
-from haulier.storage.signing import FolderSigner
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -35,9 +34,9 @@ def _routes(operations: tuple[Operation, ...], services: Services) -> list[BaseR
 
 
 def _files(services: Services) -> list[BaseRoute]:
-    """The links of a store that cannot serve itself; none for S3."""
-    signer = services.storage.signer
-    if not isinstance(signer, FolderSigner):
+    """Our own links: those of a store that cannot serve itself, and of clients that S3 would refuse."""
+    signer = services.own_links
+    if signer is None:
         return []
 
     async def find(job_id: UUID, /) -> tuple[Artefact, bool] | None:

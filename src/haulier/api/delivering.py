@@ -1,6 +1,7 @@
-"""Whether the API sends a file itself or redirects to the store."""
+"""Who sends a file's bytes, and where a redirect leads."""
 
 import re
+from enum import Enum
 from typing import Annotated, Literal
 
 import msgspec
@@ -15,8 +16,16 @@ from haulier.job import Artefact
 from haulier.storage.signing import FolderSigner
 
 # They repeat the Authorization header wherever a redirect leads: the store would get the token, and S3 answers 400 to
-# a signed URL that comes with one. And when a connection breaks, wget tries the link again, not the handle.
-_IS_BAD_AT_REDIRECTS = re.compile(r"(?:wget|aria2)/", re.IGNORECASE)
+# a signed URL that comes with one. They also go on with the link; one of ours that has ended leads them to the handle.
+_CARRIES_TOKEN = re.compile(r"wget|aria2", re.IGNORECASE)
+
+
+class Way(Enum):
+    """Who sends the bytes: the API in its answer, the API behind a link of its own, or the store behind its link."""
+
+    HERE = "here"
+    OWN_LINK = "own_link"
+    STORE = "store"
 
 
 class FileQuery(msgspec.Struct, frozen=True):
@@ -26,21 +35,23 @@ class FileQuery(msgspec.Struct, frozen=True):
     ] = "auto"
 
 
-async def is_delivered_here(artefact: Artefact, exchange: Exchange, services: Services) -> bool:
-    """Whether the answer is the file itself: asked for, or because a redirect would not do.
+async def way_of(artefact: Artefact, exchange: Exchange, services: Services) -> Way:
+    """How the handle answers: as asked for, or as will do for this client and request.
 
     Raises InvalidRequest for an unknown `via`, ArtefactExpired when a published object is gone.
     """
     via = query_of(exchange, FileQuery).via
     if services.settings.file_delivery == "api" or via == "api":
-        return True
-    if via == "auto" and _IS_BAD_AT_REDIRECTS.match(exchange.header(b"user-agent") or ""):
-        return True
+        return Way.HERE
+    if via == "auto" and _CARRIES_TOKEN.match(exchange.header(b"user-agent") or ""):
+        return Way.OWN_LINK if services.own_links else Way.HERE
     if isinstance(services.storage.signer, FolderSigner):  # links lead to us, who know all that follows
-        return False
+        return Way.STORE
     if exchange.scope["method"] == "HEAD":  # a signature is for one method, and links are signed for GET
-        return True
-    return exchange.header(b"range") is not None and await _is_of_another(artefact, exchange, services)
+        return Way.HERE
+    if exchange.header(b"range") is not None and await _is_of_another(artefact, exchange, services):
+        return Way.HERE
+    return Way.STORE
 
 
 async def _is_of_another(artefact: Artefact, exchange: Exchange, services: Services) -> bool:

@@ -119,7 +119,9 @@ def _curl(operation: Operation, *, base_url: str) -> str:
         parts.append('-H "Authorization: Bearer $TOKEN"')
     if operation.body:
         parts.append(f"-H 'Content-Type: application/json' -d '{operation.example}'")
-    return " ".join([*parts, f'"{base_url}{operation.path.replace("{job_id}", "$JOB_ID")}"'])
+    return " ".join(
+        [*parts, f'"{base_url}{operation.path.replace("{job_id}", "$JOB_ID").replace("{batch_id}", "$BATCH_ID")}"']
+    )
 
 
 def _error_row(error: type[HaulierError]) -> str:

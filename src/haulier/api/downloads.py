@@ -1,13 +1,12 @@
 """One job: its status, its result, its file, and cancelling it."""
 
-from datetime import timedelta
 from uuid import UUID
 
 from msgspec import UNSET
 from starlette.types import ASGIApp
 
 from haulier.api.access import available_artefact, own_job
-from haulier.api.delivering import is_delivered_here
+from haulier.api.delivering import Way, way_of
 from haulier.api.exchange import PRIVATE, Answer, Exchange, json_answer, json_bytes
 from haulier.api.patience import until_first
 from haulier.api.rendering import Rendered, url_life_s
@@ -26,13 +25,14 @@ CANCEL_TRIES = 3
 async def status(exchange: Exchange, services: Services) -> Answer:
     """The job as it is now, or, with a wait, as soon as it is no longer as the client knows it."""
     job_id = job_id_of(exchange)
-    wait_s = query_of(exchange, StatusQuery).wait
+    query = query_of(exchange, StatusQuery)
+    wait_s = query.wait
     preferred_s = preferences_of(exchange).wait_s
     etags = etags_of(exchange)
     job = own_job(await services.snapshots.get(job_id), exchange.caller)
     if wait_s or preferred_s:
         job = await _changed(job, exchange, services, seen=known_version(etags), wait_s=wait_s or preferred_s or 0)
-    rendered = await services.statuses.of(job)
+    rendered = await services.statuses.of(job, with_files=query.files)
     headers = PRIVATE + _status_headers(rendered)
     if preferred_s is not None and not wait_s:
         headers += ((b"preference-applied", b"wait=%d" % preferred_s),)
@@ -66,35 +66,35 @@ async def result(exchange: Exchange, services: Services) -> Answer:
     """Where the file is, with a URL signed just now."""
     job = await _job(exchange, services)
     artefact = available_artefact(job, clock=services.clock)
-    now = services.clock.now()
-    life_s = url_life_s(job, ttl_s=services.settings.url_ttl_s, now=now)
-    url = await services.storage.sign(artefact, job_id=str(job.id), expires_s=life_s)
-    expires_at = now + timedelta(seconds=life_s)
+    life_s = url_life_s(job, ttl_s=services.settings.url_ttl_s, now=services.clock.now())
+    link = await services.storage.sign(artefact, job_id=str(job.id), expires_s=life_s)
     return json_answer(
         DownloadResult(
             job_id=str(job.id),
-            download_url=url,
-            expires_at=wire_time(expires_at),
+            download_url=link.url,
+            expires_at=wire_time(link.expires_at),
             file_size=artefact.size,
             file_name=artefact.file_name,
             content_type=artefact.content_type,
             etag=artefact.etag,
             file_url=file_url(job, base_url=services.settings.base_url),
-            available_until=wire_time(job.artefact_expires_at or expires_at),
+            available_until=wire_time(job.artefact_expires_at or link.expires_at),
             sha256=artefact.sha256 or UNSET,
         )
     )
 
 
 async def file(exchange: Exchange, services: Services) -> Answer | ASGIApp:
-    """A redirect to a URL signed just now, or the bytes themselves where a redirect would do harm."""
+    """A redirect to a URL signed just now, or the bytes themselves where no redirect will do."""
     job = await _job(exchange, services)
     artefact = available_artefact(job, clock=services.clock)
-    if await is_delivered_here(artefact, exchange, services):
+    way = await way_of(artefact, exchange, services)
+    if way is Way.HERE:
         return SendArtefact(artefact, storage=services.storage)
     life_s = url_life_s(job, ttl_s=services.settings.file_url_ttl_s, now=services.clock.now())
-    url = await services.storage.sign(artefact, job_id=str(job.id), expires_s=life_s)
-    return Answer(status=307, headers=((b"location", url.encode()), *PRIVATE))
+    signer = services.own_links if way is Way.OWN_LINK and services.own_links else services.storage
+    link = await signer.sign(artefact, job_id=str(job.id), expires_s=life_s)
+    return Answer(status=307, headers=((b"location", link.url.encode()), *PRIVATE))
 
 
 async def cancel(exchange: Exchange, services: Services) -> Answer:
@@ -104,7 +104,7 @@ async def cancel(exchange: Exchange, services: Services) -> Answer:
     for _ in range(CANCEL_TRIES):
         job = await services.ledger.attempts.cancel(job_id, user_id=owner)
         if job is not None:
-            _spread_the_word(job, services)
+            spread_cancel(job, services)
             break
         job = own_job(await services.snapshots.newest(job_id), exchange.caller)
         if job.status is Status.CANCELLED:
@@ -114,7 +114,7 @@ async def cancel(exchange: Exchange, services: Services) -> Answer:
     return json_answer(Cancelled(str(job_id)))
 
 
-def _spread_the_word(job: Job, services: Services) -> None:
+def spread_cancel(job: Job, services: Services) -> None:
     """After the commit: the worker that runs it, the engine, and whoever watches."""
     services.snapshots.announce(job)
     services.snapshots.announcements.cancelled(job.id)

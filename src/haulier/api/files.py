@@ -1,12 +1,13 @@
-"""Signed links of a folder or memory store: the link is all the authority that they ask for."""
+"""Signed links of our own: the link is all the authority that they ask for."""
 
 from typing import Protocol
 from urllib.parse import parse_qsl
 from uuid import UUID
 
+from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from haulier.api.sending import SendArtefact
+from haulier.api.sending import SendArtefact, answer_bare
 from haulier.errors import ArtefactExpired, BadSignature, MethodNotAllowed
 from haulier.job import Artefact
 from haulier.storage import Storage
@@ -32,7 +33,12 @@ class ServeFile:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in {"GET", "HEAD"}:
             raise MethodNotAllowed(allowed="GET, HEAD")
-        artefact = await self._admit(scope)
+        try:
+            artefact = await self._admit(scope)
+        except _Ended as ended:
+            handle = self._signer.handle_of(str(ended.job_id))
+            await answer_bare(send, 307, {"location": handle, "cache-control": "private, no-store"})
+            return
         await SendArtefact(artefact, storage=self._storage)(scope, receive, send)
 
     async def _admit(self, scope: Scope) -> Artefact:
@@ -42,11 +48,26 @@ class ServeFile:
         if found is None:
             raise BadSignature
         artefact, expired = found
+        link = {"job_id": str(job_id), "expires": expires, "signature": signature}
         # Links end with their artefact at the latest; who has one shall learn that a fresh link does not help.
-        if expired and self._signer.made(artefact, job_id=str(job_id), expires=expires, signature=signature):
+        if expired and self._signer.is_ours(artefact, **link):
             raise ArtefactExpired
-        self._signer.check(artefact, job_id=str(job_id), expires=expires, signature=signature)
+        try:
+            self._signer.check(artefact, **link)
+        except BadSignature:
+            # aria2c asks for later pieces where it was led once, and brings its token: the handle judges that.
+            if "authorization" in Headers(scope=scope) and self._signer.is_ours(artefact, **link):
+                raise _Ended(job_id) from None
+            raise
         return artefact
+
+
+class _Ended(Exception):
+    """A link of ours that has expired, in the hands of a client that can get a fresh one."""
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__()
+        self.job_id = job_id
 
 
 def _link(scope: Scope) -> tuple[UUID, str, str]:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from haulier.api.access import admin_only
+from haulier.api.access import admin_only, own_batch
 from haulier.api.estimating import UNKNOWN
 from haulier.api.exchange import PRIVATE, Answer, Exchange, json_answer
 from haulier.api.paging import cursor, next_link, raw_of
@@ -22,10 +22,16 @@ async def jobs(exchange: Exchange, services: Services) -> Answer:
     if user_id != exchange.caller.user_id:
         admin_only(exchange.caller)
     status = Status(query.status) if query.status else None
-    reader = services.ledger.jobs
     skip = 0 if before else (query.page - 1) * query.limit
-    found = await reader.of_user(user_id, status=status, limit=query.limit + 1, skip=skip, before=before)
-    total = await reader.count_of_user(user_id, status=status)
+    if query.batch is None:
+        reader = services.ledger.jobs
+        found = await reader.of_user(user_id, status=status, limit=query.limit + 1, skip=skip, before=before)
+        total = await reader.count_of_user(user_id, status=status)
+    else:
+        batches = services.ledger.batches
+        own_batch(await batches.get(query.batch), exchange.caller)
+        found = await batches.page(query.batch, status=status, limit=query.limit + 1, skip=skip, before=before)
+        total = await batches.count(query.batch, status=status)
     return _page(found, query, services, total=total)
 
 
@@ -54,5 +60,11 @@ def _page(found: list[Job], query: JobsQuery, services: Services, *, total: int)
     )
     if page.next_cursor is None:
         return json_answer(page)
-    parameters = {"limit": query.limit, "cursor": page.next_cursor, "status": query.status, "user": query.user}
+    parameters: dict[str, str | int | None] = {
+        "limit": query.limit,
+        "cursor": page.next_cursor,
+        "status": query.status,
+        "user": query.user,
+        "batch": query.batch and str(query.batch),
+    }
     return json_answer(page, headers=(*PRIVATE, next_link(f"{base_url}/v1/download/jobs", parameters)))

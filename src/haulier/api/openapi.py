@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from haulier import __version__
-from haulier.api.operations import OPERATIONS, Header, JobIdParameter, Operation, Reply, possible_errors
+from haulier.api.operations import OPERATIONS, Header, IdParameter, Operation, Reply, possible_errors
 from haulier.api.problems import MEDIA_TYPE, problem_type
 from haulier.errors import HaulierError
 from haulier.wire import Problem
@@ -20,7 +20,7 @@ def openapi(*, base_url: str) -> Json:
     """The document for an API at `base_url`."""
     shapes: set[type] = {Problem}
     for operation in OPERATIONS:
-        shapes |= {reply.shape for reply in operation.replies.values() if reply.shape}
+        shapes |= {shape for reply in operation.replies.values() for shape in reply.shapes}
         shapes |= {operation.body} if operation.body else set()
     _, schemas = msgspec.json.schema_components(sorted(shapes, key=lambda shape: shape.__name__), ref_template=REF)
     paths: dict[str, Json] = {}
@@ -71,7 +71,13 @@ def _operation(operation: Operation, *, base_url: str) -> Json:
 
 def _parameters(operation: Operation) -> list[Json]:
     found: list[Json] = [
-        {"name": name, "in": "path", "required": True, "schema": msgspec.json.schema(JobIdParameter)}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": f"The {name.removesuffix('_id')}'s id.",
+            "schema": msgspec.json.schema(IdParameter),
+        }
         for name in re.findall(r"\{(\w+)\}", operation.path)
     ]
     for field in msgspec.structs.fields(operation.query) if operation.query else ():
@@ -95,8 +101,10 @@ def _reply(reply: Reply) -> Json:
     document: Json = {"description": reply.description}
     if reply.headers:
         document["headers"] = _headers(reply.headers)
-    if reply.shape:
-        document["content"] = {"application/json": {"schema": _reference(reply.shape)}}
+    references = [_reference(shape) for shape in reply.shapes]
+    if references:
+        schema = references[0] if len(references) == 1 else {"oneOf": references}
+        document["content"] = {"application/json": {"schema": schema}}
     elif reply.is_file:
         document["content"] = {"*/*": {}}
     return document

@@ -7,11 +7,11 @@ import msgspec
 from msgspec import Meta
 from starlette.types import ASGIApp
 
-from haulier import errors, wire, wire_receipts
-from haulier.api import checking, dead_letters, delivering, downloads, jobs, receipts, retrying, submitting
+from haulier import errors, wire, wire_batches, wire_receipts
+from haulier.api import batches, checking, dead_letters, delivering, downloads, jobs, receipts, retrying, submitting
 from haulier.api.exchange import Answer, Exchange, json_answer
 from haulier.api.health import status_of
-from haulier.api.requests import LONGEST_WAIT_S, JobsQuery, StatusQuery
+from haulier.api.requests import LONGEST_WAIT_S, BatchQuery, JobsQuery, StatusQuery
 from haulier.api.services import Services
 from haulier.errors import HaulierError
 
@@ -27,16 +27,25 @@ class Header(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """One way to answer; `shape` None means without a body, or with the bytes of a file."""
+    """One way to answer; `shape` None means without a body, or with the bytes of a file.
+
+    `or_shape` is what the request's mode makes of it.
+    """
 
     description: str
     shape: type[msgspec.Struct] | None = None
     headers: tuple[Header, ...] = ()
+    or_shape: type[msgspec.Struct] | None = None
     is_file: bool = False
+
+    @property
+    def shapes(self) -> tuple[type[msgspec.Struct], ...]:
+        """All bodies that the answer may have."""
+        return tuple(shape for shape in (self.shape, self.or_shape) if shape is not None)
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One call. Paths name their parameters in braces; there is only `{job_id}`. Every secured call can answer 401."""
+    """One call. Paths name their parameters in braces: `{job_id}`, `{batch_id}`. Every secured call can answer 401."""
 
     name: str
     method: str
@@ -73,7 +82,7 @@ IDEMPOTENCY_KEY = Header(
 IF_NONE_MATCH = Header("If-None-Match", "The ETag of the answer you have: 304 when nothing changed.")
 ETAG = Header("ETag", "Starts with the job's version.")
 RETRY_AFTER = Header("Retry-After", "Seconds until another look is worthwhile; only while the job is not over.")
-LOCATION = Header("Location", "The job's status.")
+LOCATION = Header("Location", "The status of the job, or of the batch.")
 RATE_LIMIT = Header("RateLimit", "What is left of each limit and when it renews; absent for a role without limits.")
 RATE_LIMIT_POLICY = Header("RateLimit-Policy", "The limits: quota q in a window of w seconds.")
 RANGE = Header("Range", "One range of bytes, for the rest of a file that you have begun.")
@@ -87,6 +96,9 @@ LINK = Header("Link", 'The next page, rel="next".')
 _ACCEPTED = {
     200: Reply("The job, new or joined.", wire.JobStatus, (RATE_LIMIT_POLICY, RATE_LIMIT)),
     202: Reply("The same, for Prefer: respond-async.", wire.JobStatus, (LOCATION, RATE_LIMIT_POLICY, RATE_LIMIT)),
+}
+_ACCEPTED_OR_BATCH = {
+    status: msgspec.structs.replace(reply, or_shape=wire_batches.BatchAccepted) for status, reply in _ACCEPTED.items()
 }
 _BODY_ERRORS = (errors.InvalidRequest, errors.MalformedJson, errors.BodyTooLarge, errors.UnsupportedMediaType)
 _LIMIT_ERRORS = (errors.IdempotencyMismatch, errors.RateLimited, errors.QuotaExceeded)
@@ -113,11 +125,11 @@ OPERATIONS: tuple[Operation, ...] = (
         method="POST",
         path="/v1/download/initiate",
         handler=submitting.initiate,
-        summary="Ask for a file, or for several as one ZIP",
+        summary="Ask for a file, or for several: as one ZIP, or as one job each",
         body=wire.InitiateRequest,
         example='{"file_id": 70000}',
         headers=(IDEMPOTENCY_KEY, PREFER_ASYNC),
-        replies=_ACCEPTED,
+        replies=_ACCEPTED_OR_BATCH,
         errors=(*_BODY_ERRORS, *_LIMIT_ERRORS, errors.LedgerUnavailable),
     ),
     Operation(
@@ -139,8 +151,10 @@ OPERATIONS: tuple[Operation, ...] = (
         headers=(RANGE, IF_RANGE),
         replies={
             307: Reply("To a URL signed just now.", None, (Header("Location", "The signed URL."),)),
-            200: Reply("The file, by the API itself (via=api, or a client that needs it).", None, FILE_HEADERS, True),
-            206: Reply("The range of it.", None, FILE_HEADERS, True),
+            200: Reply(
+                "The file, by the API itself (via=api, or a client that needs it).", None, FILE_HEADERS, is_file=True
+            ),
+            206: Reply("The range of it.", None, FILE_HEADERS, is_file=True),
             304: Reply("The client has this file.", None, FILE_HEADERS[:1]),
             412: Reply("The file is another one than If-Match names."),
         },
@@ -190,7 +204,26 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="Your jobs, newest first",
         query=JobsQuery,
         replies={200: Reply("One page; its jobs carry no download_url.", wire.JobPage, (LINK,))},
-        errors=(errors.InvalidRequest, errors.Forbidden, errors.LedgerUnavailable),
+        errors=(errors.InvalidRequest, errors.Forbidden, errors.BatchNotFound, errors.LedgerUnavailable),
+    ),
+    Operation(
+        name="batch",
+        method="GET",
+        path="/v1/download/batch/{batch_id}",
+        handler=batches.batch,
+        summary="How the jobs of a batch stand",
+        query=BatchQuery,
+        replies={200: Reply("The batch.", wire_batches.BatchStatus, (RETRY_AFTER,))},
+        errors=(errors.InvalidRequest, errors.BatchNotFound, errors.LedgerUnavailable),
+    ),
+    Operation(
+        name="cancel_batch",
+        method="DELETE",
+        path="/v1/download/batch/{batch_id}",
+        handler=batches.cancel_batch,
+        summary="Cancel the jobs of a batch that are not over",
+        replies={200: Reply("How many were cancelled.", wire_batches.BatchCancelled)},
+        errors=(errors.BatchNotFound, errors.LedgerUnavailable),
     ),
     Operation(
         name="check",
@@ -272,7 +305,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
 )
 
-JobIdParameter = Annotated[str, Meta(description="The job's id.", extra_json_schema={"format": "uuid"})]
+IdParameter = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 
 
 def possible_errors(operation: Operation) -> tuple[type[HaulierError], ...]:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from haulier.ledger import Admission, Allowance
+from haulier.ledger import Admission, Allowance, BatchAdmission
 from haulier.limits import RoleLimits
 
 MINUTE_S = 60
@@ -20,7 +20,9 @@ class _Window(msgspec.Struct, frozen=True):
     reset_s: int
 
 
-def rate_limit_headers(admission: Admission, limits: RoleLimits, *, now: datetime) -> list[tuple[bytes, bytes]]:
+def rate_limit_headers(
+    admission: Admission | BatchAdmission, limits: RoleLimits, *, now: datetime
+) -> list[tuple[bytes, bytes]]:
     """RateLimit-Policy, RateLimit and the older three of the tighter window; none for a role without limits."""
     windows = [
         _window(name, limit, length_s, allowance, now=now)

@@ -6,18 +6,20 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from haulier.api.estimating import Estimator, Outlook
 from haulier.api.views import retry_after_s, status_view
 from haulier.clock import Clock
 from haulier.errors import StorageUnavailable
 from haulier.job import Job
-from haulier.storage import Storage
+from haulier.storage import Link, Storage
 from haulier.wire import JobStatus
 
 FRESH_S = 1.0  # what moves without a new version (position, estimate, the URL's end) may be this old
 KEPT = 10_000
+KEPT_BYTES = 8_192  # an archive of 1,000 files has 60 KB: such answers are made anew each time
+ROUNDING_S = 2.0  # links are dated in whole seconds
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -41,15 +43,17 @@ class Statuses:
         self._clock = clock
         self._base_url = base_url
         self._url_ttl_s = url_ttl_s
-        self._kept: OrderedDict[UUID, Rendered] = OrderedDict()
+        self._kept: OrderedDict[tuple[UUID, bool], Rendered] = OrderedDict()
 
-    async def of(self, job: Job) -> Rendered:
+    async def of(self, job: Job, *, with_files: bool = True) -> Rendered:
         """The status answer of `job`; whether the caller may see it is for the caller to know."""
-        kept = self._kept.get(job.id)
+        kept = self._kept.get((job.id, with_files))
         if kept is not None and kept.version == job.version and self._clock.monotonic() - kept.made_at < FRESH_S:
             return kept
-        rendered = await self._render(job, outlook=await self._estimator.outlook(job))
-        self._kept[job.id] = rendered
+        rendered = await self._render(job, outlook=await self._estimator.outlook(job), with_files=with_files)
+        if len(rendered.body) > KEPT_BYTES:
+            return rendered
+        self._kept[job.id, with_files] = rendered
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return rendered
@@ -58,10 +62,10 @@ class Statuses:
         """The answer to a job that was just admitted or joined."""
         return await self._render(job, outlook=await self._estimator.first_outlook(job))
 
-    async def _render(self, job: Job, *, outlook: Outlook) -> Rendered:
+    async def _render(self, job: Job, *, outlook: Outlook, with_files: bool = True) -> Rendered:
         now = self._clock.now()
-        url, epoch = await self._signed(job, now=now)
-        view = status_view(job, outlook=outlook, base_url=self._base_url, now=now, download_url=url)
+        link, epoch = await self._signed(job, now=now)
+        view = status_view(job, outlook=outlook, base_url=self._base_url, now=now, link=link, with_files=with_files)
         return Rendered(
             version=job.version,
             etag=_etag(view, epoch=epoch),
@@ -70,16 +74,26 @@ class Statuses:
             made_at=self._clock.monotonic(),
         )
 
-    async def _signed(self, job: Job, *, now: datetime) -> tuple[str | UnsetType, int]:
-        """A download URL, and the number of the half-life it was signed in: no 304 stands for a URL about to end."""
+    async def _signed(self, job: Job, *, now: datetime) -> tuple[Link | None, str]:
+        """A download URL, and what changes as soon as an earlier one is about to end: no 304 stands for such a one."""
         if job.artefact is None or not job.is_available(now=now):
-            return UNSET, 0
+            return None, ""
         expires_s = url_life_s(job, ttl_s=self._url_ttl_s, now=now)
         try:
-            url = await self._storage.sign(job.artefact, job_id=str(job.id), expires_s=expires_s)
+            link = await self._storage.sign(job.artefact, job_id=str(job.id), expires_s=expires_s)
         except StorageUnavailable:
-            return UNSET, 0  # the status is still worth telling, and file_url leads to the file later
-        return url, int(now.timestamp()) // max(self._url_ttl_s // 2, 1)
+            return None, ""  # the status is still worth telling, and file_url leads to the file later
+        return link, link_epoch(link, expires_s=expires_s, ttl_s=self._url_ttl_s, now=now)
+
+
+def link_epoch(link: Link, *, expires_s: int, ttl_s: int, now: datetime) -> str:
+    """The half-life that `link` was signed in; or its end, when its credentials end before the `expires_s` asked for.
+
+    Links of one epoch have at least half of their life left, or end together: a new one would be no better.
+    """
+    if (link.expires_at - now).total_seconds() < expires_s - ROUNDING_S:
+        return link.expires_at.isoformat()
+    return str(int(now.timestamp()) // max(ttl_s // 2, 1))
 
 
 def url_life_s(job: Job, *, ttl_s: int, now: datetime) -> int:
@@ -89,9 +103,11 @@ def url_life_s(job: Job, *, ttl_s: int, now: datetime) -> int:
     return max(1, min(ttl_s, int((job.artefact_expires_at - now).total_seconds())))
 
 
-def _etag(view: JobStatus, *, epoch: int) -> str:
+def _etag(view: JobStatus, *, epoch: str) -> str:
     """The version, and a digest of what can change without one; estimated_completion drifts with the clock and is not
     worth a new tag."""
-    lasting = msgspec.structs.replace(view, download_url=UNSET, estimated_completion=None)
-    digest = hashlib.blake2b(_ENCODER.encode(lasting) + b"%d" % epoch, digest_size=8).hexdigest()
+    lasting = msgspec.structs.replace(
+        view, download_url=UNSET, download_url_expires_at=UNSET, estimated_completion=None
+    )
+    digest = hashlib.blake2b(_ENCODER.encode(lasting) + epoch.encode(), digest_size=8).hexdigest()
     return f'"{view.version}-{digest}"'

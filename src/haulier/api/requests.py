@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from haulier.api.bodies import pointed
 from haulier.api.exchange import Exchange
-from haulier.errors import InvalidRequest, JobNotFound
+from haulier.errors import BatchNotFound, InvalidRequest, JobNotFound
 from haulier.wire import StatusName
 
 LONGEST_WAIT_S = 60
@@ -28,6 +28,11 @@ class StatusQuery(msgspec.Struct, frozen=True):
     wait: Annotated[
         int, Meta(ge=0, le=LONGEST_WAIT_S, description="Seconds to hold the answer back until the version changes.")
     ] = 0
+    files: Annotated[bool, Meta(description="The state of each file of an archive; false leaves them out.")] = True
+
+
+class BatchQuery(msgspec.Struct, frozen=True):
+    files: Annotated[bool, Meta(description="Each file with its job; false leaves them out.")] = True
 
 
 class JobsQuery(msgspec.Struct, frozen=True):
@@ -41,6 +46,7 @@ class JobsQuery(msgspec.Struct, frozen=True):
         Annotated[str, Meta(min_length=1, max_length=255)] | None,
         Meta(description="Whose jobs; only an admin may name another user."),
     ] = None
+    batch: Annotated[UUID | None, Meta(description="Only jobs of this batch.")] = None
 
 
 class Preferences(msgspec.Struct, frozen=True):
@@ -80,6 +86,14 @@ def job_id_of(exchange: Exchange) -> UUID:
     text = exchange.path_parameter("job_id")
     if _UUID.fullmatch(text) is None:
         raise JobNotFound
+    return UUID(text)
+
+
+def batch_id_of(exchange: Exchange) -> UUID:
+    """The batch of the path; BatchNotFound for what is not a UUID."""
+    text = exchange.path_parameter("batch_id")
+    if _UUID.fullmatch(text) is None:
+        raise BatchNotFound
     return UUID(text)
 
 

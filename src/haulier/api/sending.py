@@ -48,11 +48,11 @@ class SendArtefact:
         headers = Headers(scope=scope)
         current = Representation(info.etag, info.last_modified, info.size)
         if is_precondition_failed(headers, current):
-            await _answer(send, 412, {"cache-control": "private, no-store"})
+            await answer_bare(send, 412, {"cache-control": "private, no-store"})
         elif is_not_modified(headers, current):
-            await _answer(send, 304, _validators(info))
+            await answer_bare(send, 304, _validators(info))
         elif scope["method"] == "HEAD":
-            await _answer(send, 200, _described(artefact, info) | {"content-length": str(info.size)})
+            await answer_bare(send, 200, _described(artefact, info) | {"content-length": str(info.size)})
         elif "range" in headers and "if-range" not in headers and info.etag != artefact.etag:
             raise ArtefactReplaced
         else:
@@ -147,7 +147,7 @@ def _validators(info: ObjectInfo) -> dict[str, str]:
     }
 
 
-async def _answer(send: Send, status: int, headers: dict[str, str]) -> None:
+async def answer_bare(send: Send, status: int, headers: dict[str, str]) -> None:
     """An answer without a body."""
     await send(_start(status, headers))
     await send({"type": "http.response.body", "body": b""})

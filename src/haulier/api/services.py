@@ -22,8 +22,9 @@ from haulier.observe.stalls import Stalls, watching
 from haulier.preparers.registry import Registry
 from haulier.receipts import ReceiptSigner
 from haulier.settings import Settings
-from haulier.storage import open_storage
+from haulier.storage import open_own_links, open_storage
 from haulier.storage.objects import ObjectStorage
+from haulier.storage.signing import FolderSigner
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +34,7 @@ class Services:
     settings: Settings
     ledger: Ledger
     storage: ObjectStorage
+    own_links: FolderSigner | None
     snapshots: Snapshots
     tokens: Tokens
     estimator: Estimator
@@ -94,6 +96,7 @@ def assemble(
         settings=settings,
         ledger=ledger,
         storage=storage,
+        own_links=open_own_links(storage, settings, clock=clock),
         snapshots=snapshots,
         tokens=tokens,
         estimator=estimator,

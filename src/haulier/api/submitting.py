@@ -3,13 +3,14 @@
 from uuid import UUID
 
 from haulier.api.access import own_job
-from haulier.api.admitting import admit
+from haulier.api.admitting import admit, admit_batch
 from haulier.api.bodies import body_of
 from haulier.api.choosing import with_choice
-from haulier.api.exchange import PRIVATE, Answer, Exchange, json_bytes
+from haulier.api.exchange import PRIVATE, Answer, Exchange, json_answer, json_bytes
 from haulier.api.ratelimits import DAY_S, MINUTE_S, rate_limit_headers, seconds_until
 from haulier.api.requests import idempotency_key_of, job_id_of, preferences_of
 from haulier.api.services import Services
+from haulier.api.views import batch_accepted
 from haulier.errors import (
     IdempotencyMismatch,
     InvalidRequest,
@@ -18,15 +19,20 @@ from haulier.errors import (
     RateLimited,
 )
 from haulier.job import Job, Request, Status
-from haulier.ledger import Admission, Allowance
+from haulier.ledger import Admission, Allowance, BatchAdmission
 from haulier.limits import RoleLimits
 from haulier.wire import InitiateRequest
+
+ASYNC_APPLIED = (b"preference-applied", b"respond-async")
 
 
 async def initiate(exchange: Exchange, services: Services) -> Answer:
     """Admit a request, or join the caller's job that does the same."""
     key = idempotency_key_of(exchange)
-    request = with_choice(_request(await body_of(exchange, InitiateRequest)), services)
+    body = await body_of(exchange, InitiateRequest)
+    request = with_choice(_request(body), services)
+    if body.mode == "jobs":
+        return await _submit_batch(exchange, services, request, key=key)
     return await _submit(exchange, services, request, key=key)
 
 
@@ -49,6 +55,10 @@ def _request(body: InitiateRequest) -> Request:
         raise InvalidRequest(("/file_ids", "Name each file once"))
     if body.params and file_id is None:
         raise InvalidRequest(("/params", "Params belong to one file: send them with file_id"))
+    if body.mode == "jobs" and not file_ids:
+        raise InvalidRequest(("/mode", "One job a file is for several: send them in file_ids"))
+    if body.mode == "jobs" and body.allow_missing:
+        raise InvalidRequest(("/allow_missing", "is for an archive; with one job a file each fails by itself"))
     return Request(file_id=file_id, file_ids=file_ids, params=body.params, allow_missing=body.allow_missing)
 
 
@@ -61,11 +71,30 @@ async def _submit(
         services, request, user_id=caller.user_id, role=caller.role, limits=limits, key=key, retry_of=retry_of
     )
     exchange.extra_headers += rate_limit_headers(admission, limits, now=services.clock.now())
-    return await _answer(_admitted(admission, limits, services), exchange, services)
+    _raise_unless_admitted(admission, limits, services, needed=1)
+    assert admission.job is not None
+    return await _answer(admission.job, exchange, services)
 
 
-def _admitted(admission: Admission, limits: RoleLimits, services: Services) -> Job:
-    """The job of the admission, or the error that says why there is none."""
+async def _submit_batch(exchange: Exchange, services: Services, request: Request, *, key: str | None) -> Answer:
+    """One job for each file: 202 and the batch's Location when the client prefers."""
+    caller = exchange.caller
+    limits = services.settings.limits(caller.role)
+    requests = [Request(file_id=file_id) for file_id in request.file_ids]
+    admission = await admit_batch(services, requests, user_id=caller.user_id, role=caller.role, limits=limits, key=key)
+    exchange.extra_headers += rate_limit_headers(admission, limits, now=services.clock.now())
+    _raise_unless_admitted(admission, limits, services, needed=admission.needed)
+    answer = batch_accepted(admission)
+    if not preferences_of(exchange).respond_async:
+        return json_answer(answer)
+    headers = (_location(f"/v1/download/batch/{answer.batch_id}"), ASYNC_APPLIED)
+    return json_answer(answer, status=202, headers=(*PRIVATE, *headers))
+
+
+def _raise_unless_admitted(
+    admission: Admission | BatchAdmission, limits: RoleLimits, services: Services, *, needed: int
+) -> None:
+    """The error that says why nothing was admitted."""
     if admission.outcome == "mismatch":
         raise IdempotencyMismatch
     if admission.outcome == "rate_limited":
@@ -73,9 +102,9 @@ def _admitted(admission: Admission, limits: RoleLimits, services: Services) -> J
         raise RateLimited(limit=limits.rate_per_minute, wait_s=wait_s, retry_after_s=wait_s)
     if admission.outcome == "quota_exceeded":
         wait_s = _wait_s(admission.quota, services, most=DAY_S)
-        raise QuotaExceeded(limit=limits.quota_per_day, wait_s=wait_s, retry_after_s=wait_s)
-    assert admission.job is not None
-    return admission.job
+        limit = limits.quota_per_day or 0
+        left = max(limit - (admission.quota.used if admission.quota else 0), 0)
+        raise QuotaExceeded(limit=limit, left=left, needed=needed, wait_s=wait_s, retry_after_s=wait_s)
 
 
 def _wait_s(allowance: Allowance | None, services: Services, *, most: int) -> int:
@@ -86,6 +115,9 @@ async def _answer(job: Job, exchange: Exchange, services: Services) -> Answer:
     rendered = await services.statuses.first(job)
     if not preferences_of(exchange).respond_async:
         return json_bytes(rendered.body)
-    location = f"/v1/download/status/{job.id}".encode()
-    headers = ((b"location", location), (b"preference-applied", b"respond-async"))
+    headers = (_location(f"/v1/download/status/{job.id}"), ASYNC_APPLIED)
     return json_bytes(rendered.body, status=202, headers=(*PRIVATE, *headers))
+
+
+def _location(path: str) -> tuple[bytes, bytes]:
+    return b"location", path.encode()

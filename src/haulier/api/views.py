@@ -1,22 +1,41 @@
 """Jobs as the wire shows them. Pure."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
 from haulier.api.estimating import Outlook
 from haulier.clock import wire_time
 from haulier.job import Job, Status
-from haulier.wire import Estimate, JobError, JobStatus, ProgressDetail
+from haulier.ledger import Batch, BatchAdmission
+from haulier.storage import Link
+from haulier.wire import Estimate, FileState, JobError, JobStatus, ProgressDetail
+from haulier.wire_batches import BatchAccepted, BatchCounts, BatchFile, BatchJob, BatchStatus
 
 LONGEST_RETRY_S = 10
 RETRY_UNKNOWN_S = 2
+_STATE_OF: Mapping[str, Literal["pending", "included", "missing"]] = {
+    "p": "pending",
+    "i": "included",
+    "m": "missing",
+}
 
 
 def status_view(
-    job: Job, *, outlook: Outlook, base_url: str, now: datetime, download_url: str | UnsetType = UNSET
+    job: Job,
+    *,
+    outlook: Outlook,
+    base_url: str,
+    now: datetime,
+    link: Link | None = None,
+    with_files: bool = False,
 ) -> JobStatus:
-    """The job's status object. `download_url` is the caller's to sign; file_url stands while the artefact lives."""
+    """The job's status object. `link` is the caller's to sign; file_url stands while the artefact lives.
+
+    `with_files` adds the state of each file of an archive of several.
+    """
     available = job.is_available(now=now)
     artefact = job.artefact
     return JobStatus(
@@ -39,7 +58,8 @@ def status_view(
         retry_at=_time(job.retry_at) if job.retry_at and job.retry_at > now else UNSET,
         started_at=_time(job.started_at),
         completed_at=_time(job.completed_at),
-        download_url=download_url,
+        download_url=link.url if link else UNSET,
+        download_url_expires_at=_time(link.expires_at) if link else UNSET,
         file_url=file_url(job, base_url=base_url) if available else UNSET,
         file_name=artefact.file_name if artefact else UNSET,
         file_size=artefact.size if artefact else UNSET,
@@ -47,6 +67,65 @@ def status_view(
         expires_at=_time(job.artefact_expires_at),
         error=JobError(job.error.code, job.error.message) if job.error else UNSET,
         retry_of=str(job.retry_of) if job.retry_of else UNSET,
+        batch_id=str(job.batch_id) if job.batch_id else UNSET,
+        files=_file_states(job) if with_files and job.request.file_ids else UNSET,
+    )
+
+
+def batch_accepted(admission: BatchAdmission) -> BatchAccepted:
+    """What became of a request for one job a file."""
+    return BatchAccepted(
+        batch_id=str(admission.batch_id),
+        mode="jobs",
+        total=len(admission.jobs),
+        joined=sum(admission.joined),
+        jobs=tuple(
+            BatchJob(job.request.file_id or 0, str(job.id), job.status.value, joined)
+            for job, joined in zip(admission.jobs, admission.joined, strict=True)
+        ),
+    )
+
+
+def batch_view(batch: Batch, jobs: Sequence[Job] | None, *, base_url: str, now: datetime) -> BatchStatus:
+    """The batch's status object, with its files when their `jobs` are given."""
+    by_status = {status.value: count for status, count in batch.counts.items()}
+    counts = BatchCounts(**by_status, forgotten=batch.total - sum(by_status.values()))
+    return BatchStatus(
+        batch_id=str(batch.id),
+        created_at=wire_time(batch.created_at),
+        total=batch.total,
+        over=not counts.queued and not counts.processing,
+        counts=counts,
+        files=UNSET if jobs is None else tuple(_batch_file(job, base_url=base_url, now=now) for job in jobs),
+    )
+
+
+def _batch_file(job: Job, *, base_url: str, now: datetime) -> BatchFile:
+    assert job.request.file_id is not None
+    artefact = job.artefact if job.is_available(now=now) else None
+    return BatchFile(
+        file_id=job.request.file_id,
+        job_id=str(job.id),
+        status=job.status.value,
+        file_url=file_url(job, base_url=base_url) if artefact else UNSET,
+        file_name=artefact.file_name if artefact else UNSET,
+        file_size=artefact.size if artefact else UNSET,
+        expires_at=_time(job.artefact_expires_at),
+        error=JobError(job.error.code, job.error.message) if job.error else UNSET,
+    )
+
+
+def _file_states(job: Job) -> tuple[FileState, ...]:
+    """Files of which nothing is known are pending; once the job is completed they are in."""
+    unknown = "i" if job.status is Status.COMPLETED else "p"
+    letters = job.files.states.ljust(len(job.request.file_ids), unknown)
+    return tuple(
+        FileState(
+            file_id,
+            _STATE_OF.get(letter, "pending"),
+            JobError(error.code, error.message) if (error := job.files.errors.get(index)) else UNSET,
+        )
+        for index, (file_id, letter) in enumerate(zip(job.request.file_ids, letters, strict=False))
     )
 
 

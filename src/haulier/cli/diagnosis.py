@@ -1,8 +1,6 @@
 """The checks of `doctor`: each looks at one dependency and answers findings. Nothing here shows a secret."""
 
-import secrets
 import tomllib
-from collections.abc import AsyncIterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,13 +9,12 @@ import msgspec
 
 from haulier.cli.words import duration_words, one_line
 from haulier.clock import Clock
-from haulier.errors import BadRecipe, ConfigurationError, HaulierError, LedgerUnavailable, UnknownPreparer
+from haulier.errors import BadRecipe, ConfigurationError, LedgerUnavailable, UnknownPreparer
 from haulier.settings import Settings
 
 TIMEOUT_S = 3.0
 CONNECT_TIMEOUT_S = 3
 SKEW_S = 2.0
-PROBE = b"haulier doctor\n"
 
 
 class Mark(StrEnum):
@@ -56,7 +53,7 @@ async def ledger(settings: Settings, clock: Clock) -> list[Finding]:
             Finding(
                 Mark.BAD,
                 name,
-                f"PostgreSQL does not answer: {_reason(error.__cause__)}",
+                f"PostgreSQL does not answer: {reason_of(error.__cause__)}",
                 "Check HAULIER_DATABASE_URL, and that the server runs and lets this machine in.",
             )
         ]
@@ -93,7 +90,7 @@ async def engine(settings: Settings, clock: Clock) -> list[Finding]:
                 return [*found, Finding(Mark.DOUBTFUL, name, "its configuration cannot be read", _SET_BY_PROVIDER)]
     except (RedisError, OSError, ValueError) as error:
         advice = "Check HAULIER_REDIS_URL, and that the server runs and lets this machine in."
-        return [Finding(Mark.BAD, name, f"Redis does not answer: {_reason(error)}", advice)]
+        return [Finding(Mark.BAD, name, f"Redis does not answer: {reason_of(error)}", advice)]
     policy = answers.get("maxmemory-policy", "")
     if policy != "noeviction":
         advice = "Set maxmemory-policy noeviction, else Redis may drop queued work when it is full."
@@ -105,34 +102,6 @@ async def engine(settings: Settings, clock: Clock) -> list[Finding]:
 
 
 _SET_BY_PROVIDER = "See with your provider that appendonly is yes and maxmemory-policy noeviction."
-
-
-async def storage(settings: Settings, clock: Clock) -> list[Finding]:
-    """Reachable, and lets us write, read and delete."""
-    from haulier.storage import open_storage
-
-    name = "storage"
-    key = f"doctor/{secrets.token_hex(8)}"
-    advice = (
-        "Check HAULIER_STORAGE_URL, that the bucket or folder exists, and our right to read, write and delete there."
-    )
-    try:
-        store = open_storage(settings, clock=clock)
-        await store.ping()
-        written = await store.write(key, _probe(), file_name="doctor.txt", content_type="text/plain")
-        try:
-            read = b"".join([chunk async for chunk in store.read(key)])
-        finally:
-            await store.delete([key])
-    except (HaulierError, OSError) as error:
-        return [Finding(Mark.BAD, name, f"does not work: {_reason(error.__cause__ or error)}", advice)]
-    if read != PROBE or written.size != len(PROBE):
-        return [Finding(Mark.BAD, name, "gave back other bytes than were written", advice)]
-    found = [Finding(Mark.GOOD, name, "an object was written, read and deleted")]
-    if settings.storage_url.reveal().startswith("memory:"):
-        advice = "Use file:///… or s3://… as soon as API and worker are two processes."
-        found.append(Finding(Mark.DOUBTFUL, name, "is the memory of one process", advice))
-    return found
 
 
 async def catalogue(settings: Settings, clock: Clock) -> list[Finding]:
@@ -153,7 +122,7 @@ async def catalogue(settings: Settings, clock: Clock) -> list[Finding]:
         )
         for broken, why in registry.broken.items()
     ]
-    for file_id in _first_ids(settings.catalogue):
+    for file_id in first_ids(settings.catalogue):
         try:
             recipe = loaded.recipe(Request(file_id=file_id))
             registry.params(recipe)
@@ -181,7 +150,7 @@ async def tokens(settings: Settings, clock: Clock) -> list[Finding]:
         async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=True) as http:
             keys = (await http.get(settings.jwks_url)).raise_for_status().json()["keys"]
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
-        return [Finding(Mark.BAD, "tokens", f"the keys cannot be fetched: {_reason(error)}", advice)]
+        return [Finding(Mark.BAD, "tokens", f"the keys cannot be fetched: {reason_of(error)}", advice)]
     return [Finding(Mark.GOOD, "tokens", f"{len(keys)} public keys fetched")]
 
 
@@ -209,7 +178,7 @@ async def _skew(settings: Settings, clock: Clock) -> Finding:
         finally:
             await connection.close(timeout=TIMEOUT_S)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        return Finding(Mark.BAD, "clock", f"cannot be compared: {_reason(error)}", "Run doctor again.")
+        return Finding(Mark.BAD, "clock", f"cannot be compared: {reason_of(error)}", "Run doctor again.")
     skew_s = abs((theirs - ours).total_seconds())
     if skew_s < SKEW_S:
         return Finding(Mark.GOOD, "clock", "agrees with PostgreSQL's")
@@ -217,7 +186,7 @@ async def _skew(settings: Settings, clock: Clock) -> Finding:
     return Finding(Mark.DOUBTFUL, "clock", f"is {duration_words(skew_s)} off PostgreSQL's", advice)
 
 
-def _first_ids(setting: str) -> list[int]:
+def first_ids(setting: str) -> list[int]:
     """The first id of each rule of a TOML catalogue, as samples."""
     from haulier.catalogue import parse_ids
 
@@ -228,11 +197,8 @@ def _first_ids(setting: str) -> list[int]:
     return [parse_ids(str(one))[0] for one in ids]
 
 
-async def _probe() -> AsyncIterator[bytes]:
-    yield PROBE
-
-
-def _reason(error: BaseException | None) -> str:
+def reason_of(error: BaseException | None) -> str:
+    """What an error says, in one line."""
     if isinstance(error, TimeoutError):
         return "timed out"
     text = one_line(str(error or "")).strip()

@@ -74,17 +74,18 @@ def settings_of(environ: Mapping[str, str], *, options: frozenset[str]) -> "tupl
 
 async def diagnose(settings: "Settings") -> "list[Finding]":
     """Look at everything that the settings name, at the same time."""
-    from haulier.cli import diagnosis
+    from haulier.cli import diagnosis, diagnosis_queries, storage_diagnosis
     from haulier.clock import SYSTEM_CLOCK
 
     checks: list[Check] = [diagnosis.tokens, diagnosis.receipts, diagnosis.catalogue]
     for url, check in (
         (settings.database_url, diagnosis.ledger),
         (settings.redis_url, diagnosis.engine),
-        (settings.storage_url, diagnosis.storage),
+        (settings.storage_url, storage_diagnosis.storage),
     ):
         if url:
             checks.append(check)
+    checks.append(diagnosis_queries.queries)
 
     async def run(check: "Check") -> "list[Finding]":
         try:

@@ -10,6 +10,7 @@ FAILURE = 1
 USAGE = 2
 JOB_FAILED = 3
 JOB_CANCELLED = 4
+INCOMPLETE = 5
 INTERRUPTED = 130
 
 EXIT_CODES = """\
@@ -19,6 +20,7 @@ Exit codes:
   2    a command, an option or a setting is not right, or a file to verify cannot be read
   3    the job failed
   4    the job was cancelled
+  5    not all of several files could be had; the others were saved
   130  interrupted by Ctrl-C"""
 
 
@@ -60,6 +62,9 @@ def say(text: str) -> None:
 def _sentence(error: BaseException) -> str:
     from haulier.client.errors import ApiError, ClientError
 
+    if isinstance(error, ApiError) and len(error.errors) > 1:
+        each = "".join(f"\n  {problem.pointer}: {problem.detail}" for problem in error.errors)
+        return f"The request is not valid. [{error.code}, request {error.request_id}]{each}"
     if isinstance(error, ApiError):
         return f"{error} [{error.code}, request {error.request_id}]"
     if isinstance(error, (HaulierError, ClientError)):

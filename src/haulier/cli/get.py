@@ -22,6 +22,10 @@ STDOUT = "-"
 
 def get(
     file_ids: Annotated[list[int], typer.Argument(metavar="FILE_ID", min=MIN_FILE_ID, max=MAX_FILE_ID, hidden=True)],
+    each: Annotated[
+        bool,
+        typer.Option("--each", envvar="HAULIER_EACH", help="Each FILE_ID as a file of its own instead of one ZIP."),
+    ] = False,
     output: Annotated[
         str | None,
         typer.Option(
@@ -64,12 +68,14 @@ def get(
     """Prepare a file, follow it, download it and check its SHA-256.
 
     FILE_ID is a number from 10000 to 100000000; several become one ZIP. Joins your job for the same if there is one. An
-    interrupted download leaves PATH.part and is resumed by the next run; Ctrl-C leaves the job running.
+    interrupted download leaves PATH.part and is resumed by the next run; Ctrl-C leaves the job running. With --each,
+    PATH is a folder, and files that cannot be had leave the others alone (exit code 5).
     `haulier preparers show --file FILE_ID` tells what --param may choose.
     """
     from rich.console import Console
 
     from haulier.cli.access import connect
+    from haulier.cli.each import get_each
     from haulier.cli.failures import INTERRUPTED, CommandFailed
     from haulier.cli.printing import print_json
     from haulier.cli.view import pause_words, view_for
@@ -79,8 +85,15 @@ def get(
     params = params_of(param or [])
     if params and len(file_ids) > 1:
         raise typer.BadParameter("--param chooses for one file; ask for the files one by one")
+    if each and (params or allow_missing or receipt):
+        raise typer.BadParameter("--param, --allow-missing and --receipt belong to one job; leave --each out")
     console = Console(stderr=True)
     view = view_for(console)
+    if each:
+        get_each(
+            file_ids, view, output=output, force=force, json=json, url=url, given_token=token, user=user, home=home
+        )
+        return
     client = connect(
         url=url,
         given_token=token,
@@ -135,20 +148,25 @@ class Run:
 
     async def run(self, file_ids: list[int], *, params: Mapping[str, Any], allow_missing: bool) -> None:
         """Raises CommandFailed with the exit codes of a failed and of a cancelled job."""
-        from haulier.cli.jobs import raise_unless_completed
+        from haulier.cli.jobs import raise_if_incomplete, raise_unless_completed
 
         self._refuse_existing()
+        several = len(file_ids) > 1
         async with self._client:
             self.job = await self._client.initiate(
                 file_ids[0] if len(file_ids) == 1 else file_ids, params=params, allow_missing=allow_missing
             )
             self._view.show_job(self.job)
-            async for job in self._client.follow(self.job.job_id):
+            async for job in self._client.follow(self.job.job_id, files=not several):
                 self.job = job
                 self._view.show_job(job)
             raise_unless_completed(self.job)
             await self._save(self.job)
             await self._save_receipt(self.job)
+
+            if several:
+                self.job = await self._client.status(self.job.job_id)
+                raise_if_incomplete(self.job)
 
     def after_interrupt(self, again: str) -> str:
         if self.job is None:
@@ -174,7 +192,7 @@ class Run:
         if self._output == STDOUT:
             await self._client.download_into(job, StreamSink(_to_stdout), on_progress=self._view.show_bytes)
             return
-        path = _target(self._output, job)
+        path = target(self._output, job)
         got = await self._client.download(job, path, force=self._force, on_progress=self._view.show_bytes)
         checked = "SHA-256 verified" if got.verified else "size verified; the service knows no SHA-256 for it"
         self._view.say(f"Saved {path} ({size_words(got.size)}, {checked}: {got.sha256})")
@@ -187,7 +205,8 @@ class Run:
             self._view.say(f"Saved the receipt as {self._receipt}")
 
 
-def _target(output: str | None, job: "JobStatus") -> Path:
+def target(output: str | None, job: "JobStatus") -> Path:
+    """Where to save a job's file: under its own name unless `output` names a file."""
     from msgspec import UNSET
 
     from haulier.client.names import safe_name

@@ -50,6 +50,9 @@ def jobs(
     status: Annotated[
         Status | None, typer.Option("--status", envvar="HAULIER_STATUS", help="Only jobs in this status.")
     ] = None,
+    batch: Annotated[
+        UUID | None, typer.Option("--batch", envvar="HAULIER_BATCH", metavar="BATCH", help="Only jobs of this batch.")
+    ] = None,
     limit: Annotated[
         int, typer.Option("--limit", "-n", envvar="HAULIER_LIMIT", min=1, max=100, metavar="N", help="How many.")
     ] = 20,
@@ -66,19 +69,33 @@ def jobs(
     from haulier.clock import SYSTEM_CLOCK
 
     client = connect(url=url, given_token=token, user=user, home=home, patience=impatient())
-    page = answer(client, lambda open_: open_.jobs(status=status, limit=limit))
+    page = answer(client, lambda open_: open_.jobs(status=status, batch=batch and str(batch), limit=limit))
     if json:
         print_json(page)
     else:
         _print_table(page, now=SYSTEM_CLOCK.now())
 
 
-def cancel(job: Job, url: Url = None, token: Token = None, user: User = "demo", home: Home = DEFAULT_HOME) -> None:
+def cancel(
+    job: Job,
+    batch: Annotated[
+        bool, typer.Option("--batch", envvar="HAULIER_CANCEL_BATCH", help="JOB is a batch: cancel what it started.")
+    ] = False,
+    url: Url = None,
+    token: Token = None,
+    user: User = "demo",
+    home: Home = DEFAULT_HOME,
+) -> None:
     """Cancel a job. Fine when it is cancelled already; fails when it has finished."""
     from haulier.cli.access import connect
     from haulier.cli.asking import answer, impatient
 
     client = connect(url=url, given_token=token, user=user, home=home, patience=impatient())
+    if batch:
+        done = answer(client, lambda open_: open_.batches.cancel(str(job)))
+        left = f"; {done.left} were over, or there before it" if done.left else ""
+        sys.stdout.write(f"Cancelled {done.cancelled} jobs of batch {job}{left}\n")
+        return
     answer(client, lambda open_: open_.cancel(str(job)))
     sys.stdout.write(f"Cancelled {job}\n")
 
@@ -95,6 +112,20 @@ def raise_unless_completed(job: "JobStatus") -> None:
         raise CommandFailed(f"The job {job.job_id} failed.{error}", exit_code=JOB_FAILED)
     if job.status == "cancelled":
         raise CommandFailed(f"The job {job.job_id} was cancelled.", exit_code=JOB_CANCELLED)
+
+
+def raise_if_incomplete(job: "JobStatus") -> None:
+    """Name the files that are missing in an archive, with the exit code for it."""
+    from msgspec import UNSET
+
+    from haulier.cli.failures import INCOMPLETE, CommandFailed
+    from haulier.cli.words import missing_words
+
+    files = () if job.files is UNSET else job.files
+    if missing := [file for file in files if file.status == "missing"]:
+        lines = [missing_words(file.file_id, file.error) for file in missing]
+        sentence = f"{len(missing)} of {len(files)} files are missing:"
+        raise CommandFailed("\n".join([sentence, *lines]), exit_code=INCOMPLETE)
 
 
 async def _watch(client: "Client", job_id: str) -> "JobStatus":

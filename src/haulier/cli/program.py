@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from haulier.cli import access, dead_letters, doctor, get, jobs, preparers, receipts, services, verify
+from haulier.cli import access, dead_letters, doctor, get, jobs, preparers, receipts, services, storage, verify
 from haulier.cli.failures import EXIT_CODES
 from haulier.cli.shape import Command, Group, Program, examples
 
@@ -72,6 +72,7 @@ _add(
     "Prepare, download and verify a file.",
     "haulier get 70000",
     "haulier get 70000 70001 -o both.zip",
+    "haulier get --each 70000 70001 -o downloads/",
     "haulier get 70000 -o - | tar tz",
     "haulier get 70002 --param columns=6 --param format=pdf",
     "haulier get 70000 -o report.zip --receipt report.receipt.json",
@@ -152,3 +153,17 @@ _add(
 _add(services.api, "Run the API.", "haulier api --host 0.0.0.0 --port 8080")
 _add(services.worker, "Run a worker.", "haulier worker --concurrency 20")
 _add(services.migrate, "Bring the database up to date.", "haulier migrate")
+_storage = _group(
+    "storage",
+    storage.storage,
+    "Prepare the object store.",
+    "haulier storage init --dry-run",
+    "haulier storage init",
+)
+_add(
+    storage.init,
+    "Create the bucket and its rules, or the folder.",
+    "haulier storage init --dry-run",
+    "HAULIER_STORAGE_CORS_ORIGINS=https://app.example haulier storage init",
+    to=_storage,
+)

@@ -82,8 +82,10 @@ def worker(
     import uvloop
 
     loaded = _configured(concurrency=concurrency)
+    from haulier.allocator import give_memory_back
     from haulier.worker_process import serve
 
+    give_memory_back()
     uvloop.run(serve(loaded))
 
 

@@ -135,7 +135,7 @@ def _reasons(verdict: "Verdict") -> list[str]:
     elif verdict.sha256.expected is None:
         reasons.append("the receipt states no SHA-256")
     if verdict.archive and not verdict.archive.passes:
-        reasons.append("its entries are not those of its manifest")
+        reasons.append("some of its entries are not right")
     if verdict.signature.state == "unchecked":
         reasons.append(
             "its signature was not checked; name a trusted key with --keys, --key or --url, or --no-signature"

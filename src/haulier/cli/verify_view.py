@@ -8,6 +8,7 @@ from haulier.cli.printing import print_table, table
 from haulier.cli.words import one_line, size_words
 from haulier.receipts import Signature
 from haulier.verifying import ArchiveVerdict, Pair, Verdict
+from haulier.wire_receipts import Receipt
 
 MOST_ROWS = 100
 GOOD, BAD, OPEN = "✓", "✗", "!"
@@ -18,11 +19,20 @@ def print_verdict(verdict: Verdict) -> None:
     receipt = verdict.receipt
     _line("", "file", one_line(f"{verdict.file}, against the receipt of {receipt.artefact.file_name}"))
     _line("", "job", one_line(f"{receipt.job_id}, completed {receipt.completed_at}, issued {receipt.issued_at}"))
+    _made(receipt)
     _signature(verdict.signature)
     _pair("size", verdict.size, lambda size: f"{size:,} bytes" if isinstance(size, int) else size)
     _pair("sha-256", verdict.sha256, str)
     if verdict.archive:
         _archive(verdict.archive, vouched_for=verdict.is_same_file)
+
+
+def _made(receipt: Receipt) -> None:
+    if receipt.build is None:
+        return
+    build, total = receipt.build, receipt.inputs_total
+    of = "" if total is None else " of 1 source" if total == 1 else f" of {total:,} sources"
+    _line("", "made", one_line(f"{of} by {build.preparer} {build.preparer_version}, haulier {build.haulier}".strip()))
 
 
 def _signature(signature: Signature) -> None:
@@ -47,7 +57,7 @@ def _pair(name: str, pair: Pair, words: Callable[[int | str], str]) -> None:
 
 
 def _archive(archive: ArchiveVerdict, *, vouched_for: bool) -> None:
-    if archive.problem:
+    if archive.problem and not archive.entries:
         _line(OPEN, "entries", f"not checked one by one: {archive.problem}")
         return
     counts = [
@@ -55,8 +65,11 @@ def _archive(archive: ArchiveVerdict, *, vouched_for: bool) -> None:
         for state in ("good", "damaged", "missing", "extra", "unsafe")
         if (count := getattr(archive, state)) or state == "good"
     ]
-    _line(GOOD if archive.passes else BAD, "entries", f"{archive.entries:,} in the manifest: {', '.join(counts)}")
-    if not vouched_for:
+    where = "directory" if archive.problem else "manifest"
+    _line(GOOD if archive.passes else BAD, "entries", f"{archive.entries:,} in the {where}: {', '.join(counts)}")
+    if archive.problem:
+        _line("", "", f"Compared by CRC-32, which finds accidents only, since {archive.problem}.")
+    elif not vouched_for:
         _line("", "", "Compared with the manifest in this file, which the receipt does not vouch for: it finds damage,")
         _line("", "", "but not what somebody changed on purpose.")
     if archive.left_out:

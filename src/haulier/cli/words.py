@@ -2,9 +2,12 @@
 
 from datetime import UTC, datetime
 
-from msgspec import UNSET
+import msgspec
+from msgspec import UNSET, UnsetType
 
-from haulier.wire import DeadLetter, JobStatus
+from haulier.wire import DeadLetter, JobError, JobStatus
+
+PARAMS_SHOWN = 60
 
 
 def size_words(size_bytes: int) -> str:
@@ -37,10 +40,26 @@ def moment(wire_time: str) -> datetime:
 
 
 def files_words(job: JobStatus | DeadLetter) -> str:
-    """What the job is for: `file 70000`, `3 files`."""
+    """What the job is for: `file 70000`, `file 70100 (columns=6, format=png)`, `3 files`."""
     if job.file_ids is not UNSET and job.file_ids:
         return f"{len(job.file_ids)} files"
-    return f"file {job.file_id}"
+    return f"file {job.file_id}{_params_words(job)}"
+
+
+def _params_words(job: JobStatus | DeadLetter) -> str:
+    if isinstance(job, DeadLetter) or job.params is UNSET or not job.params:
+        return ""
+    said = ", ".join(
+        f"{name}={value if isinstance(value, str) else msgspec.json.encode(value).decode()}"
+        for name, value in job.params.items()
+    )
+    return one_line(f" ({said if len(said) <= PARAMS_SHOWN else said[: PARAMS_SHOWN - 1] + '…'})")
+
+
+def missing_words(file_id: int, error: JobError | UnsetType) -> str:
+    """A line for a file that could not be had."""
+    why = "" if error is UNSET else f": {one_line(error.message)} [{error.code}]"
+    return f"  file {file_id}{why}"
 
 
 _WAITING = {

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import httpx
 
+from haulier.client.batches import Batches
 from haulier.client.dead_letters import DeadLetters
 from haulier.client.download import Downloaded, Fetch, Progress, download_to
 from haulier.client.errors import ApiError, UnexpectedAnswer
@@ -40,7 +41,7 @@ class Client:
 
     `token` is a bearer token, or a function that makes one (asked before each request, so that it may be short-lived).
     `on_wait(reason, seconds)` is told of each pause before another try. Not for several event loops.
-    `dead_letters` has the calls for admins.
+    `batches` has the calls for one job a file, `dead_letters` those for admins.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Client:
             timeout_s=timeout_s,
             on_wait=on_wait,
         )
+        self.batches = Batches(self._transport)
         self.dead_letters = DeadLetters(self._transport)
 
     async def __aenter__(self) -> Self:
@@ -93,10 +95,12 @@ class Client:
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
         return read(await self._transport.request("POST", f"{API}/initiate", json=wanted, headers=headers), JobStatus)
 
-    async def status(self, job_id: str) -> JobStatus:
-        return read(await self._transport.request("GET", _path("status", job_id)), JobStatus)
+    async def status(self, job_id: str, *, files: bool = True) -> JobStatus:
+        """The job; without `files` an archive's status is small however many files it has."""
+        params = None if files else {"files": "false"}
+        return read(await self._transport.request("GET", _path("status", job_id), params=params), JobStatus)
 
-    async def follow(self, job_id: str, *, wait_s: int = 30) -> AsyncIterator[JobStatus]:
+    async def follow(self, job_id: str, *, wait_s: int = 30, files: bool = True) -> AsyncIterator[JobStatus]:
         """The job's status now and after each change that a client can see, up to its terminal one.
 
         Long-polls for `wait_s` seconds at a time; where that is not answered with a wait (a proxy in between, an older
@@ -110,7 +114,7 @@ class Client:
                 hold_s = min(hold_s, QUEUED_WAIT_S)
             asked = self._clock.monotonic()
             try:
-                answer = await self._ask_status(job_id, tag=tag, hold_s=hold_s)
+                answer = await self._ask_status(job_id, tag=tag, hold_s=hold_s, files=files)
             except (ApiError, UnexpectedAnswer) as error:
                 if hold_s and error.status == HTTPStatus.GATEWAY_TIMEOUT:  # a proxy that cuts off long answers
                     wait_s = 0
@@ -129,11 +133,12 @@ class Client:
             if unchanged and status.status == Status.QUEUED:
                 tag = ""
 
-    async def _ask_status(self, job_id: str, *, tag: str, hold_s: int) -> httpx.Response:
+    async def _ask_status(self, job_id: str, *, tag: str, hold_s: int, files: bool) -> httpx.Response:
+        params = ({"wait": str(hold_s)} if hold_s else {}) | ({} if files else {"files": "false"})
         return await self._transport.request(
             "GET",
             _path("status", job_id),
-            params={"wait": hold_s} if hold_s else None,
+            params=params or None,
             headers={"If-None-Match": tag} if tag else None,
             timeout_s=self._transport.timeout_s + hold_s,
             final=frozenset({HTTPStatus.GATEWAY_TIMEOUT}) if hold_s else frozenset(),
@@ -167,10 +172,13 @@ class Client:
         wanted: dict[str, Any] = {"file_id": file_id} | ({"params": params} if params else {})
         return read(await self._transport.request("POST", f"{API}/check", json=wanted), CheckAnswer)
 
-    async def jobs(self, *, status: str | None = None, limit: int = 20, cursor: str | None = None) -> JobPage:
-        """The user's jobs, newest first; `cursor` is the `next_cursor` of the page before."""
+    async def jobs(
+        self, *, status: str | None = None, batch: str | None = None, limit: int = 20, cursor: str | None = None
+    ) -> JobPage:
+        """The user's jobs, or those of a batch, newest first; `cursor` is the `next_cursor` of the page before."""
+        given = {"status": status, "batch": batch, "cursor": cursor}
         params: dict[str, str | int] = {"limit": limit}
-        params |= {name: value for name, value in (("status", status), ("cursor", cursor)) if value is not None}
+        params |= {name: value for name, value in given.items() if value is not None}
         return read(await self._transport.request("GET", f"{API}/jobs", params=params), JobPage)
 
     async def download(

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from msgspec import UNSET
+
 from haulier.wire import Problem
 
 
@@ -12,7 +14,10 @@ class ClientError(Exception):
 
 
 class ApiError(ClientError):
-    """The API refused a request (problem+json). `request_id` is what its operator can look for."""
+    """The API refused a request (problem+json). `request_id` is what its operator can look for.
+
+    `errors` says for `invalid_request` where the request is wrong, and what to do.
+    """
 
     def __init__(self, problem: Problem, *, retry_after_s: float | None = None) -> None:
         super().__init__(problem.detail)
@@ -20,6 +25,7 @@ class ApiError(ClientError):
         self.status = problem.status
         self.detail = problem.detail
         self.request_id = problem.request_id
+        self.errors = () if problem.errors is UNSET else problem.errors
         self.retry_after_s = retry_after_s
 
 

@@ -18,20 +18,25 @@ log = structlog.get_logger()
 
 ORPHAN_AGE = timedelta(hours=1)  # an upload of a running attempt is younger or owned; see keys_in_use
 BATCH = 500
-FORGET_ROUNDS = 20  # of one sweep, so that it never holds up the other duties for long
+ROUNDS = 20  # of one sweep, so that it never holds up the other duties for long
 
 
-async def expire_artefacts(ledger: Ledger, storage: Storage) -> tuple[Job, ...]:
+async def expire_artefacts(ledger: Ledger, storage: Storage) -> list[Job]:
     """Mark artefacts whose time is over and delete what Haulier wrote and nobody else has; the jobs that expired.
 
     An object that is not deleted, since the store is away or we die now, is an orphan for the next sweep.
     """
-    expired = await ledger.retention.expire_artefacts()
-    if keys := [key for key in expired.keys if is_ours(key)]:
-        await storage.delete(keys)
-    if expired.jobs:
-        log.info(ARTEFACT_EXPIRED, jobs=len(expired.jobs), objects=len(keys))
-    return expired.jobs
+    over: list[Job] = []
+    for _ in range(ROUNDS):
+        expired = await ledger.retention.expire_artefacts()
+        if keys := [key for key in expired.keys if is_ours(key)]:
+            await storage.delete(keys)
+        if expired.jobs:
+            log.info(ARTEFACT_EXPIRED, jobs=len(expired.jobs), objects=len(keys))
+        over += expired.jobs
+        if not expired.more:
+            break
+    return over
 
 
 async def sweep_orphans(ledger: Ledger, storage: Storage, *, now: datetime, longest_upload_s: float) -> int:
@@ -77,7 +82,7 @@ async def sweep_records(ledger: Ledger, engine: Engine) -> None:
 
 async def forget(ledger: Ledger, *, jobs_after: timedelta, events_after: timedelta) -> None:
     """Remove records whose retention is over, in statements of bounded size; what is left has to wait for the next."""
-    for _ in range(FORGET_ROUNDS):
+    for _ in range(ROUNDS):
         done = await ledger.retention.forget(jobs_after=jobs_after, events_after=events_after)
         if done.jobs or done.events:
             log.info(RECORDS_FORGOTTEN, jobs=done.jobs, events=done.events, batches=done.batches, users=done.users)

@@ -10,8 +10,9 @@ from haulier import settings
 from haulier.embedded.environment import is_set
 from haulier.embedded.home import Home
 from haulier.embedded.origin import Origin
+from haulier.embedded.readings import readings_database
 from haulier.embedded.sample import measurements, sample_files
-from haulier.settings import variable
+from haulier.settings import Secret, variable
 from haulier.storage import Storage, open_storage
 
 CATALOGUE = "catalogue.toml"
@@ -22,12 +23,13 @@ FILES = {
     70000: "object: a ZIP that is in the store already",
     70001: "archive: a ZIP of twelve photos",
     70002: "archive: a ZIP of texts, tables and raw data",
-    70003: "fetch: a table from a slow origin, 2 MB/s",
+    70003: "fetch: a table from a slow origin, 2 MB/s; kill a worker, and the next goes on",
     70004: "simulate: 20 seconds of nothing",
     70005: "simulate: fails twice, then succeeds",
+    70006: "query: 250,000 readings of a database; params station, since, format",
 }
 
-RULES = """\
+RULES = '''\
 # Rules of `haulier up --demo`, written at each start: copy this file and set HAULIER_CATALOGUE to change them.
 # File 70000 needs no rule: without one, file N is object downloads/N.zip.
 
@@ -68,14 +70,35 @@ file_name = "perseverance-{{file_id}}.bin"
 seconds = 3
 size_bytes = 1000
 fail_attempts = 2
+
+# Needs the demo's database: there is none when HAULIER_DATABASE_URL is your own server.
+[[rule]]
+ids = "70006"
+preparer = "query"
+file_name = "readings.csv"
+[rule.params]
+sql = """
+select id, station, measured_at, temperature_c
+from readings
+where measured_at >= :since and (:station is null or station = :station)
 """
+key = "id"
+choices = ["format", "compression"]
+decimals = {{ temperature_c = [5, 2] }}
+[rule.params.parameters]
+since = {{ type = "date", default = "2026-01-01", description = "Readings from this day on." }}
+station = {{ type = "text", required = false, description = "Tromsø, Genève, Nairobi, Lima, Perth or Łódź." }}
+'''
 
 
 @asynccontextmanager
-async def demonstrating(environ: Mapping[str, str], *, home: Home) -> AsyncGenerator[dict[str, str]]:
+async def demonstrating(
+    environ: Mapping[str, str], *, home: Home, postgres: Secret | None
+) -> AsyncGenerator[dict[str, str]]:
     """Put the files into the store of `environ`, run the origin; answers the variables that children need for it.
 
     A catalogue of the user's own is left alone. The origin is on loopback, so `fetch` is allowed to go there.
+    `postgres` is the embedded server, which gets a database to query; None: the server is the user's, and gets none.
     """
     storage = open_storage(settings.load(environ))
     await put_samples(storage, sample_files())
@@ -84,6 +107,8 @@ async def demonstrating(environ: Mapping[str, str], *, home: Home) -> AsyncGener
         catalogue = home.folder / CATALOGUE
         await asyncio.to_thread(_write, catalogue, RULES.format(origin=url))
         added = {"catalogue": str(catalogue), "fetch_allow_private": "true"}
+        if postgres is not None and not is_set(environ, "query_database_url"):
+            added["query_database_url"] = (await readings_database(postgres)).reveal()
         yield {variable(name): value for name, value in added.items() if not is_set(environ, name)}
 
 

@@ -1,6 +1,7 @@
 """The demo's slow origin: one file over HTTP/1.1 on loopback, throttled, with Range, so that `fetch` has work to do."""
 
 import asyncio
+import base64
 import contextlib
 import hashlib
 import re
@@ -20,7 +21,9 @@ class Origin:
         self._path = path
         self._content_type = content_type
         self._pause_s = BLOCK_BYTES / bytes_per_s
-        self._etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        digest = hashlib.sha256(content)
+        self._etag = f'"{digest.hexdigest()[:32]}"'
+        self._digest = f"sha-256=:{base64.b64encode(digest.digest()).decode()}:"
 
     @asynccontextmanager
     async def serving(self) -> AsyncGenerator[str]:
@@ -88,6 +91,7 @@ class Origin:
             f"Content-Length: {end - start}",
             f"Content-Type: {self._content_type}",
             f"ETag: {self._etag}",
+            f"Repr-Digest: {self._digest}",
             "Accept-Ranges: bytes",
             "Connection: close",
         ]

@@ -21,7 +21,7 @@ from haulier.embedded.readiness import last_lines, until_ready
 from haulier.embedded.supervisor import Kept, Supervisor
 from haulier.embedded.valkey import start_valkey
 from haulier.errors import ConfigurationError, HaulierError
-from haulier.settings import Settings, variable
+from haulier.settings import Secret, Settings, variable
 
 READY_S = 60.0
 # After their own grace time children still close connections.
@@ -113,11 +113,15 @@ async def _run(options: UpOptions, *, hurry: asyncio.Event, say: Say) -> None:
         environ = dict(options.environ) | own_settings(
             options.environ, home=home, secrets=secrets, host=options.host, port=port
         )
-        environ |= await _embedded_servers(stack, environ, home=home, secrets=secrets, hurry=hurry)
+        servers = await _embedded_servers(stack, environ, home=home, secrets=secrets, hurry=hurry)
+        environ |= servers
         if options.demo:
             from haulier.embedded.demo import demonstrating
 
-            environ |= await stack.enter_async_context(demonstrating(environ, home=home))
+            url = servers.get(variable("database_url"))
+            environ |= await stack.enter_async_context(
+                demonstrating(environ, home=home, postgres=Secret(url) if url else None)
+            )
         await _migrate(environ, log=home.logs / "migrate.log")
         apis = await stack.enter_async_context(Supervisor(hurry=hurry))
         workers = await stack.enter_async_context(Supervisor(hurry=hurry))

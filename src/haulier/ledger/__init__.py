@@ -13,7 +13,7 @@ from haulier.ledger.fleet import Leadership, Workers, leadership
 from haulier.ledger.migrations import migrate, pending
 from haulier.ledger.provenance import Provenances
 from haulier.ledger.reading import PLACES_COUNTED, Duration, Fleet, Jobs, Place
-from haulier.ledger.retention import Expired, Forgotten, LeftUpload, Retention
+from haulier.ledger.retention import Expired, Forgotten, Retention
 from haulier.ledger.submissions import Admission, Allowance, Submission, Submissions
 from haulier.settings import Secret
 
@@ -43,7 +43,6 @@ __all__ = [
     "KeptUpload",
     "Leadership",
     "Ledger",
-    "LeftUpload",
     "LetterFilter",
     "Place",
     "Provenances",

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from haulier.job import Job
+from haulier.ledger.builds import KeptUpload
 from haulier.ledger.database import Database
 from haulier.ledger.queryfile import Exec, Many, QueryFile
 from haulier.ledger.records import job_from
@@ -28,18 +29,12 @@ class RetentionQueries(QueryFile, file="retention.sql"):
     sweep_usage: Exec
 
 
-class LeftUpload(msgspec.Struct, frozen=True):
-    """What a build left in the store: the object's key, and the store's handle of the upload."""
-
-    key: str
-    handle: str
-
-
 class Expired(msgspec.Struct, frozen=True):
-    """Jobs whose artefacts have expired, and the keys of objects that no other job has."""
+    """Jobs whose artefacts have expired, and the keys of objects that no other job has. `more`: ask again."""
 
     jobs: tuple[Job, ...]
     keys: frozenset[str]
+    more: bool
 
 
 class Forgotten(msgspec.Struct, frozen=True):
@@ -64,6 +59,7 @@ class Retention:
         return Expired(
             jobs=tuple(job_from(row["job"]) for row in rows),
             keys=frozenset(row["job"]["artefact_key"] for row in rows if row["last"]),
+            more=len(rows) == EXPIRED_AT_ONCE,
         )
 
     async def keys_in_use(self, owners: Mapping[str, tuple[UUID, int]]) -> set[str]:
@@ -80,10 +76,10 @@ class Retention:
         """Handles of uploads that must not be swept."""
         return {row["upload_handle"] for row in await self._database.run(RetentionQueries.uploads_in_use)}
 
-    async def sweep_builds(self) -> list[LeftUpload]:
+    async def sweep_builds(self) -> list[KeptUpload]:
         """Forget builds that nobody goes on with; what they have uploaded is the caller's to abort."""
         rows = await self._database.run(RetentionQueries.sweep_builds)
-        return [LeftUpload(row["upload_key"], row["upload_handle"]) for row in rows if row["upload_key"]]
+        return [KeptUpload(row["upload_key"], row["upload_handle"]) for row in rows if row["upload_key"]]
 
     async def sweep(self) -> None:
         """Forget idempotency keys and counts of limits that are long over."""

@@ -32,6 +32,9 @@ CLAIM_POSTPONED = "claim_postponed"
 CHECKPOINT_POSTPONED = "checkpoint_postponed"
 COMMIT_POSTPONED = "commit_postponed"
 
+QUERY_ERROR = "query_error"
+QUERY_READ_AGAIN = "query_read_again"
+
 DISPATCH_LEADING = "dispatch_leading"
 DISPATCH_TOOK_BACK = "dispatch_took_back"
 DISPATCH_ENDED_LOST = "dispatch_ended_lost"

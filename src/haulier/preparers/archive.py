@@ -71,7 +71,7 @@ async def prepare(build: Build) -> Result:
     except BaseException:
         await plan.aclose()
         raise
-    return Resumable(file_name, partial(_opened, build, plan, digest), inputs, CONTENT_TYPE)
+    return Resumable(file_name, partial(_opened, build, plan, digest), inputs, CONTENT_TYPE, variant=digest)
 
 
 def _opened(build: Build, plan: Plan, digest: str, mark: Mark | None) -> AsyncGenerator[bytes | Mark, None]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
 
+from haulier.errors import SourceChanged, SourceDenied, SourceMissing
 from haulier.preparers.lanes import FewLane, Lane, OneLane, Piece, in_order
 from haulier.preparers.manifest import NAME, Listed, manifest
 from haulier.preparers.marking import Place, marked
@@ -32,13 +33,14 @@ class Assembly:
         self._plan_digest = plan_digest
         self._place = place
         self._marked_at = place.offset
+        self._total = plan.total
 
     async def run(self) -> AsyncGenerator[bytes | Mark, None]:
         """The archive's bytes and marks."""
         for entry in self._plan.entries[: len(self._place.records)]:
             self._settle(entry)
         for lanes in (self._lanes, self._manifest_lane):
-            async with aclosing(self._written(in_order(lanes()))) as items:
+            async with aclosing(self._written(self._found(in_order(lanes())))) as items:
                 async for item in items:
                     yield item
         pieces = directory(self._members())
@@ -64,13 +66,24 @@ class Assembly:
         for content in _joined(waiting):
             yield content
 
+    async def _found(self, pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[Piece, None]:
+        """`pieces`. A source that may be missing and vanishes now has changed: the next attempt will leave it out."""
+        async with aclosing(pieces):
+            try:
+                async for piece in pieces:
+                    yield piece
+            except (SourceMissing, SourceDenied) as error:
+                if self._plan.allow_missing:
+                    raise SourceChanged(name=error.facts.get("name")) from error
+                raise
+
     def _take(self, piece: Piece) -> None:
         place, entries = self._place, self._plan.entries
         place.offset += sum(map(len, piece.content))
         place.halfway = piece.halfway
         if piece.read and len(place.records) < len(entries):  # not the manifest's
             place.read += piece.read
-            self._build.report(done=place.read, total=self._plan.total, stage="archiving")
+            self._build.report(done=place.read, total=self._total, stage="archiving")
         for packed in piece.packed:
             if len(place.records) < len(entries):
                 self._settle(entries[len(place.records)])
@@ -93,20 +106,18 @@ class Assembly:
     async def _lanes(self) -> AsyncGenerator[Lane, None]:
         since = self._place.halfway
         few = _Few()
-        async for entry, name in self._plan.each(len(self._place.records)):
-            if since is None and _is_small(entry):
-                if few.is_full(entry):
+        async with aclosing(self._plan.each(len(self._place.records))) as members:
+            async for entry, name in members:
+                is_small = since is None and _is_small(entry)
+                if few.entries and (not is_small or few.is_full(entry)):
                     yield self._few_lane(few)
                     few = _Few()
-                few.add(entry, name)
-                continue
-            if few.entries:
-                yield self._few_lane(few)
-                few = _Few()
-            yield OneLane(
-                _member(entry, name), read=self._reader(entry), since=since, alone=isinstance(entry.part, Stream)
-            )
-            since = None
+                if is_small:
+                    few.add(entry, name)
+                    continue
+                alone = isinstance(entry.part, Stream)
+                yield OneLane(_member(entry, name), read=self._reader(entry), since=since, alone=alone)
+                since = None
         if few.entries:
             yield self._few_lane(few)
 

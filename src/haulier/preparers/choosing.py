@@ -88,7 +88,7 @@ def _words(shape: type[msgspec.Struct], pointer: str) -> str:
 
 
 def _unknown(fields: Mapping[str, Any]) -> str:
-    return f"is unknown; this file takes {', '.join(fields)}" if fields else "is unknown; this file takes none"
+    return f"is unknown (this file takes {', '.join(fields) or 'no params'})"
 
 
 def _escaped(key: str) -> str:

@@ -90,8 +90,8 @@ async def _once(build: Build, origin: Origin, download: Download) -> AsyncGenera
 
 async def _opened(build: Build, answer: Answer, mark: Mark | None) -> AsyncGenerator[bytes | Mark, None]:
     """The bytes of the version that `answer` named, from `mark` on, with a mark about every MiB."""
-    offset = _offset(build, answer, mark)
     async with _origin(build) as origin:
+        offset = _offset(answer, mark, name=origin.name)
         download = Download(build, origin, max_bytes=_max_bytes(build), answer=answer)
         async with aclosing(download.transfer(start=offset)) as transfer:
             try:
@@ -109,11 +109,12 @@ async def _opened(build: Build, answer: Answer, mark: Mark | None) -> AsyncGener
                         yield Mark({"offset": offset, "validator": answer.validator, "size": answer.size})
 
 
-def _offset(build: Build, answer: Answer, mark: Mark | None) -> int:
+def _offset(answer: Answer, mark: Mark | None, *, name: str) -> int:
+    """Where to go on, in bytes. Raises SourceChanged when the mark is one of another version."""
     if mark is None:
         return 0
     if (mark.state["validator"], mark.state["size"]) != (answer.validator, answer.size):
-        raise SourceChanged(name=input_name(build.params.url))
+        raise SourceChanged(name=name)
     return mark.state["offset"]
 
 

@@ -14,6 +14,8 @@ from haulier.preparers.digests import stated_digests
 from haulier.preparers.names import safe_file_name
 
 MAX_RETRY_AFTER_S = 300
+_STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{0,256}"')
+_DATE = re.compile(r"[\x20-\x7e]{1,60} GMT")
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -53,7 +55,9 @@ def content_length(response: httpx.Response) -> int | None:
 
 def content_range(response: httpx.Response) -> Part | None:
     """The parsed `Content-Range: bytes 0-99/1234`, None when it is missing or not of that form."""
-    match = re.fullmatch(r"bytes ([0-9]+)-[0-9]+/([0-9]+|\*)", response.headers.get("content-range", ""), re.ASCII)
+    match = re.fullmatch(
+        r"bytes ([0-9]{1,19})-[0-9]{1,19}/([0-9]{1,19}|\*)", response.headers.get("content-range", ""), re.ASCII
+    )
     if match is None:
         return None
     return Part(start=int(match[1]), total=None if match[2] == "*" else int(match[2]))
@@ -68,7 +72,7 @@ def validator(response: httpx.Response) -> str | None:
     """What `If-Range` may hold: a strong ETag, or else a Last-Modified that is strong (RFC 9110, 8.8.2.2)."""
     etag: str | None = response.headers.get("etag")
     if etag is not None:
-        return etag if etag.startswith('"') else None
+        return etag if _STRONG_ETAG.fullmatch(etag) else None
     modified: str | None = response.headers.get("last-modified")
     changed, answered = _date(modified), _date(response.headers.get("date"))
     if changed is None or answered is None or answered - changed < timedelta(seconds=1):
@@ -90,14 +94,22 @@ def content_type(response: httpx.Response) -> str:
 
 def file_name(response: httpx.Response) -> str:
     """A safe name from `Content-Disposition`, else from the URL's path, else `download`."""
+    path = response.url.raw_path.decode("ascii").partition("?")[0]
+    name = _stated_name(response) or unquote(path).rpartition("/")[2]
+    return safe_file_name(name) if name.strip("/\\. ") else "download"
+
+
+def _stated_name(response: httpx.Response) -> str | None:
     message = Message()
     message["content-disposition"] = response.headers.get("content-disposition", "")
-    name = message.get_filename() or unquote(response.url.raw_path.decode("ascii").partition("?")[0]).rpartition("/")[2]
-    return safe_file_name(name) if name.strip("/\\. ") else "download"
+    try:
+        return message.get_filename()
+    except ValueError:  # an encoding that cannot replace what it does not know
+        return None
 
 
 def _date(text: str | None) -> datetime | None:
     try:
-        return parsedate_to_datetime(text) if text else None
+        return parsedate_to_datetime(text) if text and _DATE.fullmatch(text) else None
     except ValueError:
         return None

@@ -21,8 +21,8 @@ from haulier.preparers.zipping import Member, Sums, data_descriptor, local_heade
 Answer = TypeVar("Answer")
 
 LANES = 4
-# In each lane: being read, packed or waiting. With LANES and twice (source and packed) this bounds the memory.
-SEGMENTS_AHEAD = 2
+# In each lane, besides the one that waits for its place there: bounds the memory.
+SEGMENTS_AHEAD = 1
 
 
 class Packed(msgspec.Struct, frozen=True):
@@ -185,7 +185,7 @@ class OneLane:
         self._stored = since.stored if since else None
         self._digest = ResumableDigest("sha-256", since.sha256 if since else None)
         self._crc, self._size = (since.sums.crc, since.sums.size) if since else (0, 0)
-        self._last: asyncio.Task[_Summed] | None = None
+        self._turn = asyncio.Lock()  # given in the order of asking
         self._ahead: asyncio.Queue[_Work | _End] = asyncio.Queue(SEGMENTS_AHEAD)
         self._tasks = _Tasks()
 
@@ -202,13 +202,17 @@ class OneLane:
         while isinstance(work := await self._ahead.get(), _Work):
             summed = await work.summing
             body = summed.content if work.deflating is None else await work.deflating
+            is_stored = work.deflating is None
             done += 1
             compressed += len(body)
             halfway = None
             if summed.state is not None:
                 sums = Sums(summed.crc, summed.size, compressed)
-                halfway = Halfway(done, work.deflating is None, sums, summed.state)
-            yield Piece((*before, body), work.read, halfway=halfway)
+                halfway = Halfway(done, is_stored, sums, summed.state)
+            read = work.read
+            del work, summed  # nothing may keep the segment longer than its reader does
+            yield Piece((*before, body), read, halfway=halfway)
+            del body
             before = ()
         if work.error is not None:
             raise work.error
@@ -229,14 +233,13 @@ class OneLane:
     def _work(self, segment: Segment) -> _Work:
         if self._stored is None:
             self._stored = is_compressed(self._member.name.decode(), sample(segment, SAMPLE_BYTES))
-        self._last = self._tasks.run(self._summed(segment, self._last))
+        summing = self._tasks.run(self._summed(segment))
         deflating = None if self._stored else self._tasks.run(asyncio.to_thread(deflated, segment))
-        return _Work(sum(map(len, segment)), self._last, deflating)
+        return _Work(sum(map(len, segment)), summing, deflating)
 
-    async def _summed(self, segment: Segment, before: "asyncio.Task[_Summed] | None") -> _Summed:
-        if before is not None:
-            await before
-        return await asyncio.to_thread(self._sum, segment)
+    async def _summed(self, segment: Segment) -> _Summed:
+        async with self._turn:
+            return await asyncio.to_thread(self._sum, segment)
 
     def _sum(self, segment: Segment) -> _Summed:
         for piece in segment:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from haulier.digests import ResumableDigest
 from haulier.errors import UploadLost
 from haulier.preparers.lanes import Halfway, Packed
 from haulier.preparers.port import Mark
@@ -71,7 +72,9 @@ def place_of(mark: Mark, *, plan: str) -> Place:
     """The place of a mark of an earlier attempt. Raises UploadLost when this one would write other bytes before it."""
     try:
         state = msgspec.convert(mark.state, type=_State)
-    except msgspec.ValidationError as error:
+        if state.halfway is not None:
+            ResumableDigest("sha-256", state.halfway.sha256)
+    except (msgspec.ValidationError, ValueError) as error:
         raise UploadLost from error
     if (state.plan, state.dialect) != (plan, dialect()) or len(mark.log) != state.members * _RECORD.size:
         raise UploadLost

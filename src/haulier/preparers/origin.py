@@ -138,15 +138,17 @@ class Origin:
             raise SourceUnavailable(name=self.name, reason=f"no answer within {self.patience.each_s:g} s") from error
         except httpx.ConnectError as error:
             raise SourceUnavailable(name=self.name, reason="no connection") from error
-        except (httpx.TransportError, httpx.InvalidURL) as error:  # the latter from a Location that httpx looks into
+        except (httpx.TransportError, httpx.InvalidURL, ValueError) as error:
+            # the latter two from a Location, into which httpx looks
             raise SourceUnavailable(name=self.name, reason="its answer is not valid HTTP") from error
 
     def _target(self, response: httpx.Response) -> httpx.URL:
         try:
             target = response.url.join(response.headers["location"])
+            host = target.host  # decodes international names
         except (KeyError, httpx.InvalidURL, ValueError) as error:
             raise SourceUnavailable(name=self.name, reason="it redirects to nowhere") from error
-        if target.scheme not in {"http", "https"} or not target.host:
+        if target.scheme not in {"http", "https"} or not host:
             raise SourceRefused(name=self.name, reason="it redirects to something other than http or https")
         if response.url.scheme == "https" and target.scheme == "http":
             raise SourceRefused(name=self.name, reason="it redirects from https to http")

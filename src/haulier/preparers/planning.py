@@ -60,6 +60,11 @@ class Plan:
         self.missing: list[Missing] = []
 
     @property
+    def allow_missing(self) -> bool:
+        """Whether what is absent is left out."""
+        return self._wanted.allow_missing
+
+    @property
     def inputs(self) -> Inputs:
         """Every member in its version; None when one has none that is known beforehand."""
         if self._stream is not None or self._waiting:

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import msgspec
 
-from haulier.digests import Name as DigestName
 from haulier.errors import HaulierError
 from haulier.job import Request
 from haulier.provenance import Inputs
@@ -59,7 +58,8 @@ class Resumable(msgspec.Struct, frozen=True):
 
     `open(None)` gives the stream from its start, `open(mark)` what follows a mark of an earlier attempt. Both must be
     the same bytes whoever makes them: the same recipe and `inputs` decide over every byte. `digests` are what the
-    source says of all bytes together (`sha-256` to 32 bytes, `md5` to 16); the worker compares them. Nothing is held
+    source says of all bytes together (`sha-256` to 32 bytes, `md5` to 16); the worker compares them. `variant` tells
+    apart what recipe and inputs do not, as the recipes of an archive's parts: another is another build. Nothing is held
     before `open` is called, since the worker may find that the same build runs or exists already; `aclose()` on what it
     returns releases everything.
     """
@@ -69,7 +69,8 @@ class Resumable(msgspec.Struct, frozen=True):
     inputs: Inputs
     content_type: str = "application/octet-stream"
     size: int | None = None
-    digests: Mapping[DigestName, bytes] = {}
+    digests: Mapping[str, bytes] = {}
+    variant: str = ""
 
 
 Result = Existing | Stream | Resumable

@@ -1,19 +1,17 @@
 """Where the bytes of an archive's members come from: objects of the store and parts of the catalogue."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
-from haulier.digests import ResumableDigest
-from haulier.errors import SourceChanged, SourceDamaged, SourceTruncated
+from haulier.errors import SourceChanged, SourceTruncated
+from haulier.preparers.digests import verified
 from haulier.preparers.port import Mark, Resumable, Stream
 from haulier.preparers.streams import closing
-from haulier.storage import Storage
+from haulier.storage import ObjectInfo, Storage
 
-READS_AT_A_TIME = 16
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -49,20 +47,19 @@ async def read(entry: Entry, *, storage: Storage, start: int = 0) -> AsyncGenera
         raise SourceTruncated(name=entry.source, got=got, expected=entry.size)
 
 
-async def read_few(entries: Sequence[Entry], *, storage: Storage) -> list[bytes]:
+async def read_few(entries: Sequence[Entry], *, storage: Storage) -> Sequence[bytes]:
     """The bytes of small objects, whole. Raises what `read` raises."""
-    slots = asyncio.Semaphore(READS_AT_A_TIME)
-
-    async def whole(entry: Entry) -> bytes:
-        async with slots, aclosing(read(entry, storage=storage)) as chunks:
-            return b"".join([chunk async for chunk in chunks])
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(whole(entry)) for entry in entries]
-    except BaseExceptionGroup as failed:
-        raise next(iter(failed.exceptions)) from None
-    return [task.result() for task in tasks]
+    infos = [
+        ObjectInfo(key=entry.source, size=entry.size or 0, etag=entry.etag, last_modified=entry.modified or EPOCH)
+        for entry in entries
+    ]
+    contents = await storage.read_small(infos)
+    for info, content in zip(infos, contents, strict=True):
+        if len(content) > info.size:
+            raise SourceChanged(name=info.key)
+        if len(content) < info.size:
+            raise SourceTruncated(name=info.key, got=len(content), expected=info.size)
+    return contents
 
 
 def _opened(entry: Entry, storage: Storage, start: int) -> AsyncIterator[bytes]:
@@ -70,25 +67,18 @@ def _opened(entry: Entry, storage: Storage, start: int) -> AsyncIterator[bytes]:
         case None:
             return storage.read(entry.source, start=start, etag=entry.etag)
         case Resumable() as part:
-            return _from(start, _verified(part))
+            return _from(start, verified(_without_marks(part), part.digests, name=part.file_name))
         case Stream() as part:
             assert start == 0
             return part.chunks
 
 
-async def _verified(part: Resumable) -> AsyncGenerator[bytes, None]:
-    """All bytes of `part` without its marks: those are places in its own stream, and this one has others."""
-    digests = {name: ResumableDigest(name) for name in part.digests}
+async def _without_marks(part: Resumable) -> AsyncGenerator[bytes, None]:
+    """All bytes of `part`: its marks are places in its own stream, and this one has others."""
     async with closing(part.open(None)) as items:
         async for item in items:
-            if isinstance(item, Mark):
-                continue
-            for digest in digests.values():
-                await asyncio.to_thread(digest.update, item)
-            yield item
-    for name, stated in part.digests.items():
-        if digests[name].digest() != stated:
-            raise SourceDamaged(name=part.file_name)
+            if not isinstance(item, Mark):
+                yield item
 
 
 async def _from(start: int, chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

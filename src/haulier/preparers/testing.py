@@ -7,7 +7,7 @@ Needs no test framework, no server and no worker.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,6 +41,9 @@ class DictStorage:
 
     async def head(self, key: str) -> ObjectInfo | None:
         return self.told.get(key) or (self.info(key) if key in self.objects else None)
+
+    async def read_small(self, objects: Sequence[ObjectInfo]) -> list[bytes]:
+        return [b"".join([chunk async for chunk in self.read(info.key, etag=info.etag)]) for info in objects]
 
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
         for key in sorted({*self.objects, *self.told}):

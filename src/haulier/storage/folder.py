@@ -1,6 +1,7 @@
 """Storage in a folder of this machine, or of a file system that all machines share."""
 
 import asyncio
+import errno
 import os
 import re
 import stat
@@ -64,6 +65,43 @@ class FolderStorage(ObjectStorage):
                 raise SourceChanged(name=key)
             async for chunk in _chunks(handle, key, start, found.st_size if end is None else min(end, found.st_size)):
                 yield chunk
+        finally:
+            os.close(handle)
+
+    async def read_small(self, objects: Sequence[ObjectInfo]) -> Sequence[bytes]:
+        """See Storage.read_small. In one go: a file's way to a thread and back takes longer than reading it."""
+        return await asyncio.to_thread(self._read_all, objects)
+
+    def _read_all(self, objects: Sequence[ObjectInfo]) -> Sequence[bytes]:
+        inside: dict[str, bool] = {}
+        return [self._read_whole(info, inside) for info in objects]
+
+    def _read_whole(self, info: ObjectInfo, inside: dict[str, bool]) -> bytes:
+        """`inside` remembers which folders are inside the store: finding out takes longer than reading the file."""
+        key = check_key(info.key)
+        folder = key.rpartition("/")[0]
+        if folder not in inside:
+            inside[folder] = self._is_inside(self._root / folder)
+        if not inside[folder] or _UPLOADING.search(key):
+            raise SourceMissing(name=key)
+        place = os.path.join(self._root, key)  # noqa: PTH118  a Path for each of 100,000 files takes its time
+        try:
+            handle = _opened(place, follow=False)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise open_failure(error, key) from error
+            if not self._is_inside(self._root / key):
+                raise SourceMissing(name=key) from error
+            handle = _opened(place, follow=True)
+        try:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                raise SourceMissing(name=key)
+            if info.etag != _etag(found):
+                raise SourceChanged(name=key)
+            return os.pread(handle, found.st_size, 0)
+        except OSError as error:
+            raise read_failure(error, key) from error
         finally:
             os.close(handle)
 
@@ -196,6 +234,11 @@ async def _chunks(handle: int, key: str, start: int, end: int) -> AsyncIterator[
             raise SourceTruncated(name=key, got=at - start, expected=end - start)
         at += len(chunk)
         yield chunk
+
+
+def _opened(place: str, *, follow: bool) -> int:
+    # Opening a pipe that somebody put here must not wait for its writer.
+    return os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
 
 
 def _etag(found: os.stat_result) -> str:

@@ -13,11 +13,12 @@ from haulier.job import Artefact
 from haulier.storage.failures import STORE_ERRORS, is_denied, open_failure, read_failure, unavailable, write_failure
 from haulier.storage.keys import check_key, check_prefix
 from haulier.storage.names import content_disposition, media_type
-from haulier.storage.port import ObjectInfo, Upload, Written
+from haulier.storage.port import Link, ObjectInfo, Upload, Written
 from haulier.storage.signing import Signer
 from haulier.storage.upload import Put, UploadFailed, upload
 
 READ_BYTES = 1 << 20
+SMALL_AT_A_TIME = 16
 PART_BYTES = 16 << 20  # S3 takes 10,000 parts: 160 GB an object
 PARTS_AT_A_TIME = 3
 ANSWER_S = 15.0  # for calls that move no bytes
@@ -84,6 +85,20 @@ class ObjectStorage(ABC):
             raise read_failure(error, key) from error
         if got != last - first:
             raise SourceTruncated(name=key, got=got, expected=last - first)
+
+    async def read_small(self, objects: Sequence[ObjectInfo]) -> Sequence[bytes]:
+        slots = asyncio.Semaphore(SMALL_AT_A_TIME)
+
+        async def whole(info: ObjectInfo) -> bytes:
+            async with slots:
+                return b"".join([chunk async for chunk in self.read(info.key, etag=info.etag)])
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                reading = [group.create_task(whole(info)) for info in objects]
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return [task.result() for task in reading]
 
     async def _open(self, key: str, start: int, end: int | None, etag: str | None) -> "obstore.GetResult | None":
         """The object opened at a range, or None when there are no bytes in it: stores refuse empty ranges."""
@@ -169,7 +184,7 @@ class ObjectStorage(ABC):
     @abstractmethod
     async def sweep_uploads(self, *, older_than_s: float, keep: Collection[str] = ()) -> int: ...
 
-    async def sign(self, artefact: Artefact, *, job_id: str, expires_s: int) -> str:
+    async def sign(self, artefact: Artefact, *, job_id: str, expires_s: int) -> Link:
         return await self.signer.sign(artefact, job_id=job_id, expires_s=expires_s)
 
     async def ping(self) -> None:

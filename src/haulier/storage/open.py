@@ -18,7 +18,7 @@ def open_storage(settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> ObjectSt
     """The store of HAULIER_STORAGE_URL; a missing folder is created. Raises ConfigurationError for a wrong URL.
 
     `file:///folder`, `memory:` (its links end with the process), or
-    `s3://bucket?endpoint=http://host:port&region=…&style=path|virtual`, each part of the query optional.
+    `s3://bucket?endpoint=http://host:port&…`, see s3_url.py.
     """
     url = urlsplit(settings.storage_url.reveal())
     if url.scheme == "s3":
@@ -32,8 +32,16 @@ def open_storage(settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> ObjectSt
             raise ConfigurationError(
                 problems=f"{variable('url_secret')}: is required for a folder store without {variable('jwt_secret')}"
             )
-        return FolderStorage(_folder(url), signer=_folder_signer(secret, settings, clock))
+        return FolderStorage(make_folder(folder_of(settings)), signer=_folder_signer(secret, settings, clock))
     raise _wrong("must start with file:, s3: or memory:")
+
+
+def open_own_links(storage: ObjectStorage, settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> FolderSigner | None:
+    """Links to the API's own /files: a folder's only ones, S3's for clients that need them. None without a secret."""
+    if isinstance(storage.signer, FolderSigner):
+        return storage.signer
+    secret = _link_secret(settings)
+    return _folder_signer(secret, settings, clock) if secret else None
 
 
 def _s3(url: SplitResult) -> ObjectStorage:
@@ -43,10 +51,17 @@ def _s3(url: SplitResult) -> ObjectStorage:
         raise _wrong(str(error)) from error
 
 
-def _folder(url: SplitResult) -> Path:
+def folder_of(settings: Settings) -> Path:
+    """The folder that a `file:` URL names, whether it exists or not. Raises ConfigurationError when it names none."""
+    url = urlsplit(settings.storage_url.reveal())
     folder = Path(unquote(url.path))
     if url.netloc not in {"", "localhost"} or not folder.is_absolute():
         raise _wrong("must be file:/// and an absolute path")
+    return folder
+
+
+def make_folder(folder: Path) -> Path:
+    """Create it unless it exists. Raises ConfigurationError with the reason."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -103,6 +103,12 @@ class Storage(Protocol):
         """
         ...
 
+    async def read_small(self, objects: Sequence[ObjectInfo]) -> Sequence[bytes]:
+        """The bytes of small objects in their order, each in the version that its ETag names: many at the price of a
+        few. All of them are in memory at once; raises what `read` raises for any of them.
+        """
+        ...
+
     async def write(self, key: str, chunks: AsyncIterable[bytes], *, file_name: str, content_type: str) -> Written:
         """Store a stream under `key`, in bounded memory; the object appears whole or not at all.
 

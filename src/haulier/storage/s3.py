@@ -3,25 +3,25 @@
 from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult
 
 import botocore.session
-import msgspec
 from botocore.config import Config
-from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import BotoCoreError
 from obstore.store import S3Store
 
 from haulier.clock import SYSTEM_CLOCK
 from haulier.storage.keys import check_key
 from haulier.storage.objects import ObjectStorage
 from haulier.storage.port import Upload
+from haulier.storage.s3_credentials import CurrentCredentials
 from haulier.storage.s3_uploads import CONNECTIONS, S3Upload, S3Uploads
+from haulier.storage.s3_url import Bucket, parse_bucket
 from haulier.storage.signing import S3Signer
 
 if TYPE_CHECKING:  # obstore has these names for type checkers only
     from obstore.store import ClientConfig, RetryConfig, S3Credential
 
-_OPTIONS = {"endpoint", "region", "style"}
 _DEFAULT_REGION = "us-east-1"
 _CREDENTIALS_KEPT = timedelta(minutes=5)  # botocore renews temporary ones 15 minutes before they end
 
@@ -34,24 +34,17 @@ _RETRIES: "RetryConfig" = {
 }
 
 
-class Bucket(msgspec.Struct, frozen=True):
-    """Where a bucket is. `url` is its address without a trailing slash, the bucket's name included."""
-
-    name: str
-    region: str
-    url: str
-    endpoint: str
-    is_virtual: bool
-
-
 def open_s3(url: SplitResult) -> ObjectStorage:
     """The bucket of an `s3:` URL, with credentials from botocore's chain. Raises ValueError for a wrong URL."""
     session = botocore.session.get_session()
     bucket = parse_bucket(url, default_region=session.get_config_variable("region") or _DEFAULT_REGION)
-    credentials = session.get_credentials()
+    try:
+        credentials = session.get_credentials()
+    except (BotoCoreError, KeyError) as error:  # a profile that does not exist, an endpoint that does not answer
+        raise ValueError(f"its AWS credentials cannot be had: {error}") from error
     if credentials is None:
         raise ValueError("there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile")
-    current: Callable[[], Any] = credentials.get_frozen_credentials
+    current = CurrentCredentials(credentials)
     store = S3Store(
         bucket.name,
         config={
@@ -60,17 +53,13 @@ def open_s3(url: SplitResult) -> ObjectStorage:
             "region": bucket.region,
             "virtual_hosted_style_request": bucket.is_virtual,
             "unsigned_payload": bucket.url.startswith("https:"),  # TLS guards the bytes already
+            **bucket.encryption.store_options,
         },
         credential_provider=_provider(current),
         client_options=_CLIENT | {"allow_http": bucket.url.startswith("http:")},
         retry_config=_RETRIES,
     )
-    signer = S3Signer(
-        current,
-        are_static=not isinstance(credentials, RefreshableCredentials),
-        bucket_url=bucket.url,
-        region=bucket.region,
-    )
+    signer = S3Signer(current.get, bucket_url=bucket.public_url, region=bucket.region)
     return S3Storage(store, signer=signer, bucket=bucket, session=session)
 
 
@@ -81,7 +70,20 @@ class S3Storage(ObjectStorage):
         super().__init__(store, signer=signer, keeps_headers=True)
         self._bucket = bucket
         self._session = session
-        self._uploads = S3Uploads(self._client, bucket.name, head=self.head)
+        self._uploads = S3Uploads(self._client, bucket.name, head=self.head, extra=bucket.encryption.put_extra)
+
+    @property
+    def bucket(self) -> Bucket:
+        return self._bucket
+
+    def client(self, *, timeout_s: float | None = None) -> Any:
+        """botocore's client for this bucket, for what obstore does not do. Blocking; the caller closes it.
+
+        With `timeout_s` it gives up on a silent store then, and tries nothing twice.
+        """
+        if timeout_s is None:
+            return self._client()
+        return self._client(connect_timeout=timeout_s, read_timeout=timeout_s, retries={"total_max_attempts": 1})
 
     async def begin_upload(self, key: str, *, file_name: str, content_type: str) -> Upload:
         handle = await self._uploads.begin(check_key(key), file_name=file_name, content_type=content_type)
@@ -93,11 +95,8 @@ class S3Storage(ObjectStorage):
     async def sweep_uploads(self, *, older_than_s: float, keep: Collection[str] = ()) -> int:
         return await self._uploads.sweep(latest=SYSTEM_CLOCK.now() - timedelta(seconds=older_than_s), keep=keep)
 
-    def _client(self) -> Any:
+    def _client(self, **impatience: Any) -> Any:
         bucket = self._bucket
-        endpoint = bucket.endpoint
-        if bucket.is_virtual:  # botocore puts the bucket's name before the address by itself
-            endpoint = endpoint.replace(f"//{bucket.name}.", "//", 1)
         config = Config(
             connect_timeout=5,
             read_timeout=30,
@@ -106,52 +105,25 @@ class S3Storage(ObjectStorage):
             # Not every store knows the newer checksums.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
+            # botocore puts the bucket's name before the address by itself.
             s3={
                 "addressing_style": "virtual" if bucket.is_virtual else "path",
                 "payload_signing_enabled": bucket.url.startswith("http:"),  # TLS guards the bytes already
             },
         )
-        return self._session.create_client("s3", region_name=bucket.region, endpoint_url=endpoint, config=config)
+        config = config.merge(Config(**impatience))
+        return self._session.create_client("s3", region_name=bucket.region, endpoint_url=bucket.service, config=config)
 
 
-def parse_bucket(url: SplitResult, *, default_region: str) -> Bucket:
-    """`s3://bucket?endpoint=…&region=…&style=…`; AWS in virtual-hosted style, an endpoint in path style."""
-    try:
-        options = (
-            {name: values[-1] for name, values in parse_qs(url.query, strict_parsing=True).items()} if url.query else {}
-        )
-    except ValueError:
-        raise ValueError("its query is not valid") from None
-    if unknown := options.keys() - _OPTIONS:
-        raise ValueError(f"there is no option {min(unknown)}; there are {', '.join(sorted(_OPTIONS))}")
-    if not url.netloc or url.path.strip("/") or "@" in url.netloc:
-        raise ValueError("must name a bucket alone, as in s3://bucket; credentials come from the AWS environment")
-    region = options.get("region", default_region)
-    endpoint = options.get("endpoint", f"https://s3.{region}.{_domain(region)}").rstrip("/")
-    parts = urlsplit(endpoint)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or "@" in parts.netloc:
-        raise ValueError("its endpoint must be an http:// or https:// address without credentials")
-    style = options.get("style", "path" if "endpoint" in options else "virtual")
-    if style not in {"path", "virtual"}:
-        raise ValueError("its style must be path or virtual")
-    if style == "path":
-        return Bucket(url.netloc, region, f"{endpoint}/{url.netloc}", endpoint, is_virtual=False)
-    hosted = parts._replace(netloc=f"{url.netloc}.{parts.netloc}").geturl()
-    return Bucket(url.netloc, region, hosted, hosted, is_virtual=True)
-
-
-def _domain(region: str) -> str:
-    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-
-
-def _provider(current: Callable[[], Any]) -> "Callable[[], S3Credential]":
+def _provider(current: CurrentCredentials) -> "Callable[[], S3Credential]":
     def provide() -> "S3Credential":
-        frozen = current()
+        frozen, ends = current.read()
+        kept_until = SYSTEM_CLOCK.now() + _CREDENTIALS_KEPT
         return {
             "access_key_id": frozen.access_key,
             "secret_access_key": frozen.secret_key,
             "token": frozen.token,
-            "expires_at": SYSTEM_CLOCK.now() + _CREDENTIALS_KEPT,
+            "expires_at": min(kept_until, ends) if ends else kept_until,
         }
 
     return provide

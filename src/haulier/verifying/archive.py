@@ -50,10 +50,12 @@ def is_archive(file: IO[bytes]) -> bool:
     return file.read(4) in _SIGNATURES
 
 
-def check_archive(file: ArchiveFile, *, size: int, everything: bool, watch: Watch) -> ArchiveVerdict:
+def check_archive(file: ArchiveFile, *, size: int, intact: bool, everything: bool, watch: Watch) -> ArchiveVerdict:
     """Compare the entries of the ZIP `file` of `size` bytes with its manifest.
 
-    Never raises for what is in the file, OSError for what the disk says. `everything` lists good entries too.
+    Without a manifest, the entries of a file that is not `intact` as a whole are compared with the CRC-32 of the
+    directory, which finds accidents. Never raises for what is in the file, OSError for what the disk says. `everything`
+    lists good entries too.
     """
     try:
         archive = zipfile.ZipFile(file)
@@ -65,16 +67,31 @@ def check_archive(file: ArchiveFile, *, size: int, everything: bool, watch: Watc
         if sum(member.compress_size for member in members) > size:
             return ArchiveVerdict(problem="its directory is wrong: the entries would be larger than the file")
         own = next((member for member in reversed(members) if member.orig_filename == NAME), None)
-        if own is None:
-            return ArchiveVerdict(problem=f"it has no {NAME}")
-        try:
-            manifest = read_manifest(_content(archive, own))
-        except BadManifest as error:
-            return ArchiveVerdict(problem=str(error))
-        except _BROKEN:
-            return ArchiveVerdict(problem=f"its {NAME} is damaged")
-        others = [member for member in members if member is not own]
-        return _verdict(manifest, _Reader(archive, manifest, watch).entries(others), everything=everything)
+        manifest, problem = _manifest(archive, own)
+        if manifest is None and intact:
+            return ArchiveVerdict(problem=problem)
+        if manifest is None:
+            manifest, own = _by_directory(members), None
+        entries = _Reader(archive, manifest, watch).entries(member for member in members if member is not own)
+        return _verdict(manifest, entries, problem=problem, everything=everything)
+
+
+def _manifest(archive: zipfile.ZipFile, own: zipfile.ZipInfo | None) -> tuple[Manifest | None, str]:
+    """What the member `own` says, or why there is nothing to compare with."""
+    if own is None:
+        return None, f"it has no {NAME}"
+    try:
+        return read_manifest(_content(archive, own)), ""
+    except BadManifest as error:
+        return None, str(error)
+    except _BROKEN:
+        return None, f"its {NAME} is damaged"
+
+
+def _by_directory(members: Iterable[zipfile.ZipInfo]) -> Manifest:
+    """A manifest without digests: zipfile compares CRC-32 by itself."""
+    entries = {member.orig_filename: ManifestEntry(member.orig_filename, member.file_size, "") for member in members}
+    return Manifest(entries, ())
 
 
 def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
@@ -86,7 +103,7 @@ def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         return b"".join(iter(lambda: stream.read(BLOCK), b""))
 
 
-def _verdict(manifest: Manifest, entries: Iterable[Entry], *, everything: bool) -> ArchiveVerdict:
+def _verdict(manifest: Manifest, entries: Iterable[Entry], *, problem: str, everything: bool) -> ArchiveVerdict:
     counts: Counter[str] = Counter()
     listed: list[Entry] = []
     for entry in entries:
@@ -102,6 +119,7 @@ def _verdict(manifest: Manifest, entries: Iterable[Entry], *, everything: bool) 
         unsafe=counts["unsafe"],
         left_out=manifest.left_out,
         listed=tuple(listed),
+        problem=problem,
     )
 
 
@@ -157,7 +175,7 @@ class _Reader:
             self._done += expected.size
         if got != expected.size:
             return f"it ends after {got} of {expected.size} bytes"
-        return "" if digest.hexdigest() == expected.sha256 else "its SHA-256 is not the manifest's"
+        return "" if expected.sha256 in ("", digest.hexdigest()) else "its SHA-256 is not the manifest's"
 
 
 def _unreadable(member: zipfile.ZipInfo) -> str:

@@ -39,9 +39,11 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 
 class ArchiveVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """A ZIP, entry by entry. `problem` says why that could not be done; the counts are 0 then.
+    """A ZIP, entry by entry.
 
-    `listed` are the entries that are not good, or all when they were asked for; `entries` counts those of the manifest.
+    `problem` says why they could not be compared with a manifest: with the CRC-32 of the directory then, or, when
+    `entries` is 0, not at all. `entries` counts those of the manifest or directory; `listed` are the ones that are not
+    good, or all when they were asked for.
     """
 
     entries: int = 0

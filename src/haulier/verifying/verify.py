@@ -40,15 +40,19 @@ def verify(
         with ArchiveFile(_regular(path)) as file:
             length = os.fstat(file.fileno()).st_size
             digest, size = _digest(file, length, watch)
+            sizes, digests = Pair(artefact.size, size), Pair(artefact.sha256, digest)
             archive: ArchiveVerdict | None = None
             # Also what is called one and no longer begins as one.
             if is_archive(file) or artefact.content_type == "application/zip":
                 archive = check_archive(
-                    file, size=size, everything=everything, watch=lambda done, total: watch("entries", done, total)
+                    file,
+                    size=size,
+                    intact=sizes.agrees and digests.agrees,
+                    everything=everything,
+                    watch=lambda done, total: watch("entries", done, total),
                 )
     except OSError as error:
         raise NotVerifiable(name=str(path), reason=error.strerror or str(error)) from error
-    sizes, digests = Pair(artefact.size, size), Pair(artefact.sha256, digest)
     passes = found.passes and sizes.agrees and digests.agrees and (archive is None or archive.passes)
     return Verdict(
         ok=passes,

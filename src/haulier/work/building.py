@@ -137,6 +137,7 @@ def recipe_digest(prepared: Prepared, attempt: Attempt) -> bytes:
         request.allow_missing,
         prepared.result.file_name,
         prepared.result.content_type,
+        prepared.result.variant if isinstance(prepared.result, Resumable) else "",
     )
     return hashlib.sha256(msgspec.json.encode(facts, order="deterministic")).digest()
 

@@ -4,9 +4,9 @@ Memory is bounded by PARTS_AT_A_TIME and one more part, whatever the size of the
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import msgspec
 
@@ -20,6 +20,7 @@ from haulier.storage import Part, Upload
 PARTS_AT_A_TIME = 3
 LAST_NOTE_S = 2.0
 SETTLE_S = 3.0
+NAMES: tuple[Name, ...] = get_args(Name)
 
 Note = Callable[[Sequence[KeptPart]], Awaitable[object]]
 
@@ -27,16 +28,23 @@ Note = Callable[[Sequence[KeptPart]], Awaitable[object]]
 class Digests:
     """The SHA-256 of what was written so far, and every other digest that the source states."""
 
-    def __init__(self, also: Sequence[Name] = (), *, states: bytes | None = None) -> None:
+    def __init__(self, also: Iterable[str] = (), *, states: bytes | None = None) -> None:
         known = msgspec.msgpack.decode(states, type=dict[str, bytes]) if states else {}
-        self._digests = {name: ResumableDigest(name, known.get(name)) for name in dict.fromkeys(("sha-256", *also))}
+        self._digests = {
+            name: ResumableDigest(name, known.get(name)) for name in NAMES if name == "sha-256" or name in also
+        }
 
-    def update(self, content: memoryview) -> None:
+    def update(self, content: bytes) -> None:
         for digest in self._digests.values():
             digest.update(content)
 
-    def of(self, name: str) -> bytes:
-        return self._digests[name].digest()
+    @property
+    def sha256(self) -> bytes:
+        return self._digests["sha-256"].digest()
+
+    def contradict(self, stated: Mapping[str, bytes]) -> bool:
+        """Whether any digest that the source states is another one; those of kinds that nobody knows are not."""
+        return any(digest.digest() != stated.get(name, digest.digest()) for name, digest in self._digests.items())
 
     def states(self) -> bytes | None:
         """What a later attempt goes on with, or None when this machine cannot tell."""
@@ -100,10 +108,11 @@ class PartWriter:
         self._log: list[bytes] = []
         self._skip = since.size - since.mark_offset
         self._at = since.mark_offset
-        self._buffer = bytearray()
+        self._chunks: list[memoryview] = []
+        self._held = 0
         self._slots = asyncio.Semaphore(PARTS_AT_A_TIME)
+        self._in_order = asyncio.Lock()
         self._is_noting = False
-        self._digested: asyncio.Task[None] | None = None
         self._on_their_way: set[asyncio.Task[None]] = set()
 
     async def write(self, items: AsyncIterator[bytes | Mark], *, check: Callable[[], None]) -> bytes | None:
@@ -121,8 +130,7 @@ class PartWriter:
             await self._last_note()
             raise
         if self.upload is None:
-            content = bytes(self._buffer)
-            await asyncio.to_thread(self.digests.update, memoryview(content))
+            content = await asyncio.to_thread(self._sealed, self._chunks)
             self.size = len(content)
             return content
         return None
@@ -138,8 +146,8 @@ class PartWriter:
                         self._marked(item)
                     else:
                         await self._take(item, sending)
-            if self._buffer and self.upload is not None:
-                await self._send(sending, bytes(self._buffer))
+            if self._chunks and self.upload is not None:
+                await self._send(sending)
         except BaseException:
             # What is on its way would be made again: it gets a moment to arrive.
             if self._on_their_way:
@@ -158,61 +166,60 @@ class PartWriter:
             self._skip -= skipped
             view = view[skipped:]
         while view:
-            room = self._part_bytes - len(self._buffer)
-            self._buffer += view[:room]
+            room = self._part_bytes - self._held
+            self._chunks.append(view[:room])
+            self._held += len(self._chunks[-1])
             view = view[room:]
-            if len(self._buffer) == self._part_bytes:
-                full, self._buffer = self._buffer, bytearray()
-                await self._send(sending, full)
+            if self._held == self._part_bytes:
+                await self._send(sending)
 
-    async def _send(self, sending: asyncio.TaskGroup, content: bytes | bytearray) -> None:
+    async def _send(self, sending: asyncio.TaskGroup) -> None:
         await self._slots.acquire()
         if self.upload is None:
             self.upload = await self._begin()
         number = 1 + self.size // self._part_bytes
-        self.size += len(content)
-        log, self._log = b"".join(self._log), []
-        place = (self._mark, self._mark_offset, log)
-        digested = sending.create_task(self._digest(self._digested, number, content, place))
-        self._digested = digested
-        stored = sending.create_task(self._store(self.upload, digested, number, content))
-        self._on_their_way.add(stored)
-        stored.add_done_callback(self._on_their_way.discard)
-
-    async def _digest(
-        self,
-        before: "asyncio.Task[None] | None",
-        number: int,
-        content: bytes | bytearray,
-        place: tuple[Mark | None, int, bytes],
-    ) -> None:
-        if before is not None:
-            await before
-        await asyncio.to_thread(self.digests.update, memoryview(content))
-        states, (mark, offset, log) = self.digests.states(), place
+        self.size += self._held
+        place = None
         # A last, shorter part is sent again by who goes on: all parts that are noted have the same size.
-        if mark is not None and states is not None and len(content) == self._part_bytes:
+        if self._mark is not None and self._held == self._part_bytes:
+            place = (self._mark, self._mark_offset, b"".join(self._log))
+        sent = sending.create_task(self._store(self.upload, number, self._chunks, place))
+        self._chunks, self._held, self._log = [], 0, []
+        self._on_their_way.add(sent)
+        sent.add_done_callback(self._on_their_way.discard)
+
+    async def _store(
+        self, upload: Upload, number: int, chunks: list[memoryview], place: tuple[Mark, int, bytes] | None
+    ) -> None:
+        try:
+            async with self._in_order:  # whoever came first gets the lock first
+                content = await asyncio.to_thread(self._sealed, chunks)
+                states = self.digests.states()
+            part = await upload.send(number, content)
+        finally:
+            self._slots.release()
+        self.parts[number] = part
+        if place is not None and states is not None:
+            mark, offset, log = place
             self._unnoted[number] = KeptPart(
                 number=number,
-                size=len(content),
-                etag="",
+                size=part.size,
+                etag=part.etag,
                 digests=states,
                 mark_offset=offset,
                 mark=mark.state,
                 log=log,
             )
-
-    async def _store(
-        self, upload: Upload, digested: "asyncio.Task[None]", number: int, content: bytes | bytearray
-    ) -> None:
-        try:
-            part = await upload.send(number, cast("bytes", content))
-            await digested
-        finally:
-            self._slots.release()
-        self.parts[number] = part
+        del content
         await self._note_soon()
         await reached(Point.PART_SENT)
+
+    def _sealed(self, chunks: list[memoryview]) -> bytes:
+        """The chunks as one, digested; takes them, so that memory holds each byte twice for a moment only."""
+        content = b"".join(chunks)
+        chunks.clear()
+        self.digests.update(content)
+        return content
 
     async def _note_soon(self) -> None:
         """Note what can be, one call at a time: parts that arrive meanwhile are noted together with the next."""
@@ -230,8 +237,8 @@ class PartWriter:
         """Note the parts that follow each other from the first on and are with the store; whether there were any."""
         ready: list[KeptPart] = []
         number = self._noted + 1
-        while number in self.parts and number in self._unnoted:
-            ready.append(msgspec.structs.replace(self._unnoted[number], etag=self.parts[number].etag))
+        while number in self._unnoted:
+            ready.append(self._unnoted[number])
             number += 1
         if not ready:
             return False

@@ -60,7 +60,7 @@ async def resume(
 
 def _digests(result: Resumable, since: Progressed) -> Digests:
     try:
-        return Digests(tuple(result.digests), states=since.states)
+        return Digests(result.digests, states=since.states)
     except ValueError as error:  # made on a machine whose digests this one cannot go on with
         raise UploadLost from error
 
@@ -101,9 +101,8 @@ async def _note_upload(build: Build, *, builds: Builds) -> None:
 def _verify(result: Resumable, writer: PartWriter) -> None:
     if result.size is not None and writer.size != result.size:
         raise SourceTruncated(name=result.file_name, got=writer.size, expected=result.size)
-    for name, stated in result.digests.items():
-        if writer.digests.of(name) != stated:
-            raise SourceDamaged(name=result.file_name)
+    if writer.digests.contradict(result.digests):
+        raise SourceDamaged(name=result.file_name)
 
 
 async def _small(result: Resumable, content: bytes, digests: Digests, build: Build, *, storage: Storage) -> Artefact:
@@ -123,5 +122,5 @@ def _artefact(result: Resumable, key: str, size: int, etag: str, digests: Digest
         content_type=result.content_type,
         size=size,
         etag=etag,
-        sha256=digests.of("sha-256").hex(),
+        sha256=digests.sha256.hex(),
     )

@@ -1,5 +1,6 @@
 """Drawing with Pillow: the layout of a sheet, one image made small, and its place on the sheet. No I/O."""
 
+import unicodedata
 from io import BytesIO
 from typing import NamedTuple
 
@@ -12,15 +13,18 @@ LABEL_HEIGHT = 20
 TITLE_HEIGHT = 40
 A4 = 297 / 210
 
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
+
 WHITE, INK, GREY, PALE = (255, 255, 255), (32, 32, 32), (150, 150, 150), (240, 240, 240)
 
 
 class Layout(NamedTuple):
-    """Where things go, in pixels."""
+    """Where things go, in pixels. `font` is a TrueType or OpenType file; without one Pillow's own has to do."""
 
     columns: int
     thumbnail: int
     title: str
+    font: bytes = b""
 
     @property
     def width(self) -> int:
@@ -54,11 +58,27 @@ class Sheet:
         self.layout = layout
         self.image = Image.new("RGB", (layout.width, layout.top + rows * layout.row_height), WHITE)
         self.draw = ImageDraw.Draw(self.image)
-        self.label_font = ImageFont.load_default(size=12)
+        self.label_font = sized(layout.font, 12)
         if layout.title:
-            font = ImageFont.load_default(size=20)
-            title = shortened(layout.title, font, most=layout.width - 2 * GAP)
+            font = sized(layout.font, 20)
+            title = shortened(self.legible(layout.title), font, most=layout.width - 2 * GAP)
             self.draw.text((GAP, GAP), title, fill=INK, font=font)
+
+    def legible(self, text: str) -> str:
+        """`text` on one line, in letters that there are: Pillow's own font has none beyond ASCII."""
+        text = "".join(character if character.isprintable() else " " for character in text)[:1_000]
+        if self.layout.font:
+            return text
+        plain = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+        return "".join(letter if letter.isascii() else "?" for letter in plain)
+
+
+def sized(font: bytes, size: int) -> Font:
+    """The font, or Pillow's own for b"". Raises OSError for what is no font."""
+    if not font:
+        return ImageFont.load_default(size=size)
+    # The simple layout is there on every machine, and gives the same bytes on each.
+    return ImageFont.truetype(BytesIO(font), size=size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def thumbnail(content: bytes | bytearray, *, side: int) -> Image.Image | str:
@@ -67,10 +87,8 @@ def thumbnail(content: bytes | bytearray, *, side: int) -> Image.Image | str:
         with Image.open(BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MOST_IMAGE_PIXELS:
                 return "too many pixels"
-            image.draft("RGB", (side, side))  # a JPEG is decoded at the next larger of its own scales
-            upright = ImageOps.exif_transpose(image)
-            upright.thumbnail((side, side), Image.Resampling.LANCZOS)
-            coloured = upright.convert("RGBA")
+            image.thumbnail((side, side), Image.Resampling.LANCZOS)  # a JPEG is decoded at a scale near that
+            coloured = ImageOps.exif_transpose(image).convert("RGBA")  # small by now: no second large copy
     except MemoryError:
         raise
     except Exception:  # Pillow's readers raise whatever a broken file leads to
@@ -91,13 +109,12 @@ def paste(sheet: Sheet, place: int, picture: Image.Image | str, *, name: str) ->
         sheet.draw.text((left + side / 2, top + side / 2), words, fill=INK, font=sheet.label_font, anchor="mm")
     else:
         sheet.image.paste(picture, (left + (side - picture.width) // 2, top + (side - picture.height) // 2))
-    label = shortened(name, sheet.label_font, most=side)
+    label = shortened(sheet.legible(name), sheet.label_font, most=side)
     sheet.draw.text((left + side / 2, top + side + 3), label, fill=INK, font=sheet.label_font, anchor="ma")
 
 
-def shortened(text: str, font: "ImageFont.ImageFont | ImageFont.FreeTypeFont", *, most: int) -> str:
-    """`text` on one line of at most `most` pixels; what is too long loses its middle."""
-    text = "".join(character if character.isprintable() else " " for character in text)[:1_000]
+def shortened(text: str, font: Font, *, most: int) -> str:
+    """`text` in at most `most` pixels; what is too long loses its middle."""
     kept, shown = len(text), text
     while kept > 1 and font.getlength(shown) > most:
         kept -= 1

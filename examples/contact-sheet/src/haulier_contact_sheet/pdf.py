@@ -4,7 +4,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-WIDTH_PT = 595  # A4, in points
+WIDTH_PT, HEIGHT_PT = 595, 842  # A4, in points
 HEADER = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
 OFFSETS = struct.Struct("!3Q")  # of the three objects of one page
 CATALOG, PAGES, INFO, FIRST = 1, 2, 3, 4
@@ -35,15 +35,16 @@ class Pdf:
         )
 
     def add_page(self, jpeg: bytes, *, size: tuple[int, int]) -> bytes:
-        """A page as wide as A4 that shows a JPEG of `size` pixels."""
+        """An A4 page, longer if need be, with a JPEG of `size` pixels from its top."""
         number = FIRST + 3 * self.page
-        width, height = WIDTH_PT, round(WIDTH_PT * size[1] / size[0], 2)
-        shown = f"q {width} 0 0 {height} 0 0 cm /Sheet Do Q".encode()
+        drawn = round(WIDTH_PT * size[1] / size[0], 2)
+        height = max(HEIGHT_PT, drawn)
+        shown = f"q {WIDTH_PT} 0 0 {drawn} 0 {height - drawn:.2f} cm /Sheet Do Q".encode()
         before = len(self._offsets)
         written = [
             self._object(
                 number,
-                f"<< /Type /Page /Parent {PAGES} 0 R /MediaBox [0 0 {width} {height}] /Contents {number + 1} 0 R"
+                f"<< /Type /Page /Parent {PAGES} 0 R /MediaBox [0 0 {WIDTH_PT} {height}] /Contents {number + 1} 0 R"
                 f" /Resources << /XObject << /Sheet {number + 2} 0 R >> >> >>",
             ),
             self._object(number + 1, f"<< /Length {len(shown)} >>", stream=shown),

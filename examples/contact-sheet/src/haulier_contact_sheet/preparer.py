@@ -5,20 +5,22 @@ by page, so it is a `Resumable`: the next attempt goes on behind the last page t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import PIL
 from msgspec import Meta
 from PIL import Image
 
-from haulier.errors import AttemptError, SourceMissing
+from haulier.errors import AttemptError, BadRecipe, SourceMissing
 from haulier.preparers import Build, Input, Mark, Preparer, Result, Resumable, Stream
 from haulier.storage import ObjectInfo
-from haulier_contact_sheet.drawing import Layout, Sheet, paste, thumbnail
+from haulier_contact_sheet.drawing import Layout, Sheet, paste, sized, thumbnail
 from haulier_contact_sheet.pdf import Pdf
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -27,10 +29,15 @@ ENDINGS = {"jpeg": "jpg", "png": "png", "pdf": "pdf"}
 
 # What bounds memory: one image and one sheet at a time, 4 bytes a pixel.
 MOST_IMAGE_BYTES = 32 * 2**20
+MOST_FONT_BYTES = 32 * 2**20
 MOST_SHEET_PIXELS = 40_000_000
 MOST_SHEET_HEIGHT = 65_000  # JPEG ends at 65,535
 MOST_ROW_PIXELS = 4_096
 PIECE_BYTES = 2**18
+
+# One thread for all sheets of a worker: however many jobs run, one image is decoded at a time.
+DRAWING = ThreadPoolExecutor(max_workers=1, thread_name_prefix="contact-sheet")
+Drawn = TypeVar("Drawn")
 
 
 class SheetRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,6 +45,9 @@ class SheetRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     prefix: Annotated[str, Meta(description="The folder: all images below it, in key order.", min_length=1)]
     title: Annotated[str, Meta(description="A line above the images of each page.", max_length=120)] = ""
+    font: Annotated[
+        str, Meta(description="Key of a TrueType font for titles and names; without one they are plain ASCII.")
+    ] = ""
     most: Annotated[int, Meta(description="More images than this fail the job.", ge=1, le=1_000)] = 200
 
 
@@ -73,9 +83,11 @@ async def prepare(build: Build) -> Result:
     choice: SheetChoice = build.request_params
     build.report(done=0, stage="listing")
     images = await _images(build, rule)
-    layout = Layout(columns=choice.columns, thumbnail=choice.thumbnail, title=rule.title)
+    font = await _font(build, rule.font) if rule.font else None
+    layout = Layout(columns=choice.columns, thumbnail=choice.thumbnail, title=rule.title, font=font[1] if font else b"")
     # The versions that were found: whoever asks for the same sheet of the same images shares one build.
-    inputs = tuple(Input(name=image.key, etag=image.etag, size=image.size) for image in images)
+    sources = [*images, *([font[0]] if font else [])]
+    inputs = tuple(Input(name=source.key, etag=source.etag, size=source.size) for source in sources)
     file_name = f"{PurePath(build.file_name or 'contact-sheet').stem}.{ENDINGS[choice.format]}"
     drawing = Drawing(build, images, layout)
     if choice.format == "pdf":
@@ -104,6 +116,21 @@ async def _images(build: Build, rule: SheetRule) -> list[ObjectInfo]:
     return found
 
 
+async def _font(build: Build, key: str) -> tuple[ObjectInfo, bytes]:
+    """The font's object and its bytes. Raises SourceMissing; BadRecipe when it is no font: that is the rule's fault."""
+    found = await build.storage.head(key)
+    if found is None:
+        raise SourceMissing(name=key)
+    if found.size > MOST_FONT_BYTES:
+        raise BadRecipe(reason=f"{key} is too large for a font")
+    font = b"".join([chunk async for chunk in build.storage.read(key, etag=found.etag)])
+    try:
+        await in_thread(sized, font, 12)
+    except OSError as error:
+        raise BadRecipe(reason=f"{key} is not a TrueType font") from error
+    return found, font
+
+
 class Drawing:
     """Reads the images one after the other and draws them; whatever takes time runs in a thread."""
 
@@ -117,7 +144,7 @@ class Drawing:
         """One sheet with all images."""
         sheet = await self._sheet(0, len(self._images), rows=self._layout.rows(len(self._images)))
         self._build.report(done=self._total, total=self._total, stage="encoding")
-        whole = memoryview(await asyncio.to_thread(_encode, sheet, kind))
+        whole = memoryview(await in_thread(_encode, sheet, kind))
         for start in range(0, len(whole), PIECE_BYTES):
             yield bytes(whole[start : start + PIECE_BYTES])
 
@@ -132,7 +159,7 @@ class Drawing:
         while pdf.page < pdf.pages:
             start = pdf.page * per_page
             sheet = await self._sheet(start, start + per_page, rows=self._layout.rows_of_page)
-            jpeg = await asyncio.to_thread(_encode, sheet, "jpeg")
+            jpeg = await in_thread(_encode, sheet, "jpeg")
             yield pdf.add_page(jpeg, size=sheet.size)
             yield Mark(*pdf.place())
         yield pdf.finish()
@@ -142,7 +169,7 @@ class Drawing:
         done = sum(image.size for image in self._images[:start])
         for place, image in enumerate(self._images[start:end]):
             self._build.report(done=done, total=self._total, stage="drawing")
-            await asyncio.to_thread(paste, sheet, place, await self._thumbnail(image), name=PurePath(image.key).name)
+            await in_thread(paste, sheet, place, await self._thumbnail(image), name=PurePath(image.key).name)
             done += image.size
         return sheet.image
 
@@ -154,7 +181,12 @@ class Drawing:
         # With the ETag of the listing: an image that changed meanwhile ends the attempt with SourceChanged.
         async for chunk in self._build.storage.read(image.key, etag=image.etag):
             content += chunk
-        return await asyncio.to_thread(thumbnail, content, side=self._layout.thumbnail)
+        return await in_thread(thumbnail, content, side=self._layout.thumbnail)
+
+
+async def in_thread(draw: Callable[..., Drawn], *given: Any, **named: Any) -> Drawn:
+    """What `draw` answers, without holding up the event loop that the worker's other jobs share."""
+    return await asyncio.get_running_loop().run_in_executor(DRAWING, partial(draw, *given, **named))
 
 
 def _encode(image: Image.Image, kind: str) -> bytes:

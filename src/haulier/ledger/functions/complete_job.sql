@@ -21,7 +21,7 @@ begin
         files = p_files, file_errors = p_file_errors
     where id = p_job
     returning * into v_job;
-    update attempts set ended_at = haulier_now(), outcome = 'completed', size_bytes = p_size
+    update attempts set ended_at = haulier_now(), outcome = p_reason, size_bytes = p_size
     where job_id = p_job and number = p_attempt;
     return next v_job;
 end $$;

@@ -22,11 +22,10 @@ declare
     v_today timestamptz := date_trunc('day', v_now, 'UTC');
     v_rate record;
     v_claim idempotency;
-    v_file record;
-    v_answer record;
     v_outcome text := 'created';
     v_batch batches;
     v_jobs uuid[] := '{}';
+    v_expire timestamptz[];
     v_joined boolean[] := '{}';
     v_used integer;
     v_needed integer := 0;
@@ -50,10 +49,16 @@ begin
 
     if v_outcome = 'created' then
         begin
-            insert into idempotency as i
-            select p_user, file.key, file.hash, file.id, v_now + p_file_key_ttl
-            from unnest(p_keys, p_hashes, p_ids) as file (key, hash, id) order by file.key
-            on conflict (user_id, key) do update set job_id = i.job_id;
+            with claims as (
+                insert into idempotency as i
+                select p_user, file.key, file.hash, file.id, v_now + p_file_key_ttl
+                from unnest(p_keys, p_hashes, p_ids) as file (key, hash, id) order by file.key
+                on conflict (user_id, key) do update set job_id = i.job_id -- changes nothing; takes the row's lock
+                returning i.key, i.job_id, i.expires_at
+            )
+            select array_agg(claims.job_id order by place), array_agg(claims.expires_at order by place)
+            into v_jobs, v_expire
+            from unnest(p_keys) with ordinality as file (key, place) join claims using (key);
             if p_quota is not null then
                 insert into usage as u values (p_user, 'day', v_today, 0)
                 on conflict (user_id, period) do update set
@@ -61,26 +66,33 @@ begin
                 returning u.used into v_used;
             end if;
 
-            for v_file in
-                select * from unnest(p_ids, p_requests, p_preparers, p_keys, p_hashes)
-                    as file (id, request, preparer, key, hash)
-            loop
-                select * into v_answer from admit_job(
-                    v_file.id, p_user, p_role, v_file.request::jsonb, v_file.preparer, p_max_attempts, null, p_batch,
-                    v_file.key, v_file.hash, false, p_file_key_ttl,
-                    null, case when p_quota is not null then v_today end, p_running, p_weight, p_role_running, p_keep_for
-                );
-                v_jobs := v_jobs || (v_answer.job).id;
-                v_joined := v_joined || (v_answer.outcome = 'joined');
-                v_needed := v_needed + (v_answer.outcome = 'created')::integer;
-            end loop;
-
+            select array_agg(case when living.id is null then file.id else file.job_id end order by place),
+                array_agg(living.id is not null order by place), count(*) filter (where living.id is null)
+            into v_jobs, v_joined, v_needed
+            from unnest(p_ids, v_jobs, v_expire) with ordinality as file (id, job_id, expires_at, place)
+            left join jobs living on living.id = file.job_id and is_joinable(living, file.expires_at);
             if v_used + v_needed > p_quota then
                 raise exception 'quota exceeded' using errcode = 'HB001';
             end if;
+            update idempotency set job_id = file.id, request_hash = file.hash, expires_at = v_now + p_file_key_ttl
+            from unnest(p_ids, p_keys, p_hashes, v_joined) as file (id, key, hash, joined)
+            where idempotency.user_id = p_user and idempotency.key = file.key
+                and not file.joined and idempotency.job_id <> file.id;
             update usage set used = v_used + v_needed
             where user_id = p_user and period = 'day' and p_quota is not null and v_needed > 0;
             v_used := v_used + v_needed;
+            perform place_jobs(
+                p_user, p_role, fresh.ids, fresh.requests, fresh.preparers, p_max_attempts, null, p_batch,
+                case when p_quota is not null then v_today end, p_running, p_weight, p_role_running, p_keep_for
+            )
+            from (
+                select array_agg(file.id order by place) as ids,
+                    array_agg(file.request::jsonb order by place) as requests,
+                    array_agg(file.preparer order by place) as preparers
+                from unnest(p_ids, p_requests, p_preparers, v_joined) with ordinality
+                    as file (id, request, preparer, joined, place)
+                where not file.joined
+            ) fresh;
             insert into batches values (p_batch, p_user, v_jobs, v_now) returning * into v_batch;
         exception when sqlstate 'HB001' then -- undoes what was done since `begin`
             delete from idempotency where user_id = p_user and key = p_key and job_id = p_batch;

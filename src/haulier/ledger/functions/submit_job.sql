@@ -1,6 +1,8 @@
--- Admit one request in one statement and one commit: its rate, then all the rest (admit_job).
+-- Admit one request: rate, idempotency, quota, fair place and the job's row, in one statement and one commit.
 --
 -- outcome: created | joined | mismatch | rate_limited | quota_exceeded. Only created and joined carry a job.
+-- All calls of one user run one after the other (row locks on usage, idempotency and users), so limits have no races.
+-- Locks are taken in the order usage, users, roles, jobs, here and wherever more than one of them is locked.
 create or replace function submit_job(
     p_id uuid, p_user text, p_role text, p_request jsonb, p_preparer text, p_max_attempts integer, p_retry_of uuid,
     p_key text, p_hash bytea, p_key_is_explicit boolean, p_key_ttl interval,
@@ -10,20 +12,63 @@ create or replace function submit_job(
     out rate_used integer, out rate_resets_at timestamptz, out quota_used integer, out quota_resets_at timestamptz
 ) language plpgsql as $$
 declare
+    v_now timestamptz := haulier_now();
+    v_today timestamptz := date_trunc('day', v_now, 'UTC');
+    v_claim idempotency;
     v_admitted boolean;
-    v_answer record;
+    v_fresh boolean;
 begin
     select admitted, used, resets_at into v_admitted, rate_used, rate_resets_at from count_rate(p_user, p_rate);
     if not v_admitted then
         outcome := 'rate_limited';
         return;
     end if;
-    select * into v_answer from admit_job(
-        p_id, p_user, p_role, p_request, p_preparer, p_max_attempts, p_retry_of, null, p_key, p_hash,
-        p_key_is_explicit, p_key_ttl, p_quota, null, p_running, p_weight, p_role_running, p_keep_for
+
+    insert into idempotency as i values (p_user, p_key, p_hash, p_id, v_now + p_key_ttl)
+    on conflict (user_id, key) do update set job_id = i.job_id -- changes nothing; takes the row's lock
+    returning i.* into v_claim;
+    v_fresh := v_claim.job_id = p_id;
+    if not v_fresh then
+        select * into job from jobs where id = v_claim.job_id;
+        if p_key_is_explicit and v_claim.expires_at > v_now then
+            outcome := case when v_claim.request_hash = p_hash then 'joined' else 'mismatch' end;
+        -- A key that is over may be used for another request.
+        elsif v_claim.request_hash = p_hash and is_joinable(job, v_claim.expires_at) then
+            outcome := 'joined';
+        end if;
+        -- A key that was used for a batch names no job.
+        if outcome = 'mismatch' or (outcome is not null and job.id is not null) then
+            select u.used, u.starts_at + interval '1 day' into quota_used, quota_resets_at
+            from usage u where u.user_id = p_user and u.period = 'day' and u.starts_at > v_now - interval '1 day';
+            return;
+        end if;
+        job := null;
+    end if;
+
+    if p_quota is not null then
+        insert into usage as u values (p_user, 'day', v_today, 1)
+        on conflict (user_id, period) do update set
+            starts_at = v_today,
+            used = case when u.starts_at = v_today then u.used + 1 else 1 end
+        where u.starts_at < v_today or u.used < p_quota
+        returning u.used, u.starts_at + interval '1 day' into quota_used, quota_resets_at;
+        if not found then
+            select u.used, u.starts_at + interval '1 day' into quota_used, quota_resets_at
+            from usage u where u.user_id = p_user and u.period = 'day';
+            delete from idempotency where v_fresh and user_id = p_user and key = p_key;
+            outcome := 'quota_exceeded';
+            return;
+        end if;
+    end if;
+
+    if not v_fresh then
+        update idempotency set job_id = p_id, request_hash = p_hash, expires_at = v_now + p_key_ttl
+        where user_id = p_user and key = p_key;
+    end if;
+
+    select * into job from place_jobs(
+        p_user, p_role, array[p_id], array[p_request], array[p_preparer], p_max_attempts, p_retry_of, null,
+        case when p_quota is not null then v_today end, p_running, p_weight, p_role_running, p_keep_for
     );
-    outcome := v_answer.outcome;
-    job := v_answer.job;
-    quota_used := v_answer.quota_used;
-    quota_resets_at := v_answer.quota_resets_at;
+    outcome := 'created';
 end $$;

@@ -49,6 +49,10 @@ create table build_parts (
     primary key (key, number)
 );
 
+-- A job that took the artefact of another one's build says nothing about how long such files take.
+alter table attempts drop constraint attempts_outcome_check, add constraint attempts_outcome_check
+    check (outcome in ('completed', 'shared', 'failed', 'retried', 'handed_back', 'lost', 'cancelled'));
+
 -- What a completed job's artefact was made of: the facts of its receipt.
 create table provenance (
     job_id uuid primary key references jobs on delete cascade,

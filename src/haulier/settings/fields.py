@@ -1,29 +1,21 @@
-"""All settings: typed, validated and documented in one place, read once from the environment at start.
+"""All settings, typed and documented: every field is the variable `HAULIER_<FIELD>`.
 
-Every field is the variable `HAULIER_<FIELD>`; docs/configuration.md is compared with this list by a test.
+docs/configuration.md is compared with this list by a test.
 """
 
-import os
-import re
-from collections.abc import Callable, Mapping
+import math
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from haulier.durations import seconds_of
-from haulier.errors import ConfigurationError
 from haulier.limits import ADMIN, FREE, PREMIUM, Role, RoleLimits, parse_limits
-from haulier.receipt_keys import private_key, public_keys
 
 PREFIX = "HAULIER_"
-_CALLABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-SHORTEST_RETENTION_S = 86_400
-LONGEST_RETENTION_S = 36_500 * 86_400
-MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key has at least 256 bits
+DAY_S = 86_400
+DEFAULT_EXPIRE_DAYS = 8
 
 
 class Secret:
@@ -63,6 +55,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     storage_url: Annotated[
         Secret, _doc("Object storage: file:///folder, s3://bucket?endpoint=…&region=…, or memory: (one process only).")
     ] = msgspec.field(default_factory=Secret)
+    storage_expire_days: Annotated[
+        int,
+        _doc(
+            "Days after which `storage init` has the bucket delete artefacts; 0: 8, or a day longer than files live.",
+            ge=0,
+            le=3_650,
+        ),
+    ] = 0
+    storage_versioning: Annotated[
+        Literal["keep", "on", "off"], _doc("Versioning that `storage init` sets; keep leaves the bucket's as it is.")
+    ] = "keep"
+    storage_cors_origins: Annotated[
+        str,
+        _doc("Origins of pages that may read downloads, divided by commas, for `storage init`: https://app.example."),
+    ] = ""
     redis_prefix: Annotated[
         str, _doc("Prefix of all our Redis keys. The braces keep them on one Redis Cluster slot.", min_length=1)
     ] = "{haulier}"
@@ -99,8 +106,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Annotated[int, _doc("Port the API listens on.", ge=0, le=65_535)] = 8080
     docs: Annotated[bool, _doc("Serve /docs and /openapi.json.")] = True
     url_ttl_s: Annotated[int, _doc("Life of a download URL in status and result.", ge=10, le=604_800)] = 3_600
-    # Links end at whole seconds: one of 1 s could have ended when it arrives.
-    file_url_ttl_s: Annotated[int, _doc("Life of the URL that /v1/download/file redirects to.", ge=2, le=604_800)] = 300
+    file_url_ttl_s: Annotated[int, _doc("Life of the URL that /v1/download/file redirects to.", ge=1, le=604_800)] = 300
     file_delivery: Annotated[
         Literal["redirect", "api"],
         _doc("How /v1/download/file delivers: redirect to the store, or all bytes by the API."),
@@ -141,6 +147,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, _doc("TOML file of catalogue rules, or module:callable; without it file N is downloads/N.zip.")
     ] = ""
     # preparers
+    query_database_url: Annotated[
+        Secret, _doc("PostgreSQL that query rules read, as a role that may only read: postgresql://…")
+    ] = msgspec.field(default_factory=Secret)
+    query_databases: Annotated[
+        Secret, _doc("Further ones that rules name: name=postgresql://…, with spaces between them.")
+    ] = msgspec.field(default_factory=Secret)
     fetch_max_bytes: Annotated[int, _doc("Largest body that fetch accepts.", ge=1)] = 10 * 2**30
     fetch_timeout_s: Annotated[float, _doc("Longest that fetch waits for an origin's next bytes.", gt=0)] = 30.0
     fetch_total_timeout_s: Annotated[
@@ -190,134 +202,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
+    def artefact_expiry_days(self) -> int:
+        """After how many days the bucket may delete an artefact that we forgot: later than we would."""
+        return self.storage_expire_days or max(DEFAULT_EXPIRE_DAYS, least_expire_days(self))
+
+    @property
+    def cors_origins(self) -> tuple[str, ...]:
+        """Origins whose pages may read downloads."""
+        return tuple(origin.strip() for origin in self.storage_cors_origins.split(",") if origin.strip())
+
+    @property
     def heartbeat_s(self) -> float:
         """Three heartbeats fit into a lease, so that two may be lost."""
         return self.lease_s / 3
+
+    def query_url(self, name: str) -> Secret:
+        """The database that a query's rule names ('': the one without a name); an empty Secret when there is none."""
+        return self.named_query_urls.get(name, Secret()) if name else self.query_database_url
+
+    @property
+    def named_query_urls(self) -> dict[str, Secret]:
+        """The databases of `query_databases` by name."""
+        pairs = (part.partition("=") for part in self.query_databases.reveal().split())
+        return {name: Secret(url) for name, _, url in pairs}
+
+
+def least_expire_days(settings: Settings) -> int:
+    """A day more than artefacts live: a download that began in the last minute ends before the bucket deletes."""
+    return math.ceil(max(settings.keep_s(role) for role in Role) / DAY_S) + 1
 
 
 def variable(field: str) -> str:
     """The environment variable of a settings field: `redis_url` is `HAULIER_REDIS_URL`."""
     return PREFIX + field.upper()
-
-
-def load(environ: Mapping[str, str] | None = None, *, need: tuple[str, ...] = (), **overrides: Any) -> Settings:
-    """Settings from `environ` (default: the process's), with `overrides` (None values ignored) on top.
-
-    `need` names fields that this process cannot do without. Raises ConfigurationError that names each wrong variable.
-    """
-    environ = os.environ if environ is None else environ
-    fields = {field.name for field in msgspec.structs.fields(Settings)}
-    raw: dict[str, Any] = {
-        name: environ[variable(name)] for name in fields if environ.get(variable(name), "").strip() != ""
-    }
-    raw |= {name: value for name, value in overrides.items() if value is not None}
-    problems: list[str] = []
-    values: dict[str, Any] = {}
-    for field in msgspec.structs.fields(Settings):
-        if field.name in raw:
-            try:
-                values[field.name] = msgspec.convert(raw[field.name], field.type, strict=False, dec_hook=_decode)
-            except msgspec.ValidationError as error:
-                problems.append(f"{variable(field.name)}: {_plain(str(error), field.type)}")
-    settings = Settings(**values)
-    problems += [f"{variable(name)}: {text}" for name, text in _inconsistencies(settings, need)]
-    if problems:
-        raise ConfigurationError(problems="\n".join(problems))
-    return settings
-
-
-def _decode(kind: type, value: Any) -> Any:
-    if kind is Secret:
-        return value if isinstance(value, Secret) else Secret(str(value))
-    raise NotImplementedError(kind)
-
-
-_KINDS = {"int": "must be a whole number", "float": "must be a number", "bool": "must be true or false"}
-
-
-def _plain(message: str, annotated: Any) -> str:
-    """msgspec's sentence without its Python words: `Expected `int`, got `str`` is `must be a whole number`."""
-    choices = get_args(annotated)[0]
-    if get_origin(choices) is Literal:
-        return f"must be one of {', '.join(get_args(choices))}"
-    kind = re.fullmatch(r"Expected `(\w+)`, got `str`", message)
-    if kind and kind[1] in _KINDS:
-        return _KINDS[kind[1]]
-    return re.sub(r"^Expected (?:`(?:int|float|str)` )?", "must be ", message).replace("`", "")
-
-
-def _scheme(*allowed: str) -> Callable[[str], str | None]:
-    def check(url: str) -> str | None:
-        if urlsplit(url).scheme in allowed:
-            return None
-        return f"must start with one of {', '.join(f'{scheme}:' for scheme in allowed)}"
-
-    return check
-
-
-_URL_CHECKS: dict[str, Callable[[str], str | None]] = {
-    "redis_url": _scheme("redis", "rediss"),
-    "database_url": _scheme("postgresql", "postgres"),
-    "storage_url": _scheme("file", "s3", "memory"),
-}
-
-
-def _inconsistencies(settings: Settings, need: tuple[str, ...]) -> list[tuple[str, str]]:
-    problems: list[tuple[str, str]] = [
-        (name, "is required; `haulier env` prints it for a running home")
-        for name in need
-        if not getattr(settings, name)
-    ]
-    for name, check in _URL_CHECKS.items():
-        url: Secret = getattr(settings, name)
-        if url and (problem := check(url.reveal())):
-            problems.append((name, problem))
-    if settings.jwt_secret and len(settings.jwt_secret.reveal().encode()) < MIN_SECRET_BYTES:
-        problems.append(("jwt_secret", f"must have at least {MIN_SECRET_BYTES} bytes"))
-    if settings.jwks_url and settings.jwt_algorithm == "HS256":
-        problems.append(("jwt_algorithm", "must be RS256, ES256 or EdDSA when HAULIER_JWKS_URL is set"))
-    if settings.jwt_algorithm != "HS256" and not settings.jwks_url:
-        problems.append(("jwks_url", f"is required for {settings.jwt_algorithm} tokens"))
-    if settings.public_url and not re.match(r"https?://[^/]+", settings.public_url):
-        problems.append(("public_url", "must be an http:// or https:// address"))
-    if settings.catalogue and not _CALLABLE.fullmatch(settings.catalogue) and not Path(settings.catalogue).is_file():
-        problems.append(("catalogue", f"there is no file {settings.catalogue}"))
-    problems += _wrong_retention(settings)
-    try:
-        _ = settings.fetch_networks
-    except ValueError as error:
-        problems.append(("fetch_allow_networks", str(error)))
-    for role in Role:
-        try:
-            settings.limits(role)
-        except ValueError as error:
-            problems.append((f"limits_{role}", str(error)))
-    return problems + _receipt_keys(settings)
-
-
-def _receipt_keys(settings: Settings) -> list[tuple[str, str]]:
-    problems: list[tuple[str, str]] = []
-    try:
-        if settings.receipt_key:
-            private_key(settings.receipt_key.reveal())
-    except ValueError as error:
-        problems.append(("receipt_key", f"{error}; `haulier receipt-key` makes one"))
-    try:
-        public_keys(settings.receipt_old_keys)
-    except ValueError as error:
-        problems.append(("receipt_old_keys", str(error)))
-    return problems
-
-
-def _wrong_retention(settings: Settings) -> list[tuple[str, str]]:
-    """Keys are remembered for a day: a job must not be forgotten before the key that names it."""
-    problems: list[tuple[str, str]] = []
-    for name in ("job_retention", "event_retention"):
-        try:
-            if not SHORTEST_RETENTION_S <= seconds_of(getattr(settings, name)) <= LONGEST_RETENTION_S:
-                problems.append((name, "must be from 1d to 36500d"))
-        except ValueError as error:
-            problems.append((name, str(error)))
-    if not problems and settings.event_retention_s < settings.job_retention_s:
-        problems.append(("event_retention", "must not be shorter than HAULIER_JOB_RETENTION"))
-    return problems

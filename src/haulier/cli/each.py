@@ -1,0 +1,150 @@
+"""`get --each`: a batch, from file ids to one verified file each."""
+
+import asyncio
+import hashlib
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from haulier.cli.view import View
+    from haulier.client import Client
+    from haulier.wire import JobStatus
+    from haulier.wire_batches import BatchFile, BatchStatus
+
+STDOUT = "-"
+LOOK_S = 2.0
+FAILURES_SHOWN = 20
+
+
+def get_each(
+    file_ids: list[int],
+    view: "View",
+    *,
+    output: str | None,
+    force: bool,
+    json: bool,
+    url: str | None,
+    given_token: str | None,
+    user: str,
+    home: Path,
+) -> None:
+    """Raises CommandFailed: INCOMPLETE when some of the files could not be had, JOB_FAILED when none could."""
+    from haulier.cli.access import connect
+    from haulier.cli.failures import INTERRUPTED, CommandFailed
+    from haulier.cli.printing import print_json
+    from haulier.cli.view import pause_words
+
+    if output == STDOUT:
+        raise typer.BadParameter("--each saves several files; give --output a folder")
+    if output is not None and Path(output).is_file():
+        raise typer.BadParameter(f"--each saves several files; {output} is not a folder")
+    wanted = list(dict.fromkeys(file_ids))
+    client = connect(
+        url=url,
+        given_token=given_token,
+        user=user,
+        home=home,
+        on_wait=lambda why, wait_s: view.say(pause_words(why, wait_s)),
+    )
+    run = EachRun(client, view, folder=Path(output or "."), force=force)
+    try:
+        with view:
+            asyncio.run(run.run(wanted))
+    except KeyboardInterrupt:
+        again = shlex.join(["haulier", "get", "--each", *map(str, wanted), *(["-o", output] if output else [])])
+        raise CommandFailed(run.after_interrupt(again), exit_code=INTERRUPTED) from None
+    finally:
+        if json and run.batch is not None:
+            print_json(run.batch)
+
+
+class EachRun:
+    """One `haulier get --each`: files are saved as they get ready. `batch` is how it stood last."""
+
+    def __init__(self, client: "Client", view: "View", *, folder: Path, force: bool) -> None:
+        self.batch: BatchStatus | None = None
+        self._client = client
+        self._view = view
+        self._folder = folder
+        self._force = force
+        self._seen: set[str] = set()
+        self._lost: list[str] = []
+        self._said = ""
+
+    async def run(self, file_ids: list[int]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        async with self._client:
+            accepted = await self._client.batches.initiate(file_ids)
+            while True:
+                self.batch = await self._client.batches.get(accepted.batch_id)
+                await self._take(self.batch)
+                if self.batch.over:
+                    break
+                await asyncio.sleep(LOOK_S)
+        self._tell_lost(len(file_ids))
+
+    def after_interrupt(self, again: str) -> str:
+        if self.batch is None:
+            return "Interrupted."
+        stop = "" if self.batch.over else f", `haulier cancel --batch {self.batch.batch_id}` stops them"
+        return f"Interrupted; the jobs go on. `{again}` continues{stop}."
+
+    async def _take(self, batch: "BatchStatus") -> None:
+        """Save what is ready and not saved yet; note what will never be."""
+        from haulier.cli.words import missing_words
+        from haulier.client import ClientError
+
+        for file in batch.files or ():
+            if file.job_id in self._seen or file.status in ("queued", "processing"):
+                continue
+            self._seen.add(file.job_id)
+            if file.status != "completed":
+                self._lost.append(f"{missing_words(file.file_id, file.error)}{_cancelled(file)}")
+                continue
+            try:
+                await self._save(file)
+            except ClientError as error:
+                self._lost.append(f"  file {file.file_id}: {error} [{error.code}]")
+        ready = f"{batch.counts.completed} of {batch.total} files are ready"
+        if ready != self._said and not batch.over:
+            self._view.say(ready)
+            self._said = ready
+
+    async def _save(self, file: "BatchFile") -> None:
+        from haulier.cli.get import target
+        from haulier.cli.words import size_words
+
+        job = await self._client.status(file.job_id)
+        path = target(f"{self._folder}/", job)
+        if not self._force and await asyncio.to_thread(_is_there, path, job):
+            self._view.say(f"{path} is there already")
+            return
+        got = await self._client.download(job, path, force=self._force, on_progress=self._view.show_bytes)
+        self._view.say(f"Saved {path} ({size_words(got.size)}, {got.sha256})")
+
+    def _tell_lost(self, total: int) -> None:
+        from haulier.cli.failures import INCOMPLETE, JOB_FAILED, CommandFailed
+
+        if not self._lost:
+            return
+        shown = self._lost[:FAILURES_SHOWN]
+        if len(self._lost) > len(shown):
+            shown.append(f"  and {len(self._lost) - len(shown)} more")
+        sentence = f"{len(self._lost)} of {total} files could not be had:"
+        exit_code = JOB_FAILED if len(self._lost) == total else INCOMPLETE
+        raise CommandFailed("\n".join([sentence, *shown]), exit_code=exit_code)
+
+
+def _is_there(path: Path, job: "JobStatus") -> bool:
+    """Whether an earlier run has saved this very file."""
+    if not path.is_file() or path.stat().st_size != job.file_size:
+        return False
+    with path.open("rb") as saved:
+        return hashlib.file_digest(saved, "sha256").hexdigest() == job.sha256
+
+
+def _cancelled(file: "BatchFile") -> str:
+    return ": its job was cancelled" if file.status == "cancelled" else ""

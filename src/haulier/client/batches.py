@@ -1,0 +1,37 @@
+"""The calls about batches: one job a file, asked for, looked at and cancelled together."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from haulier.client.transport import Transport, read
+from haulier.wire_batches import BatchAccepted, BatchCancelled, BatchStatus
+
+API = "/v1/download"
+
+
+class Batches:
+    """Batches of the client's user."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def initiate(self, file_ids: Sequence[int], *, idempotency_key: str | None = None) -> BatchAccepted:
+        """One job for each of up to 1,000 files, all of them or none; files with a living job of the user join it."""
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        body = {"file_ids": list(file_ids), "mode": "jobs"}
+        answer = await self._transport.request("POST", f"{API}/initiate", json=body, headers=headers)
+        return read(answer, BatchAccepted)
+
+    async def get(self, batch_id: str, *, files: bool = True) -> BatchStatus:
+        """How the batch stands; without `files` the counts only."""
+        params = None if files else {"files": "false"}
+        return read(await self._transport.request("GET", _path(batch_id), params=params), BatchStatus)
+
+    async def cancel(self, batch_id: str) -> BatchCancelled:
+        """Cancel what is not over of the jobs that the batch made."""
+        return read(await self._transport.request("DELETE", _path(batch_id)), BatchCancelled)
+
+
+def _path(batch_id: str) -> str:
+    """Raises ValueError for what is no UUID: it must not become a path of its own."""
+    return f"{API}/batch/{UUID(batch_id)}"
