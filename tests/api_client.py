@@ -73,6 +73,8 @@ def check_answer(answer: httpx.Response) -> None:
     if reply is None:
         declared: set[type[HaulierError]] = {*possible_errors(operation)}
         assert answer.json()["code"] in {error.code for error in declared}, answer.text
+    elif reply.is_file:
+        assert answer.headers["etag"].startswith('"')
     elif reply.shapes and answer.request.method != "HEAD":
         fitting = [shape for shape in reply.shapes if _fits(answer, shape)]
         _exactly(answer, (fitting or reply.shapes)[0])

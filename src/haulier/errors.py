@@ -103,6 +103,16 @@ class JobNotRetryable(HaulierError):
     sentence = "The job is {job_status}; only a failed or cancelled job can be retried."
 
 
+class ArtefactReplaced(HaulierError):
+    """A range of an object that changed after it was published: wget, for one, joins any bytes it gets."""
+
+    code, status, title = "artefact_replaced", 409, "File replaced"
+    sentence = (
+        "The file was replaced after this job was completed: what you have begun may be of the old one."
+        " Download it whole, or initiate the download again."
+    )
+
+
 class ArtefactExpired(HaulierError):
     code, status, title = "artefact_expired", 410, "File expired"
     sentence = "The prepared file has expired. Initiate the download again."

@@ -216,9 +216,10 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxy(host: str, port: int) -> AsyncGenerator[Proxy]:
-    """A proxy before `host`:`port` during the block, on a free port of its own."""
+async def proxy(host: str, port: int, *, at: int = 0) -> AsyncGenerator[Proxy]:
+    """A proxy before `host`:`port` during the block, on port `at`; 0 is a free one."""
     opened = Proxy(host, port)
+    opened.port = at
     opened.listen()
     try:
         yield opened

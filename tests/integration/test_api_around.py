@@ -39,7 +39,9 @@ def away(error):
 async def test_without_a_token_nothing_is_told(api, method, path):
     answer = await api.call(method, path, user=None)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
-    assert answer.headers["www-authenticate"] == 'Bearer realm="haulier"'
+    schemes = answer.headers.get_list("www-authenticate")
+    assert schemes[0] == 'Bearer realm="haulier"'
+    assert schemes[1:] == (['Basic realm="haulier", charset="UTF-8"'] if "/file/" in path else [])
 
 
 async def test_a_wrong_token_is_told_to_be_wrong(api):

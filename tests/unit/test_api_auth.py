@@ -9,6 +9,8 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 
@@ -188,6 +190,46 @@ async def test_issuer_and_audience_are_checked_when_they_are_set(clock, claim, a
         assert not accepted
     else:
         assert accepted
+
+
+def basic(credentials: str) -> str:
+    return "Basic " + base64.b64encode(credentials.encode()).decode()
+
+
+@pytest.mark.parametrize("user", ["token", "", "anna@example.org"])
+async def test_a_token_may_be_the_password_of_basic_where_that_is_taken(tokens, user):
+    header = basic(f"{user}:{signed(claims())}")
+    assert (await tokens.caller(header, takes_basic=True)).user_id == "anna"
+    with pytest.raises(Unauthenticated):
+        await tokens.caller(header)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        basic("anna"),
+        basic("anna:"),
+        basic("anna:secret"),
+        basic("anna:with space"),
+        basic("anna:two:colons"),
+        basic(f"{signed(claims())}:"),
+        "Basic ====",
+        "Basic /w==",
+        "Basic",
+        "Basic " + "a" * 9,
+        "Digest username=anna",
+    ],
+)
+async def test_basic_without_a_token_as_password_is_refused(tokens, header):
+    with pytest.raises(Unauthenticated):
+        await tokens.caller(header, takes_basic=True)
+
+
+@given(st.one_of(st.text(), st.binary().map(lambda raw: base64.b64encode(raw).decode())))
+def test_no_basic_header_does_more_than_being_refused(text):
+    tokens = Tokens(SharedSecret(SECRET), algorithm="HS256", clock=StillClock())
+    with pytest.raises(Unauthenticated):
+        asyncio.run(tokens.caller(f"Basic {text}", takes_basic=True))
 
 
 KEYS = {

@@ -9,7 +9,16 @@ from random import Random
 import msgspec
 import pytest
 
-from haulier.client import ApiError, Client, DownloadDamaged, DownloadFailed, Patience, TargetExists, TargetInUse
+from haulier.client import (
+    ApiError,
+    Client,
+    DownloadDamaged,
+    DownloadFailed,
+    Patience,
+    TargetExists,
+    TargetInUse,
+    UnexpectedAnswer,
+)
 from haulier.client.names import safe_name
 from haulier.client.sinks import PartFile, StreamSink
 from haulier.wire import JobStatus
@@ -92,6 +101,24 @@ async def test_an_earlier_run_s_part_is_resumed(client: Client, store: Loopback,
     assert (tmp_path / "r.bin").read_bytes() == CONTENT
     assert ranges(store)[-1] == f"bytes={HALF}-"
     assert names(tmp_path) == ["r.bin"]
+
+
+async def test_an_api_that_sends_the_bytes_itself_is_continued_too(
+    client: Client, api: Loopback, tmp_path: Path
+) -> None:
+    api.on("GET", FILE, cut_at(HALF), problem(503, "storage_unavailable"), ranged)
+    await client.download(job(), tmp_path / "r.bin")
+    assert (tmp_path / "r.bin").read_bytes() == CONTENT
+    assert ranges(api) == [None, f"bytes={HALF}-", f"bytes={HALF}-"]
+    assert api.seen[-1].headers["if-range"] == '"v1"'
+
+
+async def test_what_is_neither_a_redirect_nor_a_file_is_no_download(
+    client: Client, api: Loopback, tmp_path: Path
+) -> None:
+    api.on("GET", FILE, Reply(204))
+    with pytest.raises(UnexpectedAnswer):
+        await client.download(job(), tmp_path / "r.bin")
 
 
 async def test_a_part_of_another_artefact_is_not_continued(client: Client, store: Loopback, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from haulier.api.files import PATH, ServeFile
-from haulier.errors import HaulierError
+from haulier.errors import HaulierError, SourceTruncated, StorageUnavailable
 from haulier.job import Artefact
 from haulier.settings import Secret, Settings
 from haulier.storage import open_storage
@@ -96,7 +96,6 @@ async def test_a_link_serves_the_whole_file_with_its_headers(shelf):
         "content-type": "application/zip",
         "accept-ranges": "bytes",
         "cache-control": "private, no-store",
-        "x-content-type-options": "nosniff",
         "etag": shelf.artefact.etag,
         "repr-digest": digest_of(WHOLE),
     }
@@ -225,6 +224,14 @@ async def test_a_replaced_object_is_served_as_it_is_now_without_the_old_digest(s
     assert "repr-digest" not in answer.headers
 
 
+async def test_a_range_of_a_replaced_object_is_refused_unless_it_says_of_which(shelf):
+    old = shelf.artefact.etag
+    await shelf.put(b"new", etag=old)
+
+    assert (await shelf.get(range="bytes=1-")).json() == {"code": "artefact_replaced"}
+    assert (await shelf.get(range="bytes=1-", if_range=old)).content == b"new"
+
+
 async def test_a_hostile_name_and_type_stay_inside_their_headers(shelf):
     await shelf.put(b"x", file_name="a\r\nX-Evil: 1\ud800", content_type="text/html\r\nX-Evil: 1")
 
@@ -233,6 +240,39 @@ async def test_a_hostile_name_and_type_stay_inside_their_headers(shelf):
     assert answer.status_code == 200
     assert "x-evil" not in answer.headers
     assert answer.headers["content-type"] == "application/octet-stream"
+
+
+async def test_a_store_that_hangs_up_is_asked_for_the_rest(shelf):
+    read, starts = shelf.storage.read, []
+
+    async def breaking(key, *, start, end, etag):
+        starts.append(start)
+        async for chunk in read(key, start=start, end=end, etag=etag):
+            yield chunk
+            raise SourceTruncated(name=key, got=len(chunk), expected=end - start)
+
+    shelf.storage.read = breaking
+    answer = await shelf.get(range="bytes=10-")
+
+    assert answer.content == WHOLE[10:]
+    assert starts == sorted(set(starts))
+    assert len(starts) > 1
+
+
+async def test_a_store_that_gives_nothing_more_breaks_the_answer_off(shelf):
+    read = shelf.storage.read
+
+    async def ending(key, *, start, end, etag):
+        if start:
+            raise StorageUnavailable
+        async for chunk in read(key, start=start, end=end, etag=etag):
+            yield chunk
+            raise SourceTruncated(name=key, got=len(chunk), expected=end - start)
+
+    shelf.storage.read = ending
+    with pytest.raises(RuntimeError) as broken:  # Starlette's word for an error in half an answer
+        await shelf.get()
+    assert isinstance(broken.value.__cause__, StorageUnavailable)
 
 
 async def test_a_client_that_leaves_releases_the_reader(shelf):

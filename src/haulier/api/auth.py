@@ -1,9 +1,11 @@
-"""Bearer tokens: making them (HS256), and verifying them at the price of a look-up.
+"""Tokens, as bearer or as password: making them (HS256), and verifying them at the price of a look-up.
 
 The algorithm comes from the settings, never from the token. A verified token is remembered until it expires, at most
 RECHECK_S seconds, so that a withdrawn key of a JWKS stops counting.
 """
 
+import base64
+import binascii
 import hashlib
 import re
 from collections import OrderedDict
@@ -30,7 +32,9 @@ CACHE_LIMIT = 10_000
 RECHECK_S = 300.0
 NOT_BEFORE_LEEWAY_S = 30.0  # an issuer's clock may be ahead of ours; expiry gets no leeway
 
-_SCHEME = re.compile(r"bearer +([A-Za-z0-9._~+/=-]+) *", re.IGNORECASE)
+_BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]+) *", re.IGNORECASE)
+_BASIC = re.compile(r"basic +([A-Za-z0-9+/]+={0,2}) *", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"[^:]*:([A-Za-z0-9._~+/=-]+)")  # RFC 7617: a user name has no colon
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -80,16 +84,20 @@ class Tokens:
         self._clock = clock
         self._known: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
 
-    async def caller(self, authorization: str | None) -> Caller:
-        """Who sent this Authorization header. Raises Unauthenticated, HeadersTooLarge, Unavailable (no keys)."""
+    async def caller(self, authorization: str | None, *, takes_basic: bool = False) -> Caller:
+        """Who sent this Authorization header. Raises Unauthenticated, HeadersTooLarge, Unavailable (no keys).
+
+        With `takes_basic` it may be Basic as well, whose password is the token; the user name is not looked at.
+        """
         if not authorization:
             raise Unauthenticated(reason="there is none")
         if len(authorization) > MAX_TOKEN_BYTES:
             raise HeadersTooLarge(name="Authorization", limit_bytes=MAX_TOKEN_BYTES)
-        match = _SCHEME.fullmatch(authorization)
-        if match is None:
+        match = _BEARER.fullmatch(authorization)
+        token = match[1] if match else takes_basic and _password(authorization)
+        if not token:
             raise Unauthenticated(reason="it is not of the form 'Bearer TOKEN'")
-        return await self.verify(match[1])
+        return await self.verify(token)
 
     async def verify(self, token: str) -> Caller:
         """Who the token says. Raises Unauthenticated with what is wrong, or Unavailable when keys cannot be had."""
@@ -132,6 +140,16 @@ class Tokens:
         if problem:
             raise Unauthenticated(reason=problem, error="invalid_token")
         return Caller(user_id=claims.sub, role=claims.role, expires=claims.exp)
+
+
+def _password(authorization: str) -> str | None:
+    """The password of Basic credentials; None when they are none, or it could not be a token."""
+    match = _BASIC.fullmatch(authorization)
+    try:
+        credentials = match and _CREDENTIALS.fullmatch(base64.b64decode(match[1], validate=True).decode())
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return credentials[1] if credentials else None
 
 
 @asynccontextmanager

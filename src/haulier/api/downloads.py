@@ -3,12 +3,15 @@
 from uuid import UUID
 
 from msgspec import UNSET
+from starlette.types import ASGIApp
 
 from haulier.api.access import available_artefact, own_job
+from haulier.api.delivering import Way, way_of
 from haulier.api.exchange import PRIVATE, Answer, Exchange, json_answer, json_bytes
 from haulier.api.patience import until_first
 from haulier.api.rendering import Rendered, url_life_s
 from haulier.api.requests import StatusQuery, etags_of, job_id_of, known_version, preferences_of, query_of
+from haulier.api.sending import SendArtefact
 from haulier.api.services import Services
 from haulier.api.views import file_url
 from haulier.clock import wire_time
@@ -17,7 +20,6 @@ from haulier.job import Handed, Job, Status
 from haulier.wire import Cancelled, DownloadResult
 
 CANCEL_TRIES = 3
-SEND_TOKEN_ON = ("wget", "aria2")
 
 
 async def status(exchange: Exchange, services: Services) -> Answer:
@@ -82,24 +84,17 @@ async def result(exchange: Exchange, services: Services) -> Answer:
     )
 
 
-async def file(exchange: Exchange, services: Services) -> Answer:
-    """A redirect to a URL signed just now: the store's, or ours for clients that would send their token on to it."""
+async def file(exchange: Exchange, services: Services) -> Answer | ASGIApp:
+    """A redirect to a URL signed just now, or the bytes themselves where no redirect will do."""
     job = await _job(exchange, services)
     artefact = available_artefact(job, clock=services.clock)
+    way = await way_of(artefact, exchange, services)
+    if way is Way.HERE:
+        return SendArtefact(artefact, storage=services.storage)
     life_s = url_life_s(job, ttl_s=services.settings.file_url_ttl_s, now=services.clock.now())
-    signer = services.storage
-    if services.own_links is not None and _sends_token_on(exchange):
-        signer = services.own_links
+    signer = services.own_links if way is Way.OWN_LINK and services.own_links else services.storage
     link = await signer.sign(artefact, job_id=str(job.id), expires_s=life_s)
     return Answer(status=307, headers=((b"location", link.url.encode()), *PRIVATE))
-
-
-def _sends_token_on(exchange: Exchange) -> bool:
-    """Whether the client is one that repeats an Authorization header to whatever a redirect leads to.
-
-    S3 refuses such a request with 400, as the signature in the URL is a second way to say who asks (decisions/0009).
-    """
-    return (exchange.header(b"user-agent") or "").lower().startswith(SEND_TOKEN_ON)
 
 
 async def cancel(exchange: Exchange, services: Services) -> Answer:

@@ -30,8 +30,15 @@ class Endpoint:
         if operation is None:
             raise MethodNotAllowed(allowed=self._allowed)
         if operation.secured:
-            exchange.caller = await self._services.tokens.caller(exchange.header(b"authorization"))
-        await send_answer(await operation.handler(exchange, self._services), exchange, send)
+            exchange.takes_basic = operation.takes_basic
+            exchange.caller = await self._services.tokens.caller(
+                exchange.header(b"authorization"), takes_basic=operation.takes_basic
+            )
+        answer = await operation.handler(exchange, self._services)
+        if isinstance(answer, Answer):
+            await send_answer(answer, exchange, send)
+        else:
+            await answer(scope, receive, send)
 
 
 class Named:

@@ -40,7 +40,18 @@ class ClientGone(Exception):
 class Exchange:
     """A request on its way: what came in, who asks, and what is known so far of the answer."""
 
-    __slots__ = ("_fields", "caller", "extra_headers", "receive", "request_id", "route", "scope", "status", "trace_id")
+    __slots__ = (
+        "_fields",
+        "caller",
+        "extra_headers",
+        "receive",
+        "request_id",
+        "route",
+        "scope",
+        "status",
+        "takes_basic",
+        "trace_id",
+    )
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
@@ -50,6 +61,7 @@ class Exchange:
         self.trace_id = ""
         self.route = "unknown"
         self.status = 0
+        self.takes_basic = False
         self.caller = NOBODY
         # Headers of the answer whatever it will be, an error included.
         self.extra_headers: list[tuple[bytes, bytes]] = []

@@ -39,7 +39,14 @@ def openapi(*, base_url: str) -> Json:
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "basic": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "Any user name; the password is the token.",
+                },
+            },
         },
     }
 
@@ -57,6 +64,8 @@ def _operation(operation: Operation, *, base_url: str) -> Json:
         document["requestBody"] = {"required": True, "content": {"application/json": content}}
     if not operation.secured:
         document["security"] = []
+    elif operation.takes_basic:
+        document["security"] = [{"bearer": []}, {"basic": []}]
     return document
 
 
@@ -96,6 +105,8 @@ def _reply(reply: Reply) -> Json:
     if references:
         schema = references[0] if len(references) == 1 else {"oneOf": references}
         document["content"] = {"application/json": {"schema": schema}}
+    elif reply.is_file:
+        document["content"] = {"*/*": {}}
     return document
 
 

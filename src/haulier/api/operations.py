@@ -5,16 +5,18 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+from starlette.types import ASGIApp
 
 from haulier import errors, wire, wire_batches, wire_receipts
-from haulier.api import batches, checking, dead_letters, downloads, jobs, receipts, retrying, submitting
+from haulier.api import batches, checking, dead_letters, delivering, downloads, jobs, receipts, retrying, submitting
 from haulier.api.exchange import Answer, Exchange, json_answer
 from haulier.api.health import status_of
 from haulier.api.requests import LONGEST_WAIT_S, BatchQuery, JobsQuery, StatusQuery
 from haulier.api.services import Services
 from haulier.errors import HaulierError
 
-Handler = Callable[[Exchange, Services], Awaitable[Answer]]
+# A handler answers whole, or with an application that sends what is too large to hold.
+Handler = Callable[[Exchange, Services], Awaitable[Answer | ASGIApp]]
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -25,12 +27,16 @@ class Header(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """One way to answer; `shape` None means without a body, `or_shape` is what the request's mode makes of it."""
+    """One way to answer; `shape` None means without a body, or with the bytes of a file.
+
+    `or_shape` is what the request's mode makes of it.
+    """
 
     description: str
     shape: type[msgspec.Struct] | None = None
     headers: tuple[Header, ...] = ()
     or_shape: type[msgspec.Struct] | None = None
+    is_file: bool = False
 
     @property
     def shapes(self) -> tuple[type[msgspec.Struct], ...]:
@@ -53,6 +59,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     query: type[msgspec.Struct] | None = None
     headers: tuple[Header, ...] = ()
     secured: bool = True
+    takes_basic: bool = False
+    """Whether the token may be the password of HTTP Basic, for clients that keep such credentials to one host."""
 
 
 async def health(_: Exchange, services: Services) -> Answer:
@@ -77,6 +85,12 @@ RETRY_AFTER = Header("Retry-After", "Seconds until another look is worthwhile; o
 LOCATION = Header("Location", "The status of the job, or of the batch.")
 RATE_LIMIT = Header("RateLimit", "What is left of each limit and when it renews; absent for a role without limits.")
 RATE_LIMIT_POLICY = Header("RateLimit-Policy", "The limits: quota q in a window of w seconds.")
+RANGE = Header("Range", "One range of bytes, for the rest of a file that you have begun.")
+IF_RANGE = Header("If-Range", "The ETag of what you have: the whole file when it is another one.")
+FILE_HEADERS = (
+    Header("ETag", "Strong, and the same as long as the file lives."),
+    Header("Repr-Digest", "SHA-256 of the whole file (RFC 9530), when it is known."),
+)
 LINK = Header("Link", 'The next page, rel="next".')
 
 _ACCEPTED = {
@@ -133,8 +147,26 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/v1/download/file/{job_id}",
         handler=downloads.file,
         summary="The file of a completed job: the handle that stays good",
-        replies={307: Reply("To a URL signed just now.", None, (Header("Location", "The signed URL."),))},
-        errors=(*_FILE_ERRORS, errors.LedgerUnavailable, errors.StorageUnavailable),
+        query=delivering.FileQuery,
+        headers=(RANGE, IF_RANGE),
+        replies={
+            307: Reply("To a URL signed just now.", None, (Header("Location", "The signed URL."),)),
+            200: Reply(
+                "The file, by the API itself (via=api, or a client that needs it).", None, FILE_HEADERS, is_file=True
+            ),
+            206: Reply("The range of it.", None, FILE_HEADERS, is_file=True),
+            304: Reply("The client has this file.", None, FILE_HEADERS[:1]),
+            412: Reply("The file is another one than If-Match names."),
+        },
+        errors=(
+            errors.InvalidRequest,
+            *_FILE_ERRORS,
+            errors.ArtefactReplaced,
+            errors.RangeNotSatisfiable,
+            errors.LedgerUnavailable,
+            errors.StorageUnavailable,
+        ),
+        takes_basic=True,
     ),
     Operation(
         name="receipt",

@@ -29,7 +29,7 @@ def problem_answer(error: HaulierError, exchange: Exchange, *, base_url: str) ->
         request_id=exchange.request_id,
         errors=_fields(error),
     )
-    headers = [(b"content-type", MEDIA_TYPE.encode()), *PRIVATE, *exchange.extra_headers, *_headers(error)]
+    headers = [(b"content-type", MEDIA_TYPE.encode()), *PRIVATE, *exchange.extra_headers, *_headers(error, exchange)]
     return Answer(_encode(problem), error.status, tuple(headers))
 
 
@@ -44,13 +44,15 @@ def _fields(error: HaulierError) -> tuple[FieldProblem, ...] | msgspec.UnsetType
     return msgspec.UNSET
 
 
-def _headers(error: HaulierError) -> list[tuple[bytes, bytes]]:
+def _headers(error: HaulierError, exchange: Exchange) -> list[tuple[bytes, bytes]]:
     headers: list[tuple[bytes, bytes]] = []
     if error.retry_after_s is not None:
         headers.append((b"retry-after", str(error.retry_after_s).encode()))
     if isinstance(error, Unauthenticated):
         kind = ', error="invalid_token"' if error.facts.get("error") else ""
         headers.append((b"www-authenticate", f'Bearer realm="haulier"{kind}'.encode()))
+        if exchange.takes_basic:
+            headers.append((b"www-authenticate", b'Basic realm="haulier", charset="UTF-8"'))
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", error.facts["allowed"].encode()))
     if isinstance(error, RangeNotSatisfiable):

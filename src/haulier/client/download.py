@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
 
 import httpx
@@ -41,7 +41,10 @@ class _Interrupted(Exception):
 
 
 class Fetch:
-    """Opens one artefact at an offset. Each opening asks the API for a fresh link, and sends no token along with it."""
+    """Opens one artefact at an offset. Each opening asks the API, which redirects to a fresh link or sends the bytes.
+
+    A link gets no token along with it.
+    """
 
     def __init__(self, transport: Transport, path: str) -> None:
         self.transport = transport
@@ -49,19 +52,31 @@ class Fetch:
 
     @asynccontextmanager
     async def open(self, *, offset: int, etag: str) -> AsyncGenerator[httpx.Response]:
-        redirect = await self.transport.request("GET", self._path)
-        if not redirect.has_redirect_location:
-            raise UnexpectedAnswer(origin(self.transport.url), redirect.status_code)
-        link = redirect.request.url.join(redirect.headers["Location"])
         headers = {"Accept-Encoding": "identity"}
         if offset:
             headers |= {"Range": f"bytes={offset}-", "If-Range": etag}
+        first = await self._ask(headers)
+        link = first.request.url
         try:
+            if not first.has_redirect_location:
+                async with aclosing(first):
+                    yield first
+                return
+            await first.aclose()
+            link = link.join(first.headers["Location"])
             async with self.transport.http.stream("GET", link, headers=headers, follow_redirects=True) as answer:
                 yield answer
         except httpx.RequestError as error:
             failure = DownloadFailed(f"The download from {origin(str(link))} broke off: {reason(error)}.")
             raise _Interrupted(failure) from error
+
+    async def _ask(self, headers: dict[str, str]) -> httpx.Response:
+        """What the API answers: a redirect, or the bytes, still to be read."""
+        answer = await self.transport.request("GET", self._path, headers=headers, unread=True)
+        if answer.has_redirect_location or answer.status_code in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+            return answer
+        await answer.aclose()
+        raise UnexpectedAnswer(origin(self.transport.url), answer.status_code)
 
 
 async def download_to(sink: Sink, fetch: Fetch, job: JobStatus, *, on_progress: Progress) -> Downloaded:

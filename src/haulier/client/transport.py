@@ -58,12 +58,13 @@ class Transport:
         timeout_s: float | None = None,
         final: frozenset[int] = frozenset(),
         secured: bool = True,
+        unread: bool = False,
     ) -> httpx.Response:
         """The answer below 400, redirects not followed. Raises ApiError, Unreachable, UnexpectedAnswer.
 
         Tried again on connection errors, 429, 502, 503 and 504. With `repeatable` False only when the API cannot have
         acted on it: nothing was sent, or it said 429 or 503. Statuses in `final` are raised at once. The token is sent
-        unless `secured` is False.
+        unless `secured` is False. With `unread` the caller reads the body, and closes the answer.
         """
         content = None if json is None else msgspec.json.encode(json)
         sent = dict(headers or {}) | ({} if content is None else {"Content-Type": "application/json"})
@@ -72,7 +73,7 @@ class Transport:
         while True:
             tries += 1
             try:
-                answer = await self.http.request(
+                request = self.http.build_request(
                     method,
                     self.url + path,
                     content=content,
@@ -80,6 +81,9 @@ class Transport:
                     headers=sent | ({"Authorization": f"Bearer {self._bearer()}"} if secured else {}),
                     timeout=timeout_s or self.timeout_s,
                 )
+                answer = await self.http.send(request, stream=True)
+                if not unread or answer.status_code >= 400:
+                    await _read(answer)
             except httpx.TransportError as error:
                 failure: ClientError = Unreachable(origin(self.url), reason(error))
                 retry_after_s, again = None, repeatable or isinstance(error, _NOT_SENT)
@@ -109,6 +113,13 @@ class Transport:
 
     def _bearer(self) -> str:
         return self._token if isinstance(self._token, str) else self._token()
+
+
+async def _read(answer: httpx.Response) -> None:
+    try:
+        await answer.aread()
+    finally:
+        await answer.aclose()
 
 
 def read(answer: httpx.Response, shape: type[Shape]) -> Shape:

@@ -107,6 +107,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     docs: Annotated[bool, _doc("Serve /docs and /openapi.json.")] = True
     url_ttl_s: Annotated[int, _doc("Life of a download URL in status and result.", ge=10, le=604_800)] = 3_600
     file_url_ttl_s: Annotated[int, _doc("Life of the URL that /v1/download/file redirects to.", ge=1, le=604_800)] = 300
+    file_delivery: Annotated[
+        Literal["redirect", "api"],
+        _doc("How /v1/download/file delivers: redirect to the store, or all bytes by the API."),
+    ] = "redirect"
     artefact_ttl_s: Annotated[int, _doc("How long a prepared file is kept.", ge=60)] = 86_400
 
     # retention
