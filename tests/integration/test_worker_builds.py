@@ -69,17 +69,19 @@ def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
+async def leader_and_follower(house, bakery, connection):
+    """Two jobs for the same: the first builds and waits, the second follows it."""
+    first = await house.submit(user_id="anna")
+    await bakery.waiting.wait()
+    second = await house.submit(user_id="bob")
+    await eventually(lambda: connection.fetchval("select count(*) from jobs where following is not null"))
+    return first, second
+
+
 async def test_two_users_share_one_build(settings, ledger, bakery, connection):
     bakery.waits_at = 5
     async with worker(settings, ledger, bakery.prepare) as house:
-        first = await house.submit(user_id="anna")
-        await bakery.waiting.wait()
-        second = await house.submit(user_id="bob")
-
-        async def follows() -> object:
-            return await connection.fetchval("select count(*) from jobs where following is not null")
-
-        await eventually(follows)
+        first, second = await leader_and_follower(house, bakery, connection)
         bakery.go_on.set()
         one, other = await house.until(first, Status.COMPLETED), await house.until(second, Status.COMPLETED)
     assert bakery.opened == 1
@@ -94,14 +96,7 @@ async def test_two_users_share_one_build(settings, ledger, bakery, connection):
 async def test_cancelling_the_builder_does_not_cancel_who_shares_the_build(settings, ledger, bakery, connection):
     bakery.waits_at = CHUNKS - 1
     async with worker(settings, ledger, bakery.prepare) as house:
-        first = await house.submit(user_id="anna")
-        await bakery.waiting.wait()
-        second = await house.submit(user_id="bob")
-
-        async def follows() -> object:
-            return await connection.fetchval("select count(*) from jobs where following is not null")
-
-        await eventually(follows)
+        first, second = await leader_and_follower(house, bakery, connection)
         await ledger.attempts.cancel(first.id, user_id="anna")
         other = await house.until(second, Status.COMPLETED)
         assert (await ledger.jobs.get(first.id)).status is Status.CANCELLED

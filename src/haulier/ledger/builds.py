@@ -8,6 +8,7 @@ import msgspec
 from haulier.job import Artefact, Attempt
 from haulier.ledger.database import Database
 from haulier.ledger.queryfile import Many, One, QueryFile, Row
+from haulier.ledger.records import artefact_from
 
 
 class BuildQueries(QueryFile, file="builds.sql"):
@@ -67,15 +68,7 @@ class Builds:
         """Lead the build, follow its leader, or learn of its artefact; `take` or `refuse` that one (by its key)."""
         row = await self._database.run(BuildQueries.join_build, **_of(key, attempt), take=take, refuse=refuse)
         assert row is not None
-        artefact = row["artefact_key"] and Artefact(
-            key=row["artefact_key"],
-            file_name=row["artefact_name"],
-            content_type=row["artefact_type"],
-            size=row["artefact_size"],
-            etag=row["artefact_etag"],
-            sha256=row["artefact_sha256"],
-        )
-        return Joined(row["outcome"], _upload(row), artefact or None)
+        return Joined(row["outcome"], _upload(row), artefact_from(row))
 
     async def parts(self, key: bytes) -> list[KeptPart]:
         """The parts from the first on that follow each other without a gap."""

@@ -28,7 +28,7 @@ def job_from(row: Row) -> Job:
         retry_at=row["retry_at"],
         started_at=row["started_at"],
         completed_at=row["completed_at"],
-        artefact=_artefact(row),
+        artefact=artefact_from(row),
         artefact_expires_at=row["artefact_expires_at"],
         artefact_expired=row["artefact_expired"],
         error=Failure(row["error_code"], row["error_message"]) if row["error_code"] else None,
@@ -43,7 +43,8 @@ def handed_from(row: Row) -> Handed:
     return Handed(row["id"], row["handover"])
 
 
-def _artefact(row: Row) -> Artefact | None:
+def artefact_from(row: Row) -> Artefact | None:
+    """The artefact of a row that has its columns, None when they are empty."""
     if row["artefact_key"] is None:
         return None
     return Artefact(
