@@ -64,23 +64,25 @@ class Builder:
             case "following":
                 await _discard(result)
                 return Followed()
-            case "exists" | "shared":
+            case "shared":
                 await _discard(result)
                 return Shared()
-            case "lost":
+            case "lost" | "exists":
                 await _discard(result)
                 return Lost()
 
     async def _join(self, key: bytes, attempt: Attempt) -> Joined:
         """Join the build; an artefact that exists is taken when the store still has it, and built anew otherwise."""
         joined = await self._builds.join(key, attempt)
-        if joined.outcome != "exists" or joined.artefact is None:
-            return joined
-        found = await self._storage.head(joined.artefact.key)
-        if found is not None and (found.size, found.etag) == (joined.artefact.size, joined.artefact.etag):
-            return await self._builds.join(key, attempt, take=joined.artefact.key)
-        log.warning(events.ARTEFACT_GONE, key=joined.artefact.key)
-        return await self._builds.join(key, attempt, refuse=joined.artefact.key)
+        while joined.artefact is not None and joined.outcome == "exists":
+            offered = joined.artefact
+            found = await self._storage.head(offered.key)
+            if found is not None and (found.size, found.etag) == (offered.size, offered.etag):
+                joined = await self._builds.join(key, attempt, take=offered.key)
+            else:
+                log.warning(events.ARTEFACT_GONE, key=offered.key)
+                joined = await self._builds.join(key, attempt, refuse=offered.key)
+        return joined
 
     async def _lead(self, result: Result, running: RunningAttempt, build: Build) -> Artefact:
         if not isinstance(result, Resumable):
