@@ -163,6 +163,21 @@ async def test_an_attempt_goes_on_from_the_last_part_of_the_one_before(settings,
     assert house.artefacts() == [job.artefact.key]
 
 
+@pytest.mark.usefixtures("at_once")
+async def test_parts_of_another_size_are_thrown_away(settings, ledger, bakery, connection):
+    bakery.breaks_at = CHUNKS - 1
+    await connection.execute(
+        "create function halve() returns trigger language plpgsql"
+        " as $$ begin new.size := new.size / 2; return new; end $$;"
+        "create trigger halve before insert on build_parts for each row execute function halve()"
+    )
+    async with worker(settings, ledger, bakery.prepare) as house:
+        job = await house.until(await house.submit(), Status.COMPLETED)
+    assert job.attempt == 2
+    assert content_of(house, job) == CONTENT
+    assert bakery.made.count(0) == 2
+
+
 async def test_a_cancelled_build_leaves_nothing_in_the_store(settings, ledger, bakery):
     bakery.waits_at = CHUNKS - 1
     async with worker(settings, ledger, bakery.prepare) as house:

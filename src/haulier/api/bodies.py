@@ -1,13 +1,13 @@
 """Request bodies: size, media type and strict JSON, before a struct is made of them."""
 
 import json
-import re
 from typing import Any, TypeVar
 
 import msgspec
 
 from haulier.api.exchange import ClientGone, Exchange
 from haulier.errors import BodyTooLarge, InvalidRequest, MalformedJson, UnsupportedMediaType
+from haulier.preparers.choosing import told
 
 LIMIT_BYTES = 65_536
 _MAX_MESSAGE = 200
@@ -23,16 +23,9 @@ async def body_of(exchange: Exchange, shape: type[Shape]) -> Shape:
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
-        raise InvalidRequest(pointed(error)) from None
+        raise InvalidRequest(told(error, shape)) from None
     except UnicodeEncodeError:
         raise MalformedJson(reason="it has a lone surrogate") from None
-
-
-def pointed(error: msgspec.ValidationError) -> tuple[str, str]:
-    """msgspec's message as (JSON pointer, sentence): where, and what was expected."""
-    message, _, path = str(error).partition(" - at `$")
-    pointer = re.sub(r"[.\[]", "/", path.rstrip("`")).replace("]", "")
-    return pointer[:_MAX_MESSAGE], message.replace("`", "")[:_MAX_MESSAGE]
 
 
 def _check_media_type(exchange: Exchange) -> None:

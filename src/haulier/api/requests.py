@@ -8,9 +8,9 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from haulier.api.bodies import pointed
 from haulier.api.exchange import Exchange
 from haulier.errors import BatchNotFound, InvalidRequest, JobNotFound
+from haulier.preparers.choosing import told
 from haulier.wire import StatusName
 
 LONGEST_WAIT_S = 60
@@ -77,7 +77,7 @@ def query_of(exchange: Exchange, shape: type[Shape]) -> Shape:
     try:
         return msgspec.convert(found, shape, strict=False)
     except msgspec.ValidationError as error:
-        pointer, message = pointed(error)
+        pointer, message = told(error, shape)
         raise InvalidRequest((pointer.lstrip("/"), message)) from None
 
 

@@ -66,7 +66,8 @@ def _archive(archive: ArchiveVerdict, *, vouched_for: bool) -> None:
         if (count := getattr(archive, state)) or state == "good"
     ]
     where = "directory" if archive.problem else "manifest"
-    _line(GOOD if archive.passes else BAD, "entries", f"{archive.entries:,} in the {where}: {', '.join(counts)}")
+    mark = (OPEN if archive.problem else GOOD) if archive.passes else BAD
+    _line(mark, "entries", f"{archive.entries:,} in the {where}: {', '.join(counts)}")
     if archive.problem:
         _line("", "", f"Compared by CRC-32, which finds accidents only, since {archive.problem}.")
     elif not vouched_for:

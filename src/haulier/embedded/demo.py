@@ -23,7 +23,7 @@ FILES = {
     70000: "object: a ZIP that is in the store already",
     70001: "archive: a ZIP of twelve photos",
     70002: "archive: a ZIP of texts, tables and raw data",
-    70003: "fetch: a table from a slow origin, 2 MB/s; kill a worker, and the next goes on",
+    70003: "fetch: a table from a slow origin, 2 MB/s; kill the worker meanwhile, it completes",
     70004: "simulate: 20 seconds of nothing",
     70005: "simulate: fails twice, then succeeds",
     70006: "query: 250,000 readings of a database; params station, since, format",

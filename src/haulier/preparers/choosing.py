@@ -42,8 +42,8 @@ def chosen(shape: type[msgspec.Struct], given: Mapping[str, Any]) -> msgspec.Str
     try:
         return msgspec.convert(given, shape, str_keys=True)
     except msgspec.ValidationError as error:  # what only the parameters together can violate
-        pointer, message = _told(error, shape, "")
-        raise InvalidRequest((pointer, message)) from None
+        pointer, message = told(error, shape)
+        raise InvalidRequest((POINTER + pointer, message)) from None
 
 
 def plain(choice: msgspec.Struct) -> dict[str, Any]:
@@ -60,24 +60,28 @@ def _problems(value: Any, kind: Any, shape: type[msgspec.Struct], where: str) ->
     try:
         msgspec.convert(value, kind, str_keys=True)
     except msgspec.ValidationError as error:
-        return [_told(error, shape, where)]
+        pointer, message = told(error, shape, where=where)
+        return [((POINTER + pointer)[:_MAX_MESSAGE], message)]
     return []
 
 
-def _told(error: msgspec.ValidationError, shape: type[msgspec.Struct], where: str) -> Problem:
-    """msgspec's message as (JSON pointer, sentence), with what fits there instead of Python's names for it."""
+def told(error: msgspec.ValidationError, shape: type[msgspec.Struct], *, where: str = "") -> Problem:
+    """msgspec's message as (JSON pointer, sentence), with what fits there instead of Python's names for it.
+
+    The pointer starts at `shape`; `where` is the way from there to what was converted.
+    """
     match = _PATH.search(str(error))
     path, some_key, _ = (match["path"] if match else "").partition(_SOME_KEY)
     pointer = where + re.sub(r"[.\[]", "/", path).replace("]", "")
     message = _PATH.sub("", str(error))
     if some_key:
-        return (POINTER + pointer)[:_MAX_MESSAGE], f"has a value that does not fit: {message.replace('`', '')}"
+        return pointer[:_MAX_MESSAGE], f"has a value that does not fit: {message.replace('`', '')}"
     fits = _words(shape, pointer) if message.startswith(("Expected ", "Invalid ")) else ""
     if fits:
         got = _GOT.search(message)
         kind = got["kind"] if got else ""
         message = f"must be {fits}" + (f", not {_NOUNS.get(kind, kind)}" if kind else "")
-    return (POINTER + pointer)[:_MAX_MESSAGE], message.replace("`", "")[:_MAX_MESSAGE]
+    return pointer[:_MAX_MESSAGE], message.replace("`", "")[:_MAX_MESSAGE]
 
 
 def _words(shape: type[msgspec.Struct], pointer: str) -> str:

@@ -33,6 +33,8 @@ async def resume(
     ArtefactDamaged when the result is not what was announced; and whatever the stream or the store raises.
     """
     since = progressed(await builds.parts(build.key)) if build.upload else Progressed()
+    if any(part.size != storage.part_bytes for part in since.parts):
+        raise UploadLost  # of a version that cut them otherwise: their numbers would not fit ours
     writer = PartWriter(
         part_bytes=storage.part_bytes,
         begin=_begin(result, build, storage=storage, builds=builds),
