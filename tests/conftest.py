@@ -1,4 +1,5 @@
-"""Fixtures: real servers (one PostgreSQL and one Valkey for each test process, a database for each test), and the API.
+"""Fixtures: real servers (one PostgreSQL and one Valkey for each test process, a database for each test; one S3 server, of
+which no module may import a fixture of its own: it would start another), and the API.
 
 Nothing starts for a test that asks for none of them.
 """
@@ -16,7 +17,10 @@ from haulier.api.services import open_services
 from haulier.ledger import migrate, open_ledger
 from haulier.settings import Secret, load
 from tests.api_client import ApiClient
+from tests.s3 import s3_credentials, s3_server
 from tests.servers import running_postgres, running_valkey
+
+__all__ = ["s3_credentials", "s3_server"]  # fixtures
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

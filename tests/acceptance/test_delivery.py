@@ -26,7 +26,7 @@ from tests.acceptance.deliveries import (
     with_netrc,
 )
 from tests.faults.proxy import proxy
-from tests.s3 import S3_MARKS, s3_server  # noqa: F401
+from tests.s3 import S3_MARKS
 
 MIB = 1 << 20
 PROGRAMS = ("curl", "wget", "aria2c")

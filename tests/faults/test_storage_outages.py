@@ -16,7 +16,7 @@ from tests.faults.oracle import Oracle
 from tests.faults.outages import ANSWER_S, outages
 from tests.faults.s3_proxy import s3_proxy
 from tests.faults.scale import FULL, only_full, scale
-from tests.s3 import ACCESS, REGION, S3_MARKS, SECRET, s3_server  # noqa: F401
+from tests.s3 import ACCESS, REGION, S3_MARKS, SECRET
 from tests.waiting import eventually
 
 pytestmark = [*S3_MARKS, pytest.mark.timeout(scale(fast=240, full=600))]
@@ -119,7 +119,7 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(tmp_path, s3_server):  # noqa: F811
+async def stage(tmp_path, s3_server):
     async with staged(tmp_path, s3_server) as opened:
         yield opened
 

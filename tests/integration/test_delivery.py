@@ -22,7 +22,7 @@ from haulier.settings import Secret
 from haulier.storage import open_storage
 from tests.api_client import ApiClient
 from tests.integration.ledger_steps import claimed
-from tests.s3 import S3_MARKS, s3_credentials, s3_server  # noqa: F401
+from tests.s3 import S3_MARKS
 
 pytestmark = [pytest.mark.timeout(600)]
 

@@ -11,7 +11,7 @@ from haulier.cli.program import app
 from haulier.cli.storage_diagnosis import storage
 from haulier.clock import SYSTEM_CLOCK
 from haulier.settings import Secret, Settings
-from tests.s3 import S3_MARKS, s3_credentials, s3_server  # noqa: F401
+from tests.s3 import S3_MARKS
 
 pytestmark = [*S3_MARKS, pytest.mark.usefixtures("s3_credentials")]
 
@@ -25,7 +25,7 @@ def texts(findings: list[Finding], mark: Mark) -> list[str]:
 
 
 @pytest.fixture
-def url(s3_server):  # noqa: F811
+def url(s3_server):
     return s3_server.url(s3_server.new_bucket())
 
 
@@ -42,7 +42,7 @@ async def test_a_bucket_without_rules_works_and_is_doubtful(url):
     assert texts(findings, Mark.GOOD) == ["an object was written, read and deleted"]
 
 
-async def test_a_bucket_that_does_not_exist_is_named(s3_server):  # noqa: F811
+async def test_a_bucket_that_does_not_exist_is_named(s3_server):
     (finding,) = await found(s3_server.url("no-such-bucket"))
 
     assert (finding.mark, finding.text) == (Mark.BAD, "no-such-bucket: the bucket does not exist")
@@ -71,7 +71,7 @@ async def test_an_endpoint_that_is_away_is_bad():
     assert finding.text == "bucket: the endpoint cannot be reached"
 
 
-async def test_a_bucket_that_others_may_only_read_is_bad(s3_server):  # noqa: F811
+async def test_a_bucket_that_others_may_only_read_is_bad(s3_server):
     bucket = s3_server.new_bucket()
     policy = {
         "Version": "2012-10-17",
@@ -101,7 +101,7 @@ async def test_a_public_endpoint_that_is_away_is_doubtful(url):
     assert texts(findings, Mark.BAD) == []
 
 
-async def test_a_proxy_that_changes_the_host_is_recognised(url, s3_server):  # noqa: F811
+async def test_a_proxy_that_changes_the_host_is_recognised(url, s3_server):
     host, port = s3_server.endpoint.removeprefix("http://").split(":")
 
     async def forward(reader, writer):

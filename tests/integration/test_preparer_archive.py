@@ -19,7 +19,7 @@ from haulier.preparers.manifest import NAME
 from haulier.settings import Secret, Settings
 from haulier.storage import Storage, open_storage
 from tests.fake_build import FakeBuild, check_resumable, content
-from tests.s3 import S3_MARKS, s3_credentials, s3_server  # noqa: F401
+from tests.s3 import S3_MARKS
 
 OBJECTS = {
     "demo/text.csv": b"1,2,3\n" * 300_000,

@@ -10,7 +10,7 @@ from haulier.preparers.fetch import FetchParams, prepare
 from haulier.settings import Settings
 from tests.fake_build import FakeBuild
 from tests.fetching import content, pieces
-from tests.s3 import S3_MARKS, S3Server, s3_server  # noqa: F401
+from tests.s3 import S3_MARKS, S3Server
 
 pytestmark = [*S3_MARKS]
 
@@ -19,7 +19,7 @@ KEY = "a b/ü.bin"
 
 
 @pytest.fixture
-def bucket(s3_server: S3Server) -> str:  # noqa: F811
+def bucket(s3_server: S3Server) -> str:
     return s3_server.new_bucket()
 
 
@@ -29,7 +29,7 @@ def job(server: S3Server, bucket: str) -> FakeBuild:
 
 
 async def test_an_object_put_at_once_has_its_md5_for_an_etag_and_continues_from_a_mark(
-    s3_server: S3Server,  # noqa: F811
+    s3_server: S3Server,
     bucket: str,
 ):
     etag = s3_server.client.put_object(Bucket=bucket, Key=KEY, Body=CONTENT)["ETag"]
@@ -43,7 +43,7 @@ async def test_an_object_put_at_once_has_its_md5_for_an_etag_and_continues_from_
     assert b"".join(piece for piece in first if isinstance(piece, bytes)) + rest == CONTENT
 
 
-async def test_an_object_put_in_parts_has_a_version_and_no_digest(s3_server: S3Server, bucket: str):  # noqa: F811
+async def test_an_object_put_in_parts_has_a_version_and_no_digest(s3_server: S3Server, bucket: str):
     client, halves = s3_server.client, (CONTENT[: 5 * 2**20], CONTENT[5 * 2**20 :])
     upload = client.create_multipart_upload(Bucket=bucket, Key=KEY)["UploadId"]
     place = {"Bucket": bucket, "Key": KEY, "UploadId": upload}

@@ -11,7 +11,7 @@ import pytest
 from haulier.errors import BadRecipe, SourceChanged, SourceMissing
 from haulier.settings import Secret, Settings
 from haulier.storage import Storage, open_storage
-from tests.s3 import S3_MARKS, s3_credentials, s3_server  # noqa: F401
+from tests.s3 import S3_MARKS
 
 KEY = "artifacts/018f/1/a file.zip"
 MIB = 1 << 20

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from haulier.cli.program import app
-from tests.s3 import REGION, S3_MARKS, s3_credentials, s3_server  # noqa: F401
+from tests.s3 import REGION, S3_MARKS
 
 pytestmark = [*S3_MARKS]
 
@@ -26,7 +26,7 @@ def init(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def fresh(s3_server, s3_credentials):  # noqa: F811
+def fresh(s3_server, s3_credentials):
     """(the name of a bucket that does not exist, its URL, botocore's client)."""
     name = f"init-{uuid.uuid4().hex[:12]}"
     return name, f"s3://{name}?endpoint={s3_server.endpoint}&region={REGION}", s3_server.client
@@ -63,7 +63,7 @@ def test_versioning_and_cors_follow_the_settings(init, fresh):
     assert client.get_bucket_versioning(Bucket=name)["Status"] == "Suspended"
 
 
-def test_rules_of_others_survive(init, s3_server, fresh):  # noqa: F811
+def test_rules_of_others_survive(init, s3_server, fresh):
     name, url, client = fresh
     client.create_bucket(Bucket=name)
     client.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": [FOREIGN]})
@@ -98,7 +98,7 @@ def test_wrong_credentials_are_said_in_a_sentence(init, fresh, monkeypatch):
     assert "wrong-secret" not in done.output
 
 
-def test_an_endpoint_that_is_away_is_said_in_a_sentence(init, s3_credentials):  # noqa: F811
+def test_an_endpoint_that_is_away_is_said_in_a_sentence(init, s3_credentials):
     done = init("s3://bucket?endpoint=http://127.0.0.1:9")
 
     assert (done.exit_code, "the endpoint cannot be reached" in done.stderr) == (1, True)

@@ -13,7 +13,7 @@ from haulier.job import Artefact
 from haulier.settings import Secret, Settings
 from haulier.storage import Storage, open_storage
 from haulier.storage.names import content_disposition
-from tests.s3 import S3_MARKS, s3_credentials, s3_server  # noqa: F401
+from tests.s3 import S3_MARKS
 
 pytestmark = [*S3_MARKS, pytest.mark.usefixtures("s3_credentials")]
 
@@ -23,12 +23,12 @@ ARTEFACT = Artefact(KEY, 'Bericht "ü" 日本;\r\nX: 1.zip', "application/zip", 
 
 
 @pytest.fixture
-def bucket(s3_server):  # noqa: F811
+def bucket(s3_server):
     return s3_server.new_bucket()
 
 
 @pytest.fixture
-def storage(s3_server, bucket) -> Storage:  # noqa: F811
+def storage(s3_server, bucket) -> Storage:
     return opened(s3_server.url(bucket))
 
 
@@ -119,7 +119,7 @@ async def test_an_expired_link_is_refused(storage):
     assert (await fetch(url)).status_code == 403
 
 
-async def test_name_and_type_are_stored_with_the_object(storage, s3_server, bucket):  # noqa: F811
+async def test_name_and_type_are_stored_with_the_object(storage, s3_server, bucket):
     await storage.write(KEY, stream(BODY), file_name="ü.zip", content_type="application/zip")
     await storage.write(f"{KEY}2", stream(bytes(2 << 20)), file_name="ü.zip", content_type="no type\r\nX: y")
 
@@ -131,7 +131,7 @@ async def test_name_and_type_are_stored_with_the_object(storage, s3_server, buck
 
 
 @pytest.mark.parametrize("end", ["error", "cancel"])
-async def test_an_aborted_write_leaves_no_multipart_upload(storage, s3_server, bucket, end):  # noqa: F811
+async def test_an_aborted_write_leaves_no_multipart_upload(storage, s3_server, bucket, end):
     sent = asyncio.Event()
 
     async def aborted():
@@ -153,7 +153,7 @@ async def test_an_aborted_write_leaves_no_multipart_upload(storage, s3_server, b
     assert await storage.head(KEY) is None
 
 
-async def test_a_bucket_that_does_not_exist_is_named_by_ping_and_write(s3_server):  # noqa: F811
+async def test_a_bucket_that_does_not_exist_is_named_by_ping_and_write(s3_server):
     storage = opened(s3_server.url("no-such-bucket"))
 
     with pytest.raises(StorageUnavailable) as caught:
@@ -165,7 +165,7 @@ async def test_a_bucket_that_does_not_exist_is_named_by_ping_and_write(s3_server
         [chunk async for chunk in storage.read(KEY)]
 
 
-async def test_wrong_credentials_are_an_outage_and_no_verdict_on_the_object(s3_server, bucket, monkeypatch):  # noqa: F811
+async def test_wrong_credentials_are_an_outage_and_no_verdict_on_the_object(s3_server, bucket, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-secret")
     storage = opened(s3_server.url(bucket))
 
@@ -196,7 +196,7 @@ async def test_ping_gives_up_within_two_seconds_on_a_silent_address():
     assert caught.value.facts["reason"] == "it did not answer in time"
 
 
-async def test_a_sweep_aborts_forgotten_uploads_of_artefacts_alone(storage, s3_server, bucket):  # noqa: F811
+async def test_a_sweep_aborts_forgotten_uploads_of_artefacts_alone(storage, s3_server, bucket):
     for key in (KEY, "downloads/other"):
         s3_server.client.create_multipart_upload(Bucket=bucket, Key=key)
 

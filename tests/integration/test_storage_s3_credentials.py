@@ -15,7 +15,7 @@ from haulier.errors import StorageUnavailable
 from haulier.job import Artefact
 from haulier.settings import Secret, Settings
 from haulier.storage import Storage, open_storage
-from tests.s3 import ACCESS, S3_MARKS, SECRET, S3Server, s3_server  # noqa: F401
+from tests.s3 import ACCESS, S3_MARKS, SECRET, S3Server
 
 pytestmark = [*S3_MARKS]
 
@@ -85,7 +85,7 @@ def life_s(url: str) -> int:
     return int(parse_qs(urlsplit(url).query)["X-Amz-Expires"][0])
 
 
-async def test_a_link_that_ends_before_its_credentials_lives_as_long_as_asked(role, s3_server):  # noqa: F811
+async def test_a_link_that_ends_before_its_credentials_lives_as_long_as_asked(role, s3_server):
     storage = opened(s3_server)
 
     link = await storage.sign(ARTEFACT, job_id="018f", expires_s=60)
@@ -94,7 +94,7 @@ async def test_a_link_that_ends_before_its_credentials_lives_as_long_as_asked(ro
     assert timedelta(seconds=55) < link.expires_at - datetime.now(UTC) <= timedelta(seconds=60)
 
 
-async def test_a_link_never_outlives_the_credentials_that_signed_it(role, s3_server):  # noqa: F811
+async def test_a_link_never_outlives_the_credentials_that_signed_it(role, s3_server):
     storage = opened(s3_server)
     await stored(storage)
 
@@ -107,7 +107,7 @@ async def test_a_link_never_outlives_the_credentials_that_signed_it(role, s3_ser
         assert (await client.get(link.url)).content == b"hello"
 
 
-async def test_renewed_credentials_sign_longer_links(role, s3_server):  # noqa: F811
+async def test_renewed_credentials_sign_longer_links(role, s3_server):
     role.lasting = timedelta(minutes=5)  # botocore renews these at each look
     storage = opened(s3_server)
     first = await storage.sign(ARTEFACT, job_id="018f", expires_s=3_600)
@@ -120,7 +120,7 @@ async def test_renewed_credentials_sign_longer_links(role, s3_server):  # noqa: 
     assert abs(third.expires_at - second.expires_at) < timedelta(seconds=3)
 
 
-async def test_many_links_at_once_agree_with_the_credentials_of_the_moment(role, s3_server):  # noqa: F811
+async def test_many_links_at_once_agree_with_the_credentials_of_the_moment(role, s3_server):
     role.lasting = timedelta(minutes=5)
     storage = opened(s3_server)
 
@@ -130,7 +130,7 @@ async def test_many_links_at_once_agree_with_the_credentials_of_the_moment(role,
     assert all(life_s(link.url) <= 300 for link in links)
 
 
-async def test_credentials_that_cannot_be_renewed_are_an_outage(role, s3_server, monkeypatch):  # noqa: F811
+async def test_credentials_that_cannot_be_renewed_are_an_outage(role, s3_server, monkeypatch):
     role.lasting = timedelta(seconds=1)
     storage = opened(s3_server)
     role.answers = False
@@ -141,7 +141,7 @@ async def test_credentials_that_cannot_be_renewed_are_an_outage(role, s3_server,
         await storage.sign(ARTEFACT, job_id="018f", expires_s=60)
 
 
-async def test_temporary_credentials_move_bytes_too(role, s3_server):  # noqa: F811
+async def test_temporary_credentials_move_bytes_too(role, s3_server):
     storage = opened(s3_server)
 
     await stored(storage)

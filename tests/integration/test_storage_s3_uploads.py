@@ -12,7 +12,7 @@ from haulier.settings import Secret, Settings
 from haulier.storage import Part, Storage, open_storage, s3_uploads
 from haulier.storage.names import content_disposition
 from haulier.storage.s3_uploads import S3Uploads
-from tests.s3 import S3_MARKS, s3_credentials, s3_server  # noqa: F401
+from tests.s3 import S3_MARKS
 
 pytestmark = [*S3_MARKS, pytest.mark.usefixtures("s3_credentials")]
 
@@ -23,12 +23,12 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def bucket(s3_server):  # noqa: F811
+def bucket(s3_server):
     return s3_server.new_bucket()
 
 
 @pytest.fixture
-def storage(s3_server, bucket) -> Storage:  # noqa: F811
+def storage(s3_server, bucket) -> Storage:
     return opened(s3_server.url(bucket))
 
 
@@ -36,7 +36,7 @@ def opened(url: str) -> Storage:
     return open_storage(Settings(storage_url=Secret(url)))
 
 
-async def test_name_and_type_are_stored_with_the_object(storage, s3_server, bucket):  # noqa: F811
+async def test_name_and_type_are_stored_with_the_object(storage, s3_server, bucket):
     upload = await storage.begin_upload(KEY, file_name='"ü"\r\n.zip', content_type="no type\r\nX: y")
     etag = await upload.complete([await upload.send(1, b"x")])
 
@@ -47,7 +47,7 @@ async def test_name_and_type_are_stored_with_the_object(storage, s3_server, buck
     assert found["ETag"] == etag
 
 
-async def test_further_parameters_go_into_the_request_that_begins(storage, s3_server, bucket):  # noqa: F811
+async def test_further_parameters_go_into_the_request_that_begins(storage, s3_server, bucket):
     uploads = S3Uploads(lambda: s3_server.client, bucket, head=storage.head, extra={"Metadata": {"kept": "yes"}})
     upload = storage.open_upload(KEY, await uploads.begin(KEY, **NAMED))
 
@@ -56,7 +56,7 @@ async def test_further_parameters_go_into_the_request_that_begins(storage, s3_se
     assert s3_server.client.head_object(Bucket=bucket, Key=KEY)["Metadata"] == {"kept": "yes"}
 
 
-async def test_a_part_that_was_replaced_behind_our_back_is_lost(storage, s3_server, bucket):  # noqa: F811
+async def test_a_part_that_was_replaced_behind_our_back_is_lost(storage, s3_server, bucket):
     upload = await storage.begin_upload(KEY, **NAMED)
     part = await upload.send(1, b"ours")
     s3_server.client.upload_part(Bucket=bucket, Key=KEY, UploadId=upload.handle, PartNumber=1, Body=b"else")
@@ -85,7 +85,7 @@ async def test_more_parts_than_the_store_takes_are_refused(storage):
         await upload.send(10_001, b"x")
 
 
-async def test_an_abort_waits_for_parts_that_nobody_awaits_any_more(storage, s3_server, bucket, monkeypatch):  # noqa: F811
+async def test_an_abort_waits_for_parts_that_nobody_awaits_any_more(storage, s3_server, bucket, monkeypatch):
     upload = await storage.begin_upload(KEY, **NAMED)
     client, begun, may_end, calls = storage._uploads._connected(), threading.Event(), threading.Event(), []
     send, abort, wait = client.upload_part, client.abort_multipart_upload, s3_uploads.wait
@@ -114,7 +114,7 @@ async def test_an_abort_waits_for_parts_that_nobody_awaits_any_more(storage, s3_
     assert s3_server.uploads(bucket) == []
 
 
-async def test_an_upload_of_others_is_not_swept(storage, s3_server, bucket):  # noqa: F811
+async def test_an_upload_of_others_is_not_swept(storage, s3_server, bucket):
     theirs = s3_server.client.create_multipart_upload(Bucket=bucket, Key="downloads/other")
     upload = await storage.begin_upload(KEY, **NAMED)
 
@@ -123,7 +123,7 @@ async def test_an_upload_of_others_is_not_swept(storage, s3_server, bucket):  # 
     assert s3_server.uploads(bucket) == ["downloads/other"]
 
 
-async def test_a_bucket_that_does_not_exist_is_named(s3_server):  # noqa: F811
+async def test_a_bucket_that_does_not_exist_is_named(s3_server):
     storage = opened(s3_server.url("no-such-bucket"))
 
     with pytest.raises(StorageFailed, match="the bucket does not exist"):
@@ -132,7 +132,7 @@ async def test_a_bucket_that_does_not_exist_is_named(s3_server):  # noqa: F811
         await storage.open_upload(KEY, "2~any").send(1, b"x")
 
 
-async def test_wrong_credentials_are_refused_and_not_told(s3_server, bucket, monkeypatch, caplog):  # noqa: F811
+async def test_wrong_credentials_are_refused_and_not_told(s3_server, bucket, monkeypatch, caplog):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-secret")
     caplog.set_level(logging.INFO)
     storage = opened(s3_server.url(bucket))

@@ -9,7 +9,7 @@ import pytest
 from haulier.errors import SourceChanged, SourceDenied, SourceMissing
 from haulier.settings import Secret, Settings
 from haulier.storage import ObjectInfo, Storage, open_storage
-from tests.s3 import S3_MARKS, s3_credentials, s3_server  # noqa: F401
+from tests.s3 import S3_MARKS
 
 OBJECTS = {f"a/{n:03}/x{n}": bytes([n]) * n for n in range(40)}
 

@@ -9,7 +9,7 @@ import pytest
 from haulier.errors import BadRecipe, StorageUnavailable, UploadLost
 from haulier.settings import Secret, Settings
 from haulier.storage import Part, Storage, Upload, open_storage
-from tests.s3 import S3_MARKS, s3_credentials, s3_server  # noqa: F401
+from tests.s3 import S3_MARKS
 
 MIB = 1 << 20
 PART = 5 * MIB  # S3 takes no smaller ones

@@ -9,10 +9,10 @@ from haulier.storage import open_storage
 from haulier.storage.objects import PART_BYTES
 from tests.integration.house import worker
 from tests.integration.test_worker_builds import CHUNK, CHUNKS, CONTENT, Bakery, at_once, bakery
-from tests.s3 import S3_MARKS, s3_credentials, s3_server
+from tests.s3 import S3_MARKS
 from tests.waiting import eventually
 
-__all__ = ["at_once", "bakery", "s3_credentials", "s3_server"]  # fixtures
+__all__ = ["at_once", "bakery"]  # fixtures
 
 pytestmark = [*S3_MARKS, pytest.mark.usefixtures("s3_credentials")]
 
