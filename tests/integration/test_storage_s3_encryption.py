@@ -8,7 +8,6 @@ import pytest
 
 from haulier.settings import Secret, Settings
 from haulier.storage import Storage, open_storage
-from tests.s3 import 
 
 pytestmark = pytest.mark.usefixtures("s3_credentials")
 
