@@ -1,5 +1,5 @@
-"""Fixtures: real servers (one PostgreSQL and one Valkey for each test process, a database for each test; one S3 server),
-and the API. A module that imports a server's fixture by itself starts another one.
+"""Fixtures: real servers (one PostgreSQL and one Valkey for each test process, a database for each test; one S3), and
+the API. A module that imports a server's fixture by itself starts another one.
 
 Nothing starts for a test that asks for none of them.
 """
