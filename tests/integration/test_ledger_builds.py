@@ -161,6 +161,25 @@ async def test_an_artefact_that_lives_is_taken_at_once(ledger, attempt_of):
     assert (shared.status, shared.artefact) == (Status.COMPLETED, done.artefact)
 
 
+async def test_who_takes_an_artefact_can_be_taken_from_in_turn(ledger, attempt_of, connection):
+    leader, late, later = await attempt_of("anna"), await attempt_of("bob"), await attempt_of("cleo")
+    await ledger.builds.join(KEY, leader)
+    done = await ledger.attempts.complete(leader, artefact(), provenance=FACTS)
+    await ledger.builds.join(KEY, late, take=done.artefact.key)
+    await connection.execute("update jobs set artefact_expired = true where id = $1", leader.job.id)
+    assert (await ledger.builds.join(KEY, later)).outcome == "exists"
+
+
+async def test_two_builds_that_publish_one_object_keep_their_names(ledger, attempt_of):
+    for key, name in ((KEY, "one.bin"), (OTHER, "two.bin")):
+        leader = await attempt_of(name)
+        await ledger.builds.join(key, leader)
+        await ledger.attempts.complete(leader, artefact(key="downloads/70000.zip", file_name=name))
+    for key, name in ((KEY, "one.bin"), (OTHER, "two.bin")):
+        offered = await ledger.builds.join(key, await attempt_of(f"late for {name}"))
+        assert (offered.outcome, offered.artefact.file_name) == ("exists", name)
+
+
 async def test_an_artefact_that_the_store_lost_is_built_anew(ledger, attempt_of):
     leader, late, later = await attempt_of("anna"), await attempt_of("bob"), await attempt_of("cleo")
     await ledger.builds.join(KEY, leader)

@@ -26,11 +26,13 @@ begin
     returning * into v_build;
 
     if v_build.finished then
+        -- A job of this very build: objects that are published as they are may have other names in other builds.
         select * into v_made from jobs
         where jobs.artefact_key = v_build.artefact_key and status = 'completed' and not artefact_expired
-            and artefact_expires_at > haulier_now()
+            and artefact_expires_at > haulier_now() and p_key in (build_key, following)
         order by artefact_expires_at desc limit 1;
         if found and v_made.artefact_key = p_take then
+            update jobs set build_key = p_key where id = p_job;
             perform complete_job(
                 p_job, p_attempt, v_made.artefact_key, v_made.artefact_name, v_made.artefact_type, v_made.artefact_size,
                 v_made.artefact_etag, v_made.artefact_sha256,
