@@ -99,9 +99,13 @@ async def test_a_user_has_a_limit_and_the_process_has_one(feeds):
     with feeds.open(user_id="anna"), feeds.open(user_id="anna"), feeds.open(user_id="anna"):
         with pytest.raises(TooManyStreams), feeds.open(user_id="anna"):
             pass
-        with feeds.open(user_id="anna", unlimited=True), feeds.open(user_id="ben"):
-            with pytest.raises(Unavailable), feeds.open(user_id="carl"):
-                pass
+        with (
+            feeds.open(user_id="anna", unlimited=True),
+            feeds.open(user_id="ben"),
+            pytest.raises(Unavailable),
+            feeds.open(user_id="carl"),
+        ):
+            pass
     with feeds.open(user_id="anna"):
         assert len(feeds) == 1
 
