@@ -104,9 +104,15 @@ async def test_readers_share_one_look_at_the_ledger(snapshots, queued, ledger, m
     assert looks == 1
 
 
-async def test_an_unchanged_job_costs_its_readers_no_look_at_the_ledger(snapshots, queued, ledger, monkeypatch):
+@pytest.fixture
+def quick_repair(monkeypatch):
     monkeypatch.setattr(repair, "REPAIR_S", 0.02)
     monkeypatch.setattr(module, "FRESH_S", 0.5)
+
+
+async def test_an_unchanged_job_costs_its_readers_no_look_at_the_ledger(
+    quick_repair, snapshots, queued, ledger, monkeypatch
+):
     await listening(snapshots)
     await snapshots.get(queued.id)
 
