@@ -13,8 +13,9 @@ import pytest
 from haulier.api import streaming, telling
 from haulier.job import Progress
 from haulier.ledger import Beat
+from haulier.settings import Secret
 from tests.integration.api_steps import completed, processing
-from tests.integration.ledger_steps import LEASE
+from tests.integration.ledger_steps import LEASE, claimed
 from tests.serving import serving
 from tests.sse import listening
 from tests.waiting import eventually
@@ -120,6 +121,20 @@ async def test_a_lost_announcement_is_repaired(server):
         await advanced(server, attempt, 50, announce=False)
         assert (await job.next()).data["progress"] == 50
         assert (await jobs.next()).data["progress"] == 50
+
+
+async def test_without_redis_the_ledger_tells(settings):
+    async with serving(settings, redis_url=Secret("redis://127.0.0.1:1/0")) as server:
+        job_id = await server.initiate()
+        async with (
+            listening(server.http, one(job_id), token=server.token("anna")) as job,
+            listening(server.http, ALL, token=server.token("anna")) as jobs,
+        ):
+            assert [(await jobs.next()).name for _ in range(2)] == ["status", "ready"]
+            attempt = await claimed(server.services.ledger, await server.services.ledger.jobs.get(UUID(job_id)))
+            while (await job.next()).data["status"] != "processing":
+                pass
+            assert (await jobs.next()).data["version"] == attempt.job.version
 
 
 async def test_all_jobs_are_told_with_those_that_begin_later(server):
