@@ -1,4 +1,4 @@
-"""The API as a real server inside a test: `async with serving(settings) as api`. Several at once are several replicas."""
+"""The API as a real server inside a test: `async with serving(settings) as api`; several at once are replicas."""
 
 import asyncio
 import socket
