@@ -27,6 +27,11 @@ class Serving(ApiClient):
         self.url = services.settings.base_url
         self._server = server
 
+    @property
+    def connections(self) -> int:
+        """How many connections the server has, this client's own included."""
+        return len(self._server.server_state.connections)
+
     def stop(self) -> None:
         """Ask the server to stop, as SIGTERM does."""
         self._server.should_exit = True

@@ -36,8 +36,12 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
             self.scope[ABORT] = self.transport.abort  # pyright: ignore[reportGeneralTypeIssues]
 
     async def send(self, message: Any) -> None:
+        # uvicorn would take both for a defect of the application.
+        if self.transport.is_closing() and not self.handshake_complete:
+            self.handshake_complete = True
+            raise ClientDisconnected
         if self.close_sent:
-            raise ClientDisconnected  # uvicorn takes it for a defect of the application
+            raise ClientDisconnected
         await super().send(message)
         if self.close_timer is not None:
             self.close_timer.cancel()
