@@ -2,7 +2,6 @@
 
 from contextlib import asynccontextmanager
 from random import Random
-from uuid import UUID
 
 import msgspec
 import pytest
@@ -11,10 +10,8 @@ from standardwebhooks import Webhook
 from haulier.clock import SYSTEM_CLOCK
 from haulier.notify import Courier, open_senders
 from haulier.sealing import channel_sealer
-from tests.integration.api_steps import completed, failed
-from tests.loopback import Reply
-from tests.receiver import log_of, message, over, receiver, webhook
-from tests.waiting import eventually
+from tests.integration.api_steps import completed
+from tests.receiver import over, receiver, webhook
 
 
 @pytest.fixture
