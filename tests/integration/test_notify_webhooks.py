@@ -280,3 +280,16 @@ async def test_a_channel_of_another_key_waits_for_the_operator(api, services):
         delivery = await first_attempt(api, channel)
         assert (delivery["status"], "operator" in delivery["attempts"][0]["reason"]) == ("pending", True)
         assert hook.seen == []
+
+
+async def test_a_new_key_seals_all_channels_when_a_worker_starts(api, services, connection):
+    keyed = msgspec.structs.replace(services.settings, channel_key=Secret("k" * 32))
+    alone = msgspec.structs.replace(keyed, jwt_secret=Secret())
+    async with receiver() as hook:
+        channel = await webhook(api, hook.url)
+        before = await connection.fetchval("select sealed from channels")
+        async with couriers(services, settings=keyed):
+            await eventually(lambda: connection.fetchval("select sealed <> $1 from channels", before))
+        async with couriers(services, settings=alone):
+            await send_test(api, channel)
+            await hook.got()
