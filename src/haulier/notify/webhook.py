@@ -21,6 +21,7 @@ from haulier.webhook_url import refusal
 
 TIMEOUT_S = 15.0
 CONNECT_S = 5.0
+BODY_S = 2.0
 ANSWER_BYTES = 16_384  # read so that a receiver may end its answer, and dropped
 _GONE = 410
 
@@ -37,13 +38,14 @@ class WebhookSender:
         self._clock = clock
 
     async def send(self, notice: Notice, /) -> Verdict:
-        """One POST, within TIMEOUT_S."""
+        """One POST: its status within TIMEOUT_S counts, whatever becomes of the rest of the answer."""
         secret = msgspec.convert(notice.secret, WebhookSecret)
         if (problem := refusal(secret.url, rules=self._rules)) is not None:
             return TryAgain(f"its URL {problem}")
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                return await self._post(self._request(notice, secret))
+                # Without a client in between: it would follow, authenticate, and keep cookies.
+                response = await self._transport.handle_async_request(self._request(notice, secret))
         except (TimeoutError, httpx.TimeoutException):
             return TryAgain(f"no answer within {TIMEOUT_S:g} s")
         except SourceRefused as error:
@@ -52,6 +54,13 @@ class WebhookSender:
             return TryAgain("its certificate is not valid" if "CERTIFICATE" in str(error) else "no connection")
         except (httpx.TransportError, httpx.InvalidURL, ValueError):
             return TryAgain("its answer is not valid HTTP")
+        try:
+            with suppress(TimeoutError, httpx.TransportError):
+                async with asyncio.timeout(BODY_S):
+                    await _read_a_little(response)
+            return self._verdict(response)
+        finally:
+            await response.aclose()
 
     def _request(self, notice: Notice, secret: WebhookSecret) -> httpx.Request:
         now = self._clock.now()
@@ -72,16 +81,6 @@ class WebhookSender:
             },
             extensions={"timeout": patience.as_dict()},
         )
-
-    async def _post(self, request: httpx.Request) -> Verdict:
-        # Without a client in between: it would follow, authenticate, and keep cookies.
-        response = await self._transport.handle_async_request(request)
-        try:
-            return self._verdict(response)
-        finally:
-            with suppress(TimeoutError, httpx.TransportError):
-                await _read_a_little(response)
-            await response.aclose()
 
     def _verdict(self, response: httpx.Response) -> Verdict:
         status = response.status_code
@@ -106,7 +105,8 @@ class WebhookSender:
 
 async def _read_a_little(response: httpx.Response) -> None:
     taken = 0
-    async for piece in response.aiter_raw():
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    async for piece in response.stream:
         taken += len(piece)
         if taken >= ANSWER_BYTES:
             return
