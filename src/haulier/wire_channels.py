@@ -151,16 +151,16 @@ class OutcomeMessage(msgspec.Struct, frozen=True):
     data: Outcome
 
 
-class Tested(msgspec.Struct, frozen=True):
+class Trial(msgspec.Struct, frozen=True):
     """What a test says."""
 
     channel_id: ChannelId
     message: str
 
 
-class TestedMessage(msgspec.Struct, frozen=True):
+class TrialMessage(msgspec.Struct, frozen=True):
     """The body of a webhook that was asked for as a test."""
 
     type: Literal["test"]
     timestamp: Time
-    data: Tested
+    data: Trial

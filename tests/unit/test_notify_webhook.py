@@ -18,7 +18,7 @@ from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain
 from haulier.notify.webhook import WebhookSender
 from haulier.settings import load
 from haulier.webhook_keys import WebhookSecret, fresh_key
-from haulier.wire_channels import OutcomeMessage, TestedMessage
+from haulier.wire_channels import OutcomeMessage, TrialMessage
 from tests.builders import NOW, artefact, job
 
 SETTINGS = load({}, public_url="https://downloads.example.com")
@@ -103,7 +103,7 @@ def test_a_message_of_a_completed_job_has_its_facts_and_no_signed_url():
     assert data["page_url"] == f"https://downloads.example.com/jobs/{done.id}"
     assert not [name for name in data if name.startswith("download_url")]
     assert msgspec.json.decode(told, type=OutcomeMessage).type == "job.completed"
-    assert msgspec.json.decode(message_of(notice(), settings=SETTINGS), type=TestedMessage).type == "test"
+    assert msgspec.json.decode(message_of(notice(), settings=SETTINGS), type=TrialMessage).type == "test"
 
 
 def test_an_expired_file_changes_no_message():

@@ -10,7 +10,7 @@ from haulier.job import Job, Status
 from haulier.notify.port import Notice
 from haulier.settings import Settings
 from haulier.wire import JobError
-from haulier.wire_channels import EventName, Outcome, OutcomeMessage, Tested, TestedMessage
+from haulier.wire_channels import EventName, Outcome, OutcomeMessage, Trial, TrialMessage
 
 _EVENTS: Mapping[Status, EventName] = {
     Status.COMPLETED: "job.completed",
@@ -24,7 +24,7 @@ def message_of(notice: Notice, *, settings: Settings) -> bytes:
     """The body of a webhook."""
     at = wire_time(notice.at)
     if notice.job is None:
-        return msgspec.json.encode(TestedMessage("test", at, Tested(str(notice.channel_id), TEST_MESSAGE)))
+        return msgspec.json.encode(TrialMessage("test", at, Trial(str(notice.channel_id), TEST_MESSAGE)))
     told = outcome_of(notice.job, settings=settings)
     return msgspec.json.encode(OutcomeMessage(_EVENTS[notice.job.status], at, told))
 
