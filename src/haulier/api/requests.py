@@ -9,7 +9,14 @@ import msgspec
 from msgspec import Meta
 
 from haulier.api.exchange import Exchange
-from haulier.errors import BatchNotFound, InvalidRequest, JobNotFound
+from haulier.errors import (
+    BatchNotFound,
+    ChannelNotFound,
+    DeliveryNotFound,
+    HaulierError,
+    InvalidRequest,
+    JobNotFound,
+)
 from haulier.preparers.choosing import told
 from haulier.wire import StatusName
 
@@ -88,18 +95,29 @@ def uuid_of(text: str) -> UUID | None:
 
 def job_id_of(exchange: Exchange) -> UUID:
     """The job of the path. What is not a UUID names no job: JobNotFound, as for one that does not exist."""
-    job_id = uuid_of(exchange.path_parameter("job_id"))
-    if job_id is None:
-        raise JobNotFound
-    return job_id
+    return _id_of(exchange, "job_id", JobNotFound)
 
 
 def batch_id_of(exchange: Exchange) -> UUID:
     """The batch of the path; BatchNotFound for what is not a UUID."""
-    batch_id = uuid_of(exchange.path_parameter("batch_id"))
-    if batch_id is None:
-        raise BatchNotFound
-    return batch_id
+    return _id_of(exchange, "batch_id", BatchNotFound)
+
+
+def channel_id_of(exchange: Exchange) -> UUID:
+    """The channel of the path; ChannelNotFound for what is not a UUID."""
+    return _id_of(exchange, "channel_id", ChannelNotFound)
+
+
+def delivery_id_of(exchange: Exchange) -> UUID:
+    """The delivery of the path; DeliveryNotFound for what is not a UUID."""
+    return _id_of(exchange, "delivery_id", DeliveryNotFound)
+
+
+def _id_of(exchange: Exchange, name: str, otherwise: type[HaulierError]) -> UUID:
+    found = uuid_of(exchange.path_parameter(name))
+    if found is None:
+        raise otherwise
+    return found
 
 
 def idempotency_key_of(exchange: Exchange) -> str | None:
