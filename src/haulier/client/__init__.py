@@ -1,5 +1,6 @@
 """The Python client: `async with Client(url, token=…) as client: job = await client.initiate(70_000)`."""
 
+from haulier.client.blocking import SyncClient
 from haulier.client.client import Client
 from haulier.client.download import Downloaded
 from haulier.client.errors import (
