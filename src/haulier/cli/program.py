@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from haulier.cli import access, dead_letters, doctor, get, jobs, preparers, receipts, services, storage, verify
+from haulier.cli import access, dead_letters, doctor, get, jobs, openapi, preparers, receipts, services, storage, verify
 from haulier.cli.failures import EXIT_CODES
 from haulier.cli.shape import Command, Group, Program, examples
 
@@ -133,6 +133,12 @@ _add(
     "Check settings and dependencies, say what to do.",
     "haulier doctor",
     "haulier doctor --home /srv/haulier",
+)
+_add(
+    openapi.openapi,
+    "Print the OpenAPI document.",
+    "haulier openapi > openapi.json",
+    "haulier openapi --url https://downloads.example.com | jq -r '.paths | keys[]'",
 )
 _preparers = _group(
     "preparers",
