@@ -10,7 +10,9 @@ from haulier.cli.access import DEFAULT_URL
 def openapi(
     url: Annotated[
         str,
-        typer.Option("--url", envvar="HAULIER_URL", metavar="URL", help="Address that the document names as the API's."),
+        typer.Option(
+            "--url", envvar="HAULIER_URL", metavar="URL", help="Address that the document names as the API's."
+        ),
     ] = DEFAULT_URL,
 ) -> None:
     """Print the OpenAPI 3.1 document, to make a client or a mock of the API from it.
