@@ -1,4 +1,4 @@
-"""The npm packages below clients/: installed once, and @haulier/client built once, although test processes run side by side.
+"""The npm packages below clients/: installed once, and @haulier/client built once, for all test processes.
 
 Tests of any of them call `prepared()` first, which skips where Node is missing, and then `npm(...)`.
 """

@@ -106,8 +106,8 @@ export class DownloadStore {
 
   /** No listener hears anything from now on. The job goes on. */
   dispose(): void {
-    this.#sleep()
     this.#state.end()
+    this.#sleep()
   }
 
   #begin(ask: (idempotencyKey: string) => Promise<JobStatus>): Promise<void> {

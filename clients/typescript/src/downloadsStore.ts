@@ -49,8 +49,8 @@ export class DownloadsStore {
 
   /** No listener hears anything from now on. */
   dispose(): void {
-    this.#sleep()
     this.#state.end()
+    this.#sleep()
   }
 
   #wake(): void {
