@@ -63,6 +63,11 @@ class BadSignature(HaulierError):
     sentence = "This link is not valid or has expired. Ask for a fresh one with GET /v1/download/file/{{job_id}}."
 
 
+class OriginNotAllowed(HaulierError):
+    code, status, title = "origin_not_allowed", 403, "Origin not allowed"
+    sentence = "Pages of {origin} may not open this connection; its operator allows them with HAULIER_ALLOWED_ORIGINS."
+
+
 class NotFound(HaulierError):
     code, status, title = "not_found", 404, "Not found"
     sentence = "There is nothing at this path. See /docs for what there is."
@@ -148,6 +153,12 @@ class QuotaExceeded(HaulierError):
     sentence = (
         "You may start {limit} downloads a day: {left} are left, this needs {needed}. Your quota renews in {wait_s} s."
     )
+
+
+class TooManyStreams(HaulierError):
+    code, status, title = "too_many_streams", 429, "Too many live connections"
+    sentence = "You have {limit} live connections already. Close one, or poll the status instead."
+    retry_after_s = 10
 
 
 class HeadersTooLarge(HaulierError):

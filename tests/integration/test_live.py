@@ -7,7 +7,8 @@ import pytest
 from haulier.clock import SYSTEM_CLOCK
 from haulier.job import Progress, Status, new_job_id
 from haulier.ledger import Beat, open_ledger
-from haulier.live import open_announcements, open_snapshots
+from haulier.live import open_announcements, open_live, repair
+from haulier.live import snapshots as module
 from haulier.settings import Secret
 from tests.builders import job, submission
 from tests.integration.ledger_steps import LEASE, claimed
@@ -20,9 +21,14 @@ def valkey(valkey_url):
 
 
 @pytest.fixture
-async def snapshots(valkey, redis_prefix, ledger):
-    async with open_snapshots(valkey, prefix=redis_prefix, ledger=ledger, clock=SYSTEM_CLOCK) as snapshots:
-        yield snapshots
+async def live(settings, ledger):
+    async with open_live(settings, ledger=ledger, clock=SYSTEM_CLOCK) as live:
+        yield live
+
+
+@pytest.fixture
+def snapshots(live):
+    return live.snapshots
 
 
 @pytest.fixture
@@ -98,11 +104,43 @@ async def test_readers_share_one_look_at_the_ledger(snapshots, queued, ledger, m
     assert looks == 1
 
 
-async def test_without_the_ledger_the_last_announced_state_answers(valkey, redis_prefix, other):
+@pytest.fixture
+def quick_repair(monkeypatch):
+    monkeypatch.setattr(repair, "REPAIR_S", 0.02)
+    monkeypatch.setattr(module, "FRESH_S", 0.5)
+
+
+async def test_an_unchanged_job_costs_its_readers_no_look_at_the_ledger(
+    quick_repair, snapshots, queued, ledger, monkeypatch
+):
+    await listening(snapshots)
+    await snapshots.get(queued.id)
+
+    async def none(_):
+        raise AssertionError("somebody looked by himself")
+
+    async def compared():
+        return snapshots._entries[queued.id].seen_at > began + 1
+
+    monkeypatch.setattr(ledger.jobs, "get", none)
+    began = SYSTEM_CLOCK.monotonic()
+    while not await compared():
+        assert (await snapshots.get(queued.id)).version == queued.version
+        await asyncio.sleep(0.01)
+
+
+async def test_nothing_older_than_what_the_client_has_seen_elsewhere(snapshots, ledger, queued):
+    await snapshots.get(queued.id)
+    attempt = await claimed(ledger, queued)  # another process told the client of it
+    assert (await snapshots.at_least(queued.id, version=attempt.job.version)).version == attempt.job.version
+
+
+async def test_without_the_ledger_the_last_announced_state_answers(settings, other):
     async with open_ledger(Secret("postgresql://nobody@127.0.0.1:1/none")) as away:
         known = job(version=7)
         other.changed(known)
-        async with open_snapshots(valkey, prefix=redis_prefix, ledger=away, clock=SYSTEM_CLOCK) as snapshots:
+        async with open_live(settings, ledger=away, clock=SYSTEM_CLOCK) as live:
+            snapshots = live.snapshots
 
             async def kept():
                 return await snapshots.announcements.kept(known.id)

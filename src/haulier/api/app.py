@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
@@ -15,6 +16,37 @@ from haulier.api.operations import OPERATIONS, Operation
 from haulier.api.services import Services
 from haulier.errors import NotFound
 from haulier.job import Artefact
+from haulier.settings import Settings
+
+_PAGE_MAY_SEND = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-None-Match",
+    "Last-Event-ID",
+    "Prefer",
+    "Range",
+    "If-Range",
+    "X-Request-ID",
+    "traceparent",
+]
+_PAGE_MAY_READ = [
+    "Accept-Ranges",
+    "Content-Disposition",
+    "Content-Length",
+    "Content-Range",
+    "ETag",
+    "Link",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Repr-Digest",
+    "Retry-After",
+    "X-Request-ID",
+]
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -22,7 +54,21 @@ def create_app(services: Services) -> ASGIApp:
     settings = services.settings
     routes = _routes((*OPERATIONS, *document_operations(settings)), services)
     router = Router([*routes, *_files(services)], redirect_slashes=False, default=_not_found)
-    return Envelope(router, settings=settings, clock=services.clock)
+    return _for_pages(Envelope(router, settings=settings, clock=services.clock), settings)
+
+
+def _for_pages(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """Lets pages of other origins use the API (CORS), where the operator allows some."""
+    if not settings.page_origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=settings.page_origins,
+        allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
+        allow_headers=_PAGE_MAY_SEND,
+        expose_headers=_PAGE_MAY_READ,
+        max_age=3_600,
+    )
 
 
 def _routes(operations: tuple[Operation, ...], services: Services) -> list[BaseRoute]:

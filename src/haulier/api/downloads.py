@@ -29,9 +29,10 @@ async def status(exchange: Exchange, services: Services) -> Answer:
     wait_s = query.wait
     preferred_s = preferences_of(exchange).wait_s
     etags = etags_of(exchange)
-    job = own_job(await services.snapshots.get(job_id), exchange.caller)
+    seen = known_version(etags)
+    job = own_job(await services.snapshots.at_least(job_id, version=seen or 0), exchange.caller)
     if wait_s or preferred_s:
-        job = await _changed(job, exchange, services, seen=known_version(etags), wait_s=wait_s or preferred_s or 0)
+        job = await _changed(job, exchange, services, seen=seen, wait_s=wait_s or preferred_s or 0)
     rendered = await services.statuses.of(job, with_files=query.files)
     headers = PRIVATE + _status_headers(rendered)
     if preferred_s is not None and not wait_s:

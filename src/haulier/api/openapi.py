@@ -105,6 +105,8 @@ def _reply(reply: Reply) -> Json:
     if references:
         schema = references[0] if len(references) == 1 else {"oneOf": references}
         document["content"] = {"application/json": {"schema": schema}}
+    elif reply.is_stream:
+        document["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
     elif reply.is_file:
         document["content"] = {"*/*": {}}
     return document

@@ -8,7 +8,18 @@ from msgspec import Meta
 from starlette.types import ASGIApp
 
 from haulier import errors, wire, wire_batches, wire_receipts
-from haulier.api import batches, checking, dead_letters, delivering, downloads, jobs, receipts, retrying, submitting
+from haulier.api import (
+    batches,
+    checking,
+    dead_letters,
+    delivering,
+    downloads,
+    events,
+    jobs,
+    receipts,
+    retrying,
+    submitting,
+)
 from haulier.api.exchange import Answer, Exchange, json_answer
 from haulier.api.health import status_of
 from haulier.api.requests import LONGEST_WAIT_S, BatchQuery, JobsQuery, StatusQuery
@@ -37,6 +48,7 @@ class Reply(msgspec.Struct, frozen=True):
     headers: tuple[Header, ...] = ()
     or_shape: type[msgspec.Struct] | None = None
     is_file: bool = False
+    is_stream: bool = False
 
     @property
     def shapes(self) -> tuple[type[msgspec.Struct], ...]:
@@ -85,6 +97,7 @@ RETRY_AFTER = Header("Retry-After", "Seconds until another look is worthwhile; o
 LOCATION = Header("Location", "The status of the job, or of the batch.")
 RATE_LIMIT = Header("RateLimit", "What is left of each limit and when it renews; absent for a role without limits.")
 RATE_LIMIT_POLICY = Header("RateLimit-Policy", "The limits: quota q in a window of w seconds.")
+LAST_EVENT_ID = Header("Last-Event-ID", "The id of the last event that you have: nothing older is sent.")
 RANGE = Header("Range", "One range of bytes, for the rest of a file that you have begun.")
 IF_RANGE = Header("If-Range", "The ETag of what you have: the whole file when it is another one.")
 FILE_HEADERS = (
@@ -131,6 +144,30 @@ OPERATIONS: tuple[Operation, ...] = (
         headers=(IDEMPOTENCY_KEY, PREFER_ASYNC),
         replies=_ACCEPTED_OR_BATCH,
         errors=(*_BODY_ERRORS, *_LIMIT_ERRORS, errors.LedgerUnavailable),
+    ),
+    Operation(
+        name="job_events",
+        method="GET",
+        path="/v1/download/events/{job_id}",
+        handler=events.job_events,
+        summary="A job as server-sent events: now, at each change, and its end",
+        query=events.EventsQuery,
+        headers=(LAST_EVENT_ID,),
+        replies={
+            200: Reply("Events `status` with the job as data and its version as id.", is_stream=True),
+            204: Reply("The client has seen the job's end already."),
+        },
+        errors=(errors.InvalidRequest, errors.JobNotFound, errors.TooManyStreams, errors.LedgerUnavailable),
+    ),
+    Operation(
+        name="events",
+        method="GET",
+        path="/v1/download/events",
+        handler=events.events,
+        summary="All your jobs as server-sent events: those alive, `ready`, then each change of any",
+        headers=(LAST_EVENT_ID,),
+        replies={200: Reply("Events `status` with a job as data; the id is where to go on from.", is_stream=True)},
+        errors=(errors.TooManyStreams, errors.LedgerUnavailable),
     ),
     Operation(
         name="result",

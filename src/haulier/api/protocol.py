@@ -5,6 +5,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from haulier.errors import HeadersTooLarge
 
 LIMIT_BYTES = 32_768
+ABORT = "haulier.abort"  # in the scope: ends the connection at once
 _TITLE = HeadersTooLarge.title.encode()
 _ANSWER = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"
@@ -31,6 +32,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = True
         super().on_message_begin()
+        # What is written to a client that does not read never leaves: closing would wait for it.
+        self.scope[ABORT] = self.transport.abort  # pyright: ignore[reportGeneralTypeIssues]
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))

@@ -55,7 +55,7 @@ async def serve(settings: Settings) -> None:
         def stop() -> None:
             server.force_exit = server.should_exit
             server.should_exit = True
-            services.closing.set()
+            services.stop()
 
         loop = asyncio.get_running_loop()
         for each in (signal.SIGTERM, signal.SIGINT):

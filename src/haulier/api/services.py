@@ -17,7 +17,7 @@ from haulier.clock import SYSTEM_CLOCK, Clock
 from haulier.engine import Engine
 from haulier.job import new_job_id
 from haulier.ledger import Ledger, open_ledger
-from haulier.live import Snapshots, open_snapshots
+from haulier.live import Feeds, Live, Snapshots, open_live
 from haulier.observe.stalls import Stalls, watching
 from haulier.preparers.registry import Registry
 from haulier.receipts import ReceiptSigner
@@ -29,13 +29,14 @@ from haulier.storage.signing import FolderSigner
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
-    """All that handlers may touch. `closing` is set when the process is asked to stop: long polls end then."""
+    """All that handlers may touch. `closing` is set when the process is asked to stop."""
 
     settings: Settings
     ledger: Ledger
     storage: ObjectStorage
     own_links: FolderSigner | None
     snapshots: Snapshots
+    feeds: Feeds
     tokens: Tokens
     estimator: Estimator
     statuses: Statuses
@@ -48,6 +49,11 @@ class Services:
     new_id: Callable[[], UUID] = new_job_id
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def stop(self) -> None:
+        """The process is asked to stop: end long polls and streams, so that their clients go elsewhere."""
+        self.closing.set()
+        self.feeds.stop()
+
 
 @asynccontextmanager
 async def open_services(settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> AsyncGenerator[Services, None]:
@@ -58,9 +64,7 @@ async def open_services(settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> A
         )
         storage = open_storage(settings, clock=clock)
         engine = await stack.enter_async_context(Engine.open(settings.redis_url, prefix=settings.redis_prefix))
-        snapshots = await stack.enter_async_context(
-            open_snapshots(settings.redis_url, prefix=settings.redis_prefix, ledger=ledger, clock=clock)
-        )
+        live = await stack.enter_async_context(open_live(settings, ledger=ledger, clock=clock))
         tokens = await stack.enter_async_context(open_tokens(settings, clock=clock))
         stalls = await stack.enter_async_context(watching(clock))
         services = assemble(
@@ -68,7 +72,7 @@ async def open_services(settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> A
             ledger=ledger,
             storage=storage,
             engine=engine,
-            snapshots=snapshots,
+            live=live,
             tokens=tokens,
             stalls=stalls,
             clock=clock,
@@ -84,13 +88,14 @@ def assemble(
     ledger: Ledger,
     storage: ObjectStorage,
     engine: Engine,
-    snapshots: Snapshots,
+    live: Live,
     tokens: Tokens,
     stalls: Stalls,
     clock: Clock,
     new_id: Callable[[], UUID] = new_job_id,
 ) -> Services:
     """The services over open parts."""
+    snapshots = live.snapshots
     estimator = Estimator(ledger.jobs, clock=clock, reachable=lambda: snapshots.announcements.listening)
     return Services(
         settings=settings,
@@ -98,6 +103,7 @@ def assemble(
         storage=storage,
         own_links=open_own_links(storage, settings, clock=clock),
         snapshots=snapshots,
+        feeds=live.feeds,
         tokens=tokens,
         estimator=estimator,
         statuses=Statuses(

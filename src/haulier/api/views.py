@@ -15,6 +15,8 @@ from haulier.wire import Estimate, FileState, JobError, JobStatus, ProgressDetai
 from haulier.wire_batches import BatchAccepted, BatchCounts, BatchFile, BatchJob, BatchStatus
 
 LONGEST_RETRY_S = 10
+LONGEST_RETRY_QUEUED_S = 30
+QUEUE_SHARE = 4  # a queue is looked at four times, whatever its length
 RETRY_UNKNOWN_S = 2
 _STATE_OF: Mapping[str, Literal["pending", "included", "missing"]] = {
     "p": "pending",
@@ -135,11 +137,15 @@ def file_url(job: Job, *, base_url: str) -> str:
 
 
 def retry_after_s(job: Job, *, outlook: Outlook, now: datetime) -> int:
-    """Seconds after which another look is worthwhile: until the expected end, within 1 to 10."""
+    """Seconds after which another look is worthwhile: until the expected end, within 1 to 10; of a queued job a
+    quarter of that time, within 2 to 30."""
     expected = outlook.completion or job.retry_at
     if expected is None:
         return RETRY_UNKNOWN_S
-    return min(max(round((expected - now).total_seconds()), 1), LONGEST_RETRY_S)
+    left_s = (expected - now).total_seconds()
+    if job.status is Status.QUEUED:
+        return min(max(round(left_s / QUEUE_SHARE), RETRY_UNKNOWN_S), LONGEST_RETRY_QUEUED_S)
+    return min(max(round(left_s), 1), LONGEST_RETRY_S)
 
 
 def _time(moment: datetime | None) -> str | UnsetType:

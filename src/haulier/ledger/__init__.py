@@ -7,6 +7,7 @@ from haulier.ledger.attempts import Attempts, Beat, failure_of
 from haulier.ledger.backlog import Backlog
 from haulier.ledger.batches import Batch, BatchAdmission, Batches, BatchFile, BatchSubmission
 from haulier.ledger.builds import Builds, Joined, KeptPart, KeptUpload
+from haulier.ledger.changes import Changes
 from haulier.ledger.database import Database, open_database
 from haulier.ledger.dead_letters import AttemptRecord, DeadLetter, DeadLetters, LetterFilter
 from haulier.ledger.fleet import Leadership, Workers, leadership
@@ -31,6 +32,7 @@ __all__ = [
     "Batches",
     "Beat",
     "Builds",
+    "Changes",
     "DeadLetter",
     "DeadLetters",
     "Duration",
@@ -65,6 +67,7 @@ class Ledger:
         self.submissions = Submissions(database)
         self.attempts = Attempts(database)
         self.jobs = Jobs(database)
+        self.changes = Changes(database)
         self.backlog = Backlog(database)
         self.builds = Builds(database)
         self.batches = Batches(database)

@@ -41,6 +41,13 @@ return redis.call('PUBLISH', KEYS[2], ARGV[2])
 Listener = Callable[[bytes], None]
 
 
+class _Head(msgspec.Struct, frozen=True):
+    """What of a changed job says whether somebody here wants it."""
+
+    id: UUID
+    user_id: str
+
+
 class Announcements:
     """Sends and receives announcements of one process."""
 
@@ -102,13 +109,13 @@ class Announcements:
 
     # ---- receiving
 
-    def on_change(self, listener: Callable[[Job], None], *, wanted: Callable[[UUID], bool]) -> None:
-        """Call `listener` with changed jobs that are `wanted`."""
-        start = len(b'{"id":"')
+    def on_change(self, listener: Callable[[Job], None], *, wanted: Callable[[UUID, str], bool]) -> None:
+        """Call `listener` with changed jobs that are `wanted`, by their id and user."""
 
         def heard(message: bytes) -> None:
-            # The id stands first in the message: most processes want few jobs and need not decode the rest.
-            if wanted(UUID(message[start : start + 36].decode())):
+            # Most processes want few jobs and need not build the others.
+            head = msgspec.json.decode(message, type=_Head)
+            if wanted(head.id, head.user_id):
                 listener(msgspec.json.decode(message, type=Job))
 
         self._listeners["changes"] = heard

@@ -1,13 +1,13 @@
 """Snapshots: a job's current state for many readers, at the price of few ledger reads.
 
-A snapshot follows announcements and is compared with the ledger every few seconds, so a lost announcement is repaired
-by itself. Versions only grow: what a reader sees never goes back. With the ledger away, the last known state answers.
+A snapshot follows announcements; what somebody asks for is compared with the ledger every second or two, all of it in
+one look (live/repair.py), so a lost announcement is repaired by itself and an unchanged job costs its readers nothing.
+Versions only grow: what a reader sees never goes back. With the ledger away, the last known state answers.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,12 +15,12 @@ from haulier.clock import Clock
 from haulier.errors import LedgerUnavailable
 from haulier.job import Job
 from haulier.ledger import Ledger
-from haulier.live.announcements import Announcements, open_announcements
-from haulier.settings import Secret
+from haulier.live.announcements import Announcements
 
-FRESH_S = 2.0  # how long a snapshot answers without a look at the ledger
+FRESH_S = 4.0  # how long a snapshot answers without being compared; the repair looks more often
 FRESH_WITHOUT_ANNOUNCEMENTS_S = 0.25
 FRESH_WHEN_OVER_S = 60.0  # terminal states never change; only an early expiry could
+INTEREST_S = 15.0  # how long after the last question a job is still compared: longer than pollers pause
 KEPT_ANSWER_S = 0.3
 LIMIT = 20_000
 
@@ -29,6 +29,11 @@ LIMIT = 20_000
 class _Entry:
     job: Job
     seen_at: float
+    asked_at: float = float("-inf")
+
+
+def _nobody(_user_id: str) -> bool:
+    return False
 
 
 class Snapshots:
@@ -40,13 +45,24 @@ class Snapshots:
         self._entries: OrderedDict[UUID, _Entry] = OrderedDict()
         self._reads: dict[UUID, asyncio.Future[Job | None]] = {}
         self._waiters: dict[UUID, set[asyncio.Event]] = {}
+        self._listeners: list[Callable[[Job], None]] = []
+        self._wants_user: Callable[[str], bool] = _nobody
         self.announcements = announcements
-        announcements.on_change(self._follow, wanted=self._entries.__contains__)
+        announcements.on_change(self._follow, wanted=self._is_wanted)
+
+    def on_version(self, listener: Callable[[Job], None], *, wants_user: Callable[[str], bool]) -> None:
+        """Call `listener` with each new version that becomes known here: of jobs that somebody asked for, and of all
+        jobs of users that it wants."""
+        self._listeners.append(listener)
+        self._wants_user = wants_user
 
     def fresh(self, job_id: UUID) -> Job | None:
         """The snapshot if it is fresh enough to answer without I/O."""
         entry = self._entries.get(job_id)
-        return entry.job if entry and self._clock.monotonic() - entry.seen_at < self._fresh_s(entry.job) else None
+        if entry is None:
+            return None
+        now = entry.asked_at = self._clock.monotonic()
+        return entry.job if now - entry.seen_at < self._fresh_s(entry.job) else None
 
     async def get(self, job_id: UUID) -> Job | None:
         """The job's current state; None when there is no such job.
@@ -54,6 +70,14 @@ class Snapshots:
         Raises LedgerUnavailable when the ledger does not answer and no snapshot of the job was ever announced.
         """
         return self.fresh(job_id) or await self._read_once(job_id)
+
+    async def at_least(self, job_id: UUID, *, version: int) -> Job | None:
+        """The job, not older than `version`, which a client has seen from another process; None when there is none.
+
+        Raises LedgerUnavailable. With the ledger away it may be older all the same.
+        """
+        job = await self.get(job_id)
+        return await self._read_once(job_id) if job is not None and job.version < version else job
 
     async def newest(self, job_id: UUID) -> Job | None:
         """The job as the ledger has it now, for who is about to act on it; later readers see nothing older.
@@ -97,13 +121,42 @@ class Snapshots:
         entry = self._entries.get(job.id)
         if entry is not None and entry.job.version > job.version:
             return
-        self._entries[job.id] = _Entry(job, self._clock.monotonic())
+        asked_at = float("-inf") if entry is None else entry.asked_at
+        self._entries[job.id] = _Entry(job, self._clock.monotonic(), asked_at)
         self._entries.move_to_end(job.id)
         if len(self._entries) > LIMIT:
             self._entries.popitem(last=False)
         if entry is None or entry.job.version != job.version:
             for changed in self._waiters.get(job.id, ()):
                 changed.set()
+            for listener in self._listeners:
+                listener(job)
+
+    # ---- for the repair
+
+    def asked_for(self, followed: Collection[UUID]) -> dict[UUID, int]:
+        """The jobs that are not over and somebody reads, with the versions known here: those that were asked for
+        lately, those that are waited for, and the `followed` ones (0: not known at all)."""
+        since = self._clock.monotonic() - INTEREST_S
+        asked = [id_ for id_, entry in self._entries.items() if entry.asked_at > since]
+        wanted = {id_: self._entries.get(id_) for id_ in (*asked, *self._waiters, *followed)}
+        return {
+            id_: entry.job.version if entry else 0
+            for id_, entry in wanted.items()
+            if entry is None or not entry.job.is_terminal
+        }
+
+    def confirm(self, job_ids: Collection[UUID], *, at: float) -> None:
+        """These were as they are here when the ledger was asked at `at` (monotonic seconds)."""
+        for job_id in job_ids:
+            entry = self._entries.get(job_id)
+            if entry is not None:
+                entry.seen_at = max(entry.seen_at, at)
+
+    # ---- announcements
+
+    def _is_wanted(self, job_id: UUID, user_id: str) -> bool:
+        return job_id in self._entries or self._wants_user(user_id)
 
     def _follow(self, job: Job) -> None:
         entry = self._entries.get(job.id)
@@ -114,6 +167,8 @@ class Snapshots:
         if job.is_terminal:
             return FRESH_WHEN_OVER_S
         return FRESH_S if self.announcements.listening else FRESH_WITHOUT_ANNOUNCEMENTS_S
+
+    # ---- reading
 
     async def _read_once(self, job_id: UUID) -> Job | None:
         """One ledger read at a time for a job, however many readers want it."""
@@ -139,7 +194,9 @@ class Snapshots:
                 raise
         if job is not None:
             self.remember(job)
-            job = self._entries[job_id].job
+            entry = self._entries[job_id]
+            entry.asked_at = self._clock.monotonic()
+            job = entry.job
         return job
 
     async def _kept(self, job_id: UUID) -> Job | None:
@@ -149,12 +206,3 @@ class Snapshots:
                 return await self.announcements.kept(job_id)
         except TimeoutError:
             return None
-
-
-@asynccontextmanager
-async def open_snapshots(url: Secret, *, prefix: str, ledger: Ledger, clock: Clock) -> AsyncGenerator[Snapshots]:
-    """Snapshots that follow announcements on the Redis at `url` during the block."""
-    async with open_announcements(url, prefix=prefix) as announcements:
-        snapshots = Snapshots(ledger, announcements, clock=clock)
-        async with announcements.running():
-            yield snapshots

@@ -7,6 +7,7 @@ LOOP_STALL_OVER = "loop_stall_over"
 
 REQUEST = "request"
 REQUEST_FAILED = "request_failed"
+STREAM_TOO_SLOW = "stream_too_slow"
 HAND_OVER_POSTPONED = "hand_over_postponed"
 KEYS_AWAY = "keys_away"
 DEAD_LETTERS_RETRIED = "dead_letters_retried"

@@ -14,6 +14,7 @@ MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key has at least 256 bit
 SHORTEST_RETENTION_S = 86_400
 LONGEST_RETENTION_S = 36_500 * 86_400
 _CALLABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_PAGE_ORIGIN = re.compile(r"\*|https?://[^/\s*]+")
 _ORIGIN = re.compile(r"\*|https?://[^/\s*]*\*?[^/\s*]+")  # S3 takes one * in each
 
 Problems = Iterator[tuple[str, str]]
@@ -92,6 +93,11 @@ def _bucket(settings: Settings) -> Problems:
         yield "storage_cors_origins", f"{wrong[0]} must be * or like https://app.example, without a path"
 
 
+def _page_origins(settings: Settings) -> Problems:
+    if wrong := [origin for origin in settings.page_origins if not _PAGE_ORIGIN.fullmatch(origin)]:
+        yield "allowed_origins", f"{wrong[0]} must be * or like https://app.example, without a path"
+
+
 def _receipt_keys(settings: Settings) -> Problems:
     try:
         if settings.receipt_key:
@@ -126,5 +132,6 @@ _CHECKS: tuple[Callable[[Settings], Problems], ...] = (
     _retention,
     _limits,
     _bucket,
+    _page_origins,
     _receipt_keys,
 )

@@ -104,6 +104,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # API
     host: Annotated[str, _doc("Address the API listens on.", min_length=1)] = "127.0.0.1"
     port: Annotated[int, _doc("Port the API listens on.", ge=0, le=65_535)] = 8080
+    allowed_origins: Annotated[
+        str,
+        _doc("Origins whose pages may use the API from a browser, divided by commas: https://app.example; * for all."),
+    ] = ""
+    live_connections: Annotated[int, _doc("Most SSE and WebSocket connections of one process.", ge=1)] = 10_000
+    live_connections_user: Annotated[int, _doc("Most of them of one user; admins have no limit.", ge=1)] = 100
     docs: Annotated[bool, _doc("Serve /docs and /openapi.json.")] = True
     url_ttl_s: Annotated[int, _doc("Life of a download URL in status and result.", ge=10, le=604_800)] = 3_600
     file_url_ttl_s: Annotated[int, _doc("Life of the URL that /v1/download/file redirects to.", ge=1, le=604_800)] = 300
@@ -209,7 +215,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def cors_origins(self) -> tuple[str, ...]:
         """Origins whose pages may read downloads."""
-        return tuple(origin.strip() for origin in self.storage_cors_origins.split(",") if origin.strip())
+        return _listed(self.storage_cors_origins)
+
+    @property
+    def page_origins(self) -> tuple[str, ...]:
+        """Origins of pages that may use the API, beside those that it serves itself."""
+        return _listed(self.allowed_origins)
 
     @property
     def heartbeat_s(self) -> float:
@@ -225,6 +236,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The databases of `query_databases` by name."""
         pairs = (part.partition("=") for part in self.query_databases.reveal().split())
         return {name: Secret(url) for name, _, url in pairs}
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
 
 
 def least_expire_days(settings: Settings) -> int:

@@ -1,0 +1,121 @@
+"""Server-sent events: one job, or all jobs of the caller."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from starlette.types import ASGIApp
+
+from haulier.api.access import own_job
+from haulier.api.exchange import PRIVATE, Answer, Exchange
+from haulier.api.rendering import Rendered
+from haulier.api.requests import job_id_of, query_of
+from haulier.api.services import Services
+from haulier.api.streaming import EventStream, event
+from haulier.api.telling import Telling
+from haulier.job import Job
+from haulier.live import Feed
+
+SNAPSHOT_JOBS = 500  # of each kind, alive and ended
+OVERLAP = timedelta(seconds=60)  # a job is dated when its transaction begins; clocks of machines differ
+
+_VERSION = re.compile(r"\d{1,9}")
+_CURSOR = re.compile(r"\d{1,14}")
+
+
+class EventsQuery(msgspec.Struct, frozen=True):
+    files: Annotated[bool, Meta(description="The state of each file of an archive; false leaves them out.")] = True
+
+
+async def job_events(exchange: Exchange, services: Services) -> Answer | ASGIApp:
+    """The job now and at each change, until it is over; 204 when the client has seen its end already."""
+    job_id = job_id_of(exchange)
+    query = query_of(exchange, EventsQuery)
+    last = exchange.header(b"last-event-id") or ""
+    seen = int(last) if _VERSION.fullmatch(last) else 0
+    job = own_job(await services.snapshots.at_least(job_id, version=seen), exchange.caller)
+    if job.is_terminal and job.version <= seen:
+        return Answer(status=204, headers=PRIVATE)
+    telling = Telling(services, with_files=query.files)
+    telling.seen(job_id, version=seen)
+    return EventStream(OneJob(job, telling), caller=exchange.caller, services=services)
+
+
+async def events(exchange: Exchange, services: Services) -> ASGIApp:
+    """All jobs of the caller: those alive and those that ended since the cursor, `ready`, then each change."""
+    last = exchange.header(b"last-event-id") or ""
+    since = datetime.fromtimestamp(int(last) / 1000, UTC) if _CURSOR.fullmatch(last) else None
+    teller = AllJobs(exchange.caller.user_id, services, since=since)
+    return EventStream(teller, caller=exchange.caller, services=services)
+
+
+class OneJob:
+    """Tells one job; the event's id is its version."""
+
+    def __init__(self, job: Job, telling: Telling) -> None:
+        self._job = job
+        self._telling = telling
+
+    @property
+    def over(self) -> bool:
+        return self._job.is_terminal
+
+    async def begin(self, feed: Feed) -> AsyncIterator[bytes]:
+        feed.follow_job(self._job.id)
+        if rendered := await self._telling.news(self._job):
+            yield _status(rendered)
+
+    async def tell(self, feed: Feed, *, timeout_s: float) -> AsyncIterator[bytes]:
+        for job in await feed.changes(timeout_s=min(timeout_s, self._telling.wait_s())):
+            if rendered := await self._telling.news(job):
+                self._job = job
+                yield _status(rendered)
+        async for _, rendered in self._telling.moved():
+            yield _status(rendered)
+
+
+class AllJobs:
+    """Tells all jobs of a user; the event's id is a moment, from which a later connection goes on."""
+
+    over = False
+
+    def __init__(self, user_id: str, services: Services, *, since: datetime | None) -> None:
+        self._user_id = user_id
+        self._services = services
+        self._since = since
+        self._cursor = since or services.clock.now()
+        self._telling = Telling(services, with_files=False)
+
+    async def begin(self, feed: Feed) -> AsyncIterator[bytes]:
+        feed.follow_user(self._user_id)
+        changes = self._services.ledger.changes
+        jobs: list[Job] = []
+        if self._since is not None:
+            jobs += await changes.ended_since(self._user_id, since=self._since - OVERLAP, most=SNAPSHOT_JOBS)
+        jobs += await changes.alive(self._user_id, most=SNAPSHOT_JOBS)
+        for job in jobs:
+            self._services.snapshots.remember(job)
+            if rendered := await self._telling.news(job):
+                yield self._status(job, rendered)
+        yield event(b"{}", name=b"ready", id_=self._id())
+
+    async def tell(self, feed: Feed, *, timeout_s: float) -> AsyncIterator[bytes]:
+        for job in await feed.changes(timeout_s=min(timeout_s, self._telling.wait_s())):
+            if rendered := await self._telling.news(job):
+                yield self._status(job, rendered)
+        async for job, rendered in self._telling.moved():
+            yield self._status(job, rendered)
+
+    def _status(self, job: Job, rendered: Rendered) -> bytes:
+        self._cursor = max(self._cursor, job.updated_at)
+        return event(rendered.body, name=b"status", id_=self._id())
+
+    def _id(self) -> str:
+        return str(int(self._cursor.timestamp() * 1000))
+
+
+def _status(rendered: Rendered) -> bytes:
+    return event(rendered.body, name=b"status", id_=str(rendered.version))

@@ -1,0 +1,140 @@
+"""A server-sent event stream (HTML Living Standard, section 9.2) as an ASGI application: heartbeats and ends.
+
+What it tells is up to a `Teller`; this module knows how to keep a connection alive and how to end it.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Protocol
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from haulier.api.auth import Caller
+from haulier.api.protocol import ABORT
+from haulier.api.services import Services
+from haulier.live import Feed
+from haulier.observe.events import STREAM_TOO_SLOW
+
+log = structlog.get_logger()
+
+RETRY_MS = 2_000
+HEARTBEAT_S = 15.0  # below the idle limit of any proxy: some cut at 30 s
+SLOW_S = 20.0  # a client that takes nothing for so long is dropped
+SOONEST_S = 1.0
+
+_HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"private, no-store"),
+    (b"x-accel-buffering", b"no"),  # nginx passes each event on at once
+]
+_BEGIN = b"retry: %d\n\n" % RETRY_MS
+_HEARTBEAT = b": \n\n"
+EXPIRED = (
+    b'event: end\ndata: {"code":"token_expired","message":"The token has expired. Connect again with a new one."}\n\n'
+)
+STOPPING = b'event: end\ndata: {"code":"stopping","message":"This server stops. Connect again in a moment."}\n\n'
+OVERRUN = b'event: end\ndata: {"code":"too_slow","message":"More changed than could be sent. Connect again."}\n\n'
+
+
+class Teller(Protocol):
+    """What a stream tells."""
+
+    def begin(self, feed: Feed) -> AsyncIterator[bytes]:
+        """Follow what is to be followed, and tell how it stands."""
+        ...
+
+    def tell(self, feed: Feed, *, timeout_s: float) -> AsyncIterator[bytes]:
+        """What has changed, waiting up to `timeout_s` for it; nothing when nothing did."""
+        ...
+
+    @property
+    def over(self) -> bool:
+        """Whether all has been told."""
+        ...
+
+
+def event(body: bytes, *, name: bytes, id_: str = "") -> bytes:
+    """One event; `body` is one line, as JSON is."""
+    return b"%bevent: %b\ndata: %b\n\n" % (b"id: %b\n" % id_.encode() if id_ else b"", name, body)
+
+
+class EventStream:
+    """Answers with what `teller` tells until it is over, the token expires, the process stops or the client goes.
+
+    Raises TooManyStreams or Unavailable before the answer starts.
+    """
+
+    def __init__(self, teller: Teller, *, caller: Caller, services: Services) -> None:
+        self._teller = teller
+        self._caller = caller
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        caller = self._caller
+        with self._services.feeds.open(user_id=caller.user_id, unlimited=caller.is_admin) as feed:
+            async with aclosing(self._messages(feed)) as messages:
+                first = await anext(messages)  # what goes wrong up to here can still be answered with an error
+                await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS]})
+                if scope["method"] == "HEAD":
+                    await send({"type": "http.response.body", "body": b""})
+                    return
+                async with _leaving(receive, feed.close):
+                    try:
+                        await _send(send, first)
+                        async for message in messages:
+                            await _send(send, message)
+                        await _send(send, b"", more=False)
+                    except TimeoutError:
+                        log.info(STREAM_TOO_SLOW, kind="sse")
+                        abort: Callable[[], None] = scope.get(ABORT, lambda: None)
+                        abort()
+
+    async def _messages(self, feed: Feed) -> AsyncGenerator[bytes]:
+        clock, teller = self._services.clock, self._teller
+        begun = [message async for message in teller.begin(feed)]
+        yield _BEGIN + b"".join(begun)
+        told_at = clock.monotonic()
+        while not teller.over:
+            left_s = self._caller.expires - clock.now().timestamp()
+            if end := self._end(feed, left_s=left_s):
+                yield end
+                return
+            quiet_s = clock.monotonic() - told_at
+            async for message in teller.tell(feed, timeout_s=max(min(HEARTBEAT_S - quiet_s, left_s), 0)):
+                yield message
+                told_at = clock.monotonic()
+            if clock.monotonic() - told_at >= HEARTBEAT_S:
+                yield _HEARTBEAT
+                told_at = clock.monotonic()
+
+    def _end(self, feed: Feed, *, left_s: float) -> bytes | None:
+        if left_s <= 0:
+            return EXPIRED
+        if feed.overrun:
+            return OVERRUN
+        return STOPPING if feed.closed else None
+
+
+async def _send(send: Send, body: bytes, *, more: bool = True) -> None:
+    """Raises TimeoutError when the client takes nothing for SLOW_S."""
+    async with asyncio.timeout(SLOW_S):
+        await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+@asynccontextmanager
+async def _leaving(receive: Receive, left: Callable[[], None]) -> AsyncGenerator[None]:
+    """Call `left` once the client has hung up."""
+
+    async def until_gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left()
+
+    listener = asyncio.create_task(until_gone())
+    try:
+        yield
+    finally:
+        listener.cancel()
+        await asyncio.gather(listener, return_exceptions=True)

@@ -1,0 +1,49 @@
+"""What changed of many jobs, in one look: for those who follow jobs and cannot rely on having heard of each change."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from haulier.job import Job
+from haulier.ledger.database import Database
+from haulier.ledger.queryfile import Many, QueryFile
+from haulier.ledger.records import job_from
+
+CHANGES_AT_ONCE = 5_000
+
+
+class ChangeQueries(QueryFile, file="changes.sql"):
+    changed_jobs: Many
+    changed_jobs_of_users: Many
+    jobs_alive: Many
+    jobs_ended_since: Many
+
+
+class Changes:
+    """Reads what readers do not know yet. Raises LedgerUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of_jobs(self, known: Mapping[UUID, int]) -> list[Job]:
+        """The jobs whose version is not the `known` one; a job that does not exist is left out."""
+        rows = await self._database.run(
+            ChangeQueries.changed_jobs, ids=list(known.keys()), versions=list(known.values())
+        )
+        return [job_from(row) for row in rows]
+
+    async def of_users(self, users: Collection[str], *, within: timedelta) -> list[Job]:
+        """Jobs of `users` that changed in the time `within` before now; at most CHANGES_AT_ONCE."""
+        rows = await self._database.run(
+            ChangeQueries.changed_jobs_of_users, users=list(users), within=within, most=CHANGES_AT_ONCE
+        )
+        return [job_from(row) for row in rows]
+
+    async def alive(self, user_id: str, *, most: int) -> list[Job]:
+        """Jobs of the user that wait or run: those that run first, then the newest."""
+        return [job_from(row) for row in await self._database.run(ChangeQueries.jobs_alive, user_id=user_id, most=most)]
+
+    async def ended_since(self, user_id: str, *, since: datetime, most: int) -> list[Job]:
+        """The latest jobs of the user that ended after `since`, the earliest of them first."""
+        rows = await self._database.run(ChangeQueries.jobs_ended_since, user_id=user_id, since=since, most=most)
+        return [job_from(row) for row in rows]

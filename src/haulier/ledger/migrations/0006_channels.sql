@@ -1,0 +1,73 @@
+-- Channels: where a user wants to hear of outcomes, and the outbox of what is to be told. The row of a delivery is made
+-- in the transaction that ends the job, so that no outcome is forgotten.
+set local lock_timeout = '5s';
+set local statement_timeout = '60s';
+
+-- target is what may be shown of where a channel leads; sealed holds everything secret, encrypted outside.
+create table channels (
+    id uuid primary key,
+    user_id text not null,
+    kind text not null check (kind in ('webhook', 'email', 'push', 'apprise')),
+    label text not null default '',
+    target text not null,
+    sealed bytea not null,
+    events text[] not null,
+    every_job boolean not null default true, -- false: only jobs that name the channel
+    confirmed boolean not null default true,
+    disabled_at timestamptz,
+    disabled_reason text,
+    created_at timestamptz not null,
+    updated_at timestamptz not null
+);
+create index channels_of_user on channels (user_id, id);
+
+-- The channels that a job's request named; null: those that hear of every job.
+alter table jobs add notify uuid[];
+
+-- One row for each event that a channel is to hear of; job_id is null for a test. due_at is when to try (again).
+create table deliveries (
+    id uuid primary key,
+    channel_id uuid not null references channels on delete cascade,
+    job_id uuid references jobs on delete cascade,
+    event text not null,
+    at timestamptz not null,
+    status text not null default 'pending' check (status in ('pending', 'sending', 'delivered', 'failed', 'unknown')),
+    attempts integer not null default 0,
+    due_at timestamptz,
+    lease_until timestamptz,
+    ended_at timestamptz,
+    unique (channel_id, job_id, event),
+    check ((status = 'sending') = (lease_until is not null)),
+    check ((status in ('delivered', 'failed', 'unknown')) = (ended_at is not null))
+);
+create index deliveries_due on deliveries (due_at) where status = 'pending';
+create index deliveries_sending on deliveries (lease_until) where status = 'sending';
+create index deliveries_of_channel on deliveries (channel_id, at desc, id desc);
+create index deliveries_of_job on deliveries (job_id);
+create index deliveries_to_forget on deliveries (ended_at) where ended_at is not null;
+
+create table delivery_attempts (
+    delivery_id uuid not null references deliveries on delete cascade,
+    number integer not null check (number > 0),
+    at timestamptz not null,
+    duration_ms integer,
+    outcome text not null check (outcome in ('delivered', 'again', 'failed', 'unknown')),
+    answer integer, -- the HTTP or SMTP status, when there was one
+    reason text not null default '',
+    primary key (delivery_id, number)
+);
+
+create function queue_deliveries() returns trigger language plpgsql as $$
+begin
+    insert into deliveries (id, channel_id, job_id, event, at, due_at)
+    select gen_random_uuid(), channels.id, new.id, 'job.' || new.status, new.completed_at, haulier_now()
+    from channels
+    where channels.user_id = new.user_id and channels.confirmed and channels.disabled_at is null
+        and 'job.' || new.status = any (channels.events)
+        and case when new.notify is null then channels.every_job else channels.id = any (new.notify) end
+    on conflict do nothing;
+    return null;
+end $$;
+create trigger jobs_queue_deliveries after update on jobs for each row
+    when (old.status <> new.status and new.status in ('completed', 'failed', 'cancelled'))
+    execute function queue_deliveries();

@@ -1,0 +1,63 @@
+"""What a kind of channel has to do: take one notice to where it belongs, and say what came of it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+
+from haulier.job import Job
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """One event for one channel. `id` stays the same over all attempts; `job` is None for a test.
+
+    `secret` is what the channel keeps sealed (address, keys), opened for this attempt only: never for a log.
+    """
+
+    id: UUID
+    event: str
+    at: datetime
+    channel_id: UUID
+    user_id: str
+    target: str
+    secret: Mapping[str, Any]
+    job: Job | None
+    attempt: int
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """It arrived. `answer` is the HTTP or SMTP status."""
+
+    answer: int | None = None
+
+
+class TryAgain(msgspec.Struct, frozen=True):
+    """It certainly did not arrive, or it may be sent twice: later again, not before `after_s` seconds."""
+
+    reason: str
+    answer: int | None = None
+    after_s: float | None = None
+
+
+class GiveUp(msgspec.Struct, frozen=True):
+    """It will not arrive, or nobody knows and it must not be sent twice (`unknown`). `disable`: nothing ever will."""
+
+    reason: str
+    answer: int | None = None
+    disable: bool = False
+    unknown: bool = False
+
+
+Verdict = Delivered | TryAgain | GiveUp
+
+
+class Sender(Protocol):
+    """Sends notices of one kind. `repeatable`: an attempt that nobody knows the end of may be made once more."""
+
+    repeatable: bool
+
+    async def send(self, notice: Notice, /) -> Verdict:
+        """Try once, within a time of its own; raises nothing that a receiver can cause."""
+        ...

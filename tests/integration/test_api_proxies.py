@@ -1,0 +1,65 @@
+"""Streams through a real nginx: not held back by its buffers, not cut when nothing happens."""
+
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from haulier.api import streaming
+from tests.integration.api_steps import completed, processing
+from tests.nginx import needs_nginx, nginx
+from tests.serving import serving
+from tests.sse import listening
+
+pytestmark = needs_nginx
+
+
+@pytest.fixture
+async def server(settings):
+    async with serving(settings) as server:
+        yield server
+
+
+@pytest.fixture
+def followed(server, tmp_path):
+    """`async with followed(job_id, "…;") as events`: anna's job through an nginx with further lines."""
+
+    @asynccontextmanager
+    async def through(job_id, more=""):
+        async with (
+            nginx(tmp_path / "nginx", target=server.url, more=more) as url,
+            httpx.AsyncClient(base_url=url) as http,
+            listening(http, f"/v1/download/events/{job_id}", token=server.token("anna")) as events,
+        ):
+            yield events
+
+    return through
+
+
+async def test_nginx_passes_each_event_on_at_once(server, followed):
+    job_id = await server.initiate()
+    async with followed(job_id) as events:
+        assert (await events.next()).data["status"] == "queued"
+        attempt = await processing(server.services, job_id)
+        assert (await events.next()).data["version"] == attempt.job.version
+        await server.call("DELETE", f"/v1/download/cancel/{job_id}")
+        assert [event.data["status"] for event in await events.rest()] == ["cancelled"]
+
+
+async def test_heartbeats_keep_an_idle_stream_from_being_cut(server, followed, monkeypatch):
+    # As 15 s are to 30 s: a proxy that cuts what was idle for a second, and heartbeats twice as often.
+    monkeypatch.setattr(streaming, "HEARTBEAT_S", 0.5)
+    job_id = await server.initiate()
+    await processing(server.services, job_id)
+    async with followed(job_id, "proxy_read_timeout 1s;") as events:
+        await events.next()
+        for _ in range(4):
+            await events.comment()
+
+
+async def test_nginx_sees_the_job_end(server, followed):
+    job_id = await server.initiate()
+    async with followed(job_id) as events:
+        await events.next()
+        await completed(server.services, job_id)
+        assert (await events.rest())[-1].data["status"] == "completed"
