@@ -14,18 +14,13 @@ const [QUICK, LONG, FAILING] = [71000, 71100, 71200]
 
 describe.skipIf(!installed)('with a server', () => {
   const installation = new Installation()
-  const tokens = new Map<string, string>()
 
   beforeAll(() => installation.start(), 90_000)
   afterAll(() => installation.stop(), 40_000)
 
   /** A client of a user of its own, so that no test meets another's jobs. */
   function clientOf(user: string, options: Partial<ClientOptions> = {}): HaulierClient {
-    const token = () => {
-      const made = tokens.get(user) ?? installation.token(user)
-      tokens.set(user, made)
-      return made
-    }
+    const token = () => installation.token(user)
     return new HaulierClient({ baseUrl: installation.url, token, ...options })
   }
 
