@@ -4,11 +4,13 @@ import {
   DownloadsStore,
   HaulierClient,
   type ClientOptions,
+  type Clock,
   type Connection,
   type JobStatus,
   type Transport,
 } from '../../src/index.js'
 import { Installation, installed } from './installation.js'
+import { Proxy } from './proxy.js'
 
 const [QUICK, LONG, FAILING] = [71000, 71100, 71200]
 
@@ -121,6 +123,43 @@ describe.skipIf(!installed)('with a server', () => {
     list.dispose()
   })
 
+  it('a job is followed through broken connections and an outage, and never goes back', async () => {
+    const proxy = new Proxy(installation.url)
+    await proxy.start()
+    const client = clientOf('outage', { baseUrl: proxy.url, clock: hurried(5) })
+    const { job_id } = await client.initiate(LONG)
+    const versions: number[] = []
+    let cuts = 0
+    for await (const job of client.follow(job_id)) {
+      versions.push(job.version)
+      if (job.status === 'cancelled') break
+      cuts += 1
+      if (cuts === 2) proxy.cut()
+      if (cuts === 3) {
+        proxy.down()
+        setTimeout(() => proxy.up(), 400)
+      }
+      if (cuts === 5) await clientOf('outage').cancel(job_id)
+    }
+    expect(versions).toEqual([...versions].sort((one, other) => one - other))
+    expect(proxy.asked.filter((asked) => asked.includes('/events/')).length).toBeGreaterThan(1)
+    await proxy.stop()
+  })
+
+  it('a proxy that holds streams back does not keep the job from being followed', async () => {
+    const proxy = new Proxy(installation.url)
+    proxy.holdsBack = true
+    await proxy.start()
+    const client = clientOf('held-back', { baseUrl: proxy.url, clock: hurried(20) })
+    const { job_id } = await client.initiate(LONG)
+    const ways: Connection[] = []
+    for await (const job of client.follow(job_id, { onTransport: (way) => ways.push(way) })) {
+      if (job.status === 'processing') await client.cancel(job_id)
+    }
+    expect(ways).toEqual(['long-poll'])
+    await proxy.stop()
+  })
+
   it('a batch makes a job of each file', async () => {
     const client = clientOf('batch')
     const batch = await client.initiate({ file_ids: [LONG, LONG + 1], mode: 'jobs' })
@@ -134,6 +173,15 @@ describe.skipIf(!installed)('with a server', () => {
     expect(await clientOf('check').check(QUICK)).toMatchObject({ file_id: QUICK, available: true })
   })
 })
+
+/** A clock that runs `times` as fast. */
+function hurried(times: number): Clock {
+  return {
+    now: () => Date.now() * times,
+    setTimeout: (callback, ms) => setTimeout(callback, ms / times),
+    clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
+  }
+}
 
 async function until(condition: () => boolean): Promise<void> {
   for (let looked = 0; !condition(); looked += 1) {
