@@ -97,7 +97,7 @@ export class Caller {
     return send(fresh)
   }
 
-  /** What the token function raises is the application's own error, and goes to the caller as it is. */
+  /** What the token function raises is the application's own error; it goes along as the cause. */
   async #token(): Promise<string> {
     try {
       return await this.settings.token()
@@ -117,8 +117,6 @@ export class Caller {
       headers,
       signal,
       cache: 'no-store',
-      // The token is all that is needed: cookies of the origin stay at home.
-      credentials: 'omit',
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
     })
   }

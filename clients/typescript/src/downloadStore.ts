@@ -32,6 +32,8 @@ export interface DownloadStoreOptions {
   document?: Document | null | undefined
 }
 
+type Ask = (idempotencyKey: string) => Promise<JobStatus>
+
 export const IDLE: DownloadState = Object.freeze({ phase: 'idle', connection: 'idle' })
 
 /**
@@ -70,38 +72,43 @@ export class DownloadStore {
     return this.#state.subscribe(listener)
   }
 
-  /** Asks for the file, unless that is under way. Resolves when the server answered. */
+  /** Asks for the file, unless that is under way here or in another tab. Resolves when the server answered. */
   start(): Promise<void> {
     const { phase } = this.getState()
-    if (phase === 'queued' || phase === 'processing') return Promise.resolve()
-    if ('jobId' in this.#key) return this.#adopt(this.#key.jobId)
-    const { fileId, params } = this.#key
-    const request = { file_id: fileId, ...(params ? { params } : {}) }
-    return this.#begin((idempotencyKey) => this.#client.initiate(request, { idempotencyKey }))
+    const isUnderWay = phase === 'queued' || phase === 'processing' || (phase === 'starting' && this.#following)
+    if (isUnderWay && !this.#starting) return Promise.resolve()
+    const key = this.#key
+    if ('jobId' in key) return this.#begin('look', () => this.#client.status(key.jobId))
+    const request = { file_id: key.fileId, ...(key.params ? { params: key.params } : {}) }
+    return this.#begin(
+      'start',
+      async (idempotencyKey) => (await this.#remembered()) ?? this.#client.initiate(request, { idempotencyKey }),
+    )
   }
 
   /** Cancels the job, also one whose start is under way. */
   async cancel(): Promise<void> {
     await this.#starting
-    const { job } = this.getState()
-    if (!job || isTerminal(job.status) || this.#state.ended) return
+    const { job, phase } = this.getState()
+    const jobId = job?.job_id ?? this.#jobId
+    if (!jobId || (job && isTerminal(job.status)) || phase === 'starting' || this.#state.ended) return
     try {
-      await this.#client.cancel(job.job_id)
-      this.#show({ ...job, status: 'cancelled' })
+      await this.#client.cancel(jobId)
+      if (job) this.#show({ ...job, status: 'cancelled' })
     } catch (error) {
-      if (isCode(error, 'job_not_found')) return this.#lose(job.job_id)
+      if (isCode(error, 'job_not_found')) return this.#lose(jobId)
       // It ended in another way just before; following tells which.
       if (!isCode(error, 'job_finished')) return this.#change({ error: asError(error) })
     }
-    this.#tabs.tell(job.job_id)
-    await this.#adopt(job.job_id)
+    this.#tabs.tell(jobId)
+    this.#adopt(jobId)
   }
 
   /** A new job for one that failed or was cancelled. */
   retry(): Promise<void> {
     const { job, phase } = this.getState()
     if (!job || (phase !== 'failed' && phase !== 'cancelled')) return this.#starting ?? Promise.resolve()
-    return this.#begin((idempotencyKey) => this.#client.retry(job.job_id, { idempotencyKey }))
+    return this.#begin(job.job_id, (idempotencyKey) => this.#client.retry(job.job_id, { idempotencyKey }))
   }
 
   /** No listener hears anything from now on. The job goes on. */
@@ -110,18 +117,19 @@ export class DownloadStore {
     this.#sleep()
   }
 
-  #begin(ask: (idempotencyKey: string) => Promise<JobStatus>): Promise<void> {
+  /** `what` tells starts and retries apart: each has its own key while its outcome is not known. */
+  #begin(what: string, ask: Ask): Promise<void> {
     if (this.#state.ended) return Promise.resolve()
-    this.#starting ??= this.#ask(ask).finally(() => (this.#starting = undefined))
+    this.#starting ??= this.#ask(what, ask).finally(() => (this.#starting = undefined))
     return this.#starting
   }
 
-  async #ask(ask: (idempotencyKey: string) => Promise<JobStatus>): Promise<void> {
+  async #ask(what: string, ask: Ask): Promise<void> {
     const before = this.getState()
     this.#following?.abort()
     this.#state.set({ phase: 'starting', connection: 'idle', ...(before.job ? { job: before.job } : {}) })
     try {
-      const job = await ask(await this.#memory.startKey())
+      const job = await ask(await this.#memory.startKey(what))
       this.#memory.remember(job.job_id)
       this.#tabs.tell(job.job_id)
       this.#jobId = job.job_id
@@ -131,6 +139,7 @@ export class DownloadStore {
       // After no answer the server may have acted: the next start then says that it is the same one.
       const unknown = error instanceof NetworkError || (error instanceof HaulierError && error.status >= 500)
       if (!unknown) this.#memory.settle()
+      if (before.job && isCode(error, 'job_not_found')) return this.#lose(before.job.job_id, error)
       const phase = before.phase === 'starting' ? 'idle' : before.phase
       this.#state.set({ ...before, phase, connection: 'idle', error: asError(error) })
     }
@@ -141,7 +150,7 @@ export class DownloadStore {
     const jobId = this.#memory.job() ?? this.#jobId
     const { job } = this.getState()
     if (!jobId || this.#starting || (job?.job_id === jobId && isTerminal(job.status))) return
-    void this.#adopt(jobId)
+    this.#adopt(jobId)
   }
 
   #sleep(): void {
@@ -153,11 +162,25 @@ export class DownloadStore {
 
   /** Another tab says that the job is this one now, or that it changed. */
   #heard(jobId: string): void {
-    if (!this.#starting) void this.#adopt(jobId)
+    if (!this.#starting) this.#adopt(jobId)
   }
 
-  /** Shows `jobId` from now on. Resolves when following has begun. */
-  async #adopt(jobId: string): Promise<void> {
+  /** The job that another tab or an earlier visit started, when it is still good; asked before one is made. */
+  async #remembered(): Promise<JobStatus | undefined> {
+    const jobId = this.#memory.job()
+    if (!jobId || jobId === this.getState().job?.job_id) return undefined
+    try {
+      const job = await this.#client.status(jobId)
+      return job.status === 'failed' || job.status === 'cancelled' || this.#isOver(job) ? undefined : job
+    } catch (error) {
+      if (!isCode(error, 'job_not_found')) throw error
+      this.#memory.forget(jobId)
+      return undefined
+    }
+  }
+
+  /** Shows `jobId` from now on. */
+  #adopt(jobId: string): void {
     const { job, connection } = this.getState()
     this.#jobId = jobId
     if (job?.job_id !== jobId) this.#state.set({ phase: 'starting', connection })
@@ -182,7 +205,6 @@ export class DownloadStore {
         if (this.#isOver(job)) return this.#lose(jobId)
         this.#show(job)
       }
-      if (!signal.aborted) this.#change({ connection: 'idle' })
     } catch (error) {
       if (signal.aborted) return
       if (isCode(error, 'job_not_found')) return this.#lose(jobId, error)
@@ -209,7 +231,12 @@ export class DownloadStore {
     const { job: known, connection } = this.getState()
     if (known?.job_id === job.job_id && job.version < known.version) return
     const failure = job.status === 'failed' && job.error ? { error: failureOf(job.error) } : {}
-    this.#state.set({ phase: job.status, job, connection, ...failure })
+    this.#state.set({
+      phase: job.status,
+      job,
+      connection: isTerminal(job.status) ? 'idle' : connection,
+      ...failure,
+    })
   }
 
   #change(change: Partial<DownloadState>): void {

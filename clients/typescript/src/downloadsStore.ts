@@ -73,7 +73,7 @@ export class DownloadsStore {
       }
       for await (const message of this.#client.followAll({ ...options, onTransport })) {
         if (signal.aborted) return
-        if ('type' in message) await this.#complete(signal)
+        if ('type' in message) await this.#ready(signal)
         else if (this.#take(message) && this.getState().ready) this.#show()
       }
     } catch (error) {
@@ -81,8 +81,11 @@ export class DownloadsStore {
     }
   }
 
-  /** What was over before the stream began is not in it; a list that failed is read with the next `ready`. */
-  async #complete(signal: AbortSignal): Promise<void> {
+  /** What was over before the stream began is not in it, so the list is read; one that failed with the next `ready`. */
+  async #ready(signal: AbortSignal): Promise<void> {
+    const { ready, connection } = this.getState()
+    // Polling reads the list itself, each time before it is ready.
+    if (ready && connection === 'polling') return
     try {
       const page = await this.#client.jobs({ limit: this.#limit, signal })
       for (const job of page.jobs) this.#take(job)

@@ -7,7 +7,7 @@ const START_MS = 120_000
 
 interface Noted {
   job?: string
-  start?: { key: string; at: number }
+  start?: { what: string; key: string; at: number }
 }
 
 /** What is remembered of a file's job in this browser, for all tabs: its id, never a URL or a token. */
@@ -36,13 +36,13 @@ export class Memory {
     if (this.#read().job === jobId) this.#write({})
   }
 
-  /** The Idempotency-Key of a start: that of a start under way, here or in another tab, else a new one. */
-  async startKey(): Promise<string> {
+  /** The Idempotency-Key of a start: that of the same one under way, here or in another tab, else a new one. */
+  async startKey(what: string): Promise<string> {
     return exclusively(this.#name, () => {
       const { start, ...rest } = this.#read()
-      if (start && Math.abs(this.clock.now() - start.at) < START_MS) return start.key
+      if (start?.what === what && Math.abs(this.clock.now() - start.at) < START_MS) return start.key
       const key = newKey()
-      this.#write({ ...rest, start: { key, at: this.clock.now() } })
+      this.#write({ ...rest, start: { what, key, at: this.clock.now() } })
       return key
     })
   }

@@ -3,7 +3,7 @@ import { sleep, type Clock } from './clock.js'
 /** Whether somebody can see us. Without a document (Node, workers) always. */
 export interface Page {
   hidden(): boolean
-  /** Calls back at each change; answers how to stop that. */
+  /** Calls back when that changes and when the network is back: now a look is worthwhile. Answers how to stop that. */
   onChange(listener: () => void): () => void
 }
 
@@ -14,8 +14,13 @@ export function pageOf(document: Document | null | undefined): Page {
   return {
     hidden: () => found.visibilityState === 'hidden',
     onChange(listener) {
+      const window = found.defaultView
       found.addEventListener('visibilitychange', listener)
-      return () => found.removeEventListener('visibilitychange', listener)
+      window?.addEventListener('online', listener)
+      return () => {
+        found.removeEventListener('visibilitychange', listener)
+        window?.removeEventListener('online', listener)
+      }
     },
   }
 }
@@ -38,7 +43,7 @@ export function shown(page: Page, signal?: AbortSignal): Promise<void> {
   })
 }
 
-/** Waits `ms`, and as long as the page is hidden; a page that is shown again does not wait for the rest of `ms`. */
+/** Waits `ms`, and as long as the page is hidden; a page that is shown or online again does not wait for the rest of `ms`. */
 export async function pause(clock: Clock, ms: number, page: Page, signal?: AbortSignal): Promise<void> {
   const cut = new AbortController()
   const abort = () => cut.abort(signal?.reason)

@@ -123,6 +123,21 @@ describe('a download', () => {
     expect(new Set(server.calls(INITIATE).map((asked) => asked.headers.get('idempotency-key'))).size).toBe(1)
   })
 
+  it('takes a retry for another request than a start whose outcome is not known', async () => {
+    const { server, clock, tab } = browser()
+    server.onEach(INITIATE, () => answer(job({ status: 'failed', version: 5 })), broken)
+    server.on(`POST /v1/download/retry/${JOB}`, () => answer(job({ job_id: OTHER })))
+    const store = tab()
+    await store.start()
+    const started = store.start()
+    await clock.advance(20_000)
+    await started
+    expect(store.getState()).toMatchObject({ phase: 'failed', error: { name: 'NetworkError' } })
+    await store.retry()
+    const keys = server.asked.map((asked) => asked.headers.get('idempotency-key')).filter((key) => key)
+    expect(new Set([keys[0], keys[1], keys.at(-1)]).size).toBe(3)
+  })
+
   it('is cancelled, also when it was completed a moment before', async () => {
     const { server, tab } = browser()
     server.on(INITIATE, () => answer(job())).on(CANCEL, () => answer({ job_id: JOB, status: 'cancelled' }))
@@ -313,6 +328,20 @@ describe('several tabs', () => {
     await Promise.all([tab().start(), tab().start()])
     const keys = server.calls(INITIATE).map((asked) => asked.headers.get('idempotency-key'))
     expect(keys).toEqual([keys[0], keys[0]])
+  })
+
+  it('take the job that another one started meanwhile', async () => {
+    const { server, tab } = browser()
+    const failed = job({ status: 'failed', version: 5 })
+    server.onEach(INITIATE, () => answer(failed), () => answer(job({ job_id: OTHER }))).on(STATUS, () => answer(failed))
+    const one = tab({ fileId: 70000 }, { channel: null })
+    const other = tab({ fileId: 70000 }, { channel: null })
+    await one.start()
+    await other.start()
+    server.on(`GET /v1/download/status/${OTHER}`, () => answer(job({ job_id: OTHER, status: 'processing', version: 2 })))
+    await one.start()
+    expect(one.getState()).toMatchObject({ phase: 'processing', job: { job_id: OTHER } })
+    expect(server.calls(INITIATE)).toHaveLength(2)
   })
 
   it('do not mind what others say on the channel', async () => {
