@@ -89,9 +89,9 @@ class OneJob {
       const waited = clock.now() - begun >= NOT_WAITED_MS
       const news = look.job && isNews(look.job, last)
       if (look.job) yield (last = look.job)
-      if (!look.etag) return this.following.route.block('long-poll')
+      if (!look.etag) return this.following.setAside('long-poll')
       if (news || waited) this.#unwaited = 0
-      else if (++this.#unwaited > 2) return this.following.route.block('long-poll')
+      else if (++this.#unwaited > 2) return this.following.setAside('long-poll')
       else await this.following.wait(this.following.interval(this.#unwaited, look.retryAfter))
       await this.following.shown()
     }

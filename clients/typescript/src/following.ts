@@ -75,10 +75,10 @@ export class Following {
   async failed(transport: Transport, error: unknown): Promise<void> {
     if (this.signal?.aborted) throw this.signal.reason
     if (error instanceof StreamPaused) return this.wait(0)
-    if (error instanceof StreamUnusable) return this.route.block('sse')
+    if (error instanceof StreamUnusable) return this.setAside(transport)
     if (!(error instanceof HaulierError) || isFinal(error)) throw error
     if (error.code === 'too_many_streams') {
-      return this.route.block('sse', { ms: Math.max(BUSY_MS, (error.retryAfter ?? 0) * 1000) })
+      return this.setAside(transport, Math.max(BUSY_MS, (error.retryAfter ?? 0) * 1000))
     }
     this.#failures += 1
     if (this.#failures >= FAILURES) {
@@ -88,6 +88,12 @@ export class Following {
     }
     const grown = backoff(this.#failures, { first: FIRST_MS, most: MOST_MS, random: this.#random })
     await this.wait(Math.max((error.retryAfter ?? 0) * 1000, grown))
+  }
+
+  /** This way does not work here: another one is used for a while. Where there is none, it is tried again later. */
+  async setAside(transport: Transport, ms?: number): Promise<void> {
+    if (transport !== this.route.last) return this.route.block(transport, { ms })
+    await this.wait(ms ?? jittered(MOST_MS, this.#random))
   }
 
   /** Milliseconds to wait before looking again: what the server says, else more after each look without news. */

@@ -262,6 +262,15 @@ describe('falling back', () => {
     expect(server.calls(EVENTS)).toHaveLength(1)
   })
 
+  it.each(['sse', 'long-poll'] as const)('does not hammer a server that cannot do the only way allowed, %s', async (way) => {
+    const { server, clock, follow } = setUp({ transports: [way] })
+    server.on(EVENTS, () => problem(404, 'not_found')).on(STATUS, () => answer(RUNNING))
+    follow()
+    await clock.advance(60_000)
+    expect(server.asked.length).toBeGreaterThan(4)
+    expect(server.asked.length).toBeLessThan(10)
+  })
+
   it('leaves the stream alone for a while when the user has too many', async () => {
     const { server, clock, ways, follow } = setUp()
     server.on(EVENTS, () => problem(429, 'too_many_streams', { 'Retry-After': '5' }))
