@@ -6,7 +6,7 @@ import { HaulierError, NetworkError } from './errors.js'
 import type { Transport } from './options.js'
 import { pageOf, pause, shown, type Page } from './page.js'
 import { Route } from './route.js'
-import { StreamPaused, StreamUnusable, type EventStream } from './stream.js'
+import { StreamPaused, StreamSilent, StreamUnusable, type EventStream } from './stream.js'
 
 /** How the news come at the moment; `offline`: the server does not answer. */
 export type Connection = Transport | 'offline'
@@ -40,6 +40,7 @@ export class Following {
   readonly #parts: Parts
   readonly #onTransport: (connection: Connection) => void
   #failures = 0
+  #silences = 0
   #told: Connection | undefined
 
   constructor(parts: Parts, transports: readonly Transport[], options: FollowOptions) {
@@ -67,6 +68,7 @@ export class Following {
 
   /** A connection ended by itself. One that brought nothing is a failure. */
   async closed(stream: EventStream, brought: boolean): Promise<void> {
+    this.#silences = 0
     if (brought || stream.lasted) return this.wait(jittered(stream.retryMs ?? 2_000, this.#random))
     await this.failed('sse', new NetworkError('The event stream was closed at once.'))
   }
@@ -76,6 +78,11 @@ export class Following {
     if (this.signal?.aborted) throw this.signal.reason
     if (error instanceof StreamPaused) return this.wait(0)
     if (error instanceof StreamUnusable) return this.setAside(transport)
+    // Once is a dead connection; twice in a row is a proxy that lets the first bytes through and holds the others back.
+    if (error instanceof StreamSilent && ++this.#silences >= FAILURES) {
+      this.#silences = 0
+      return this.setAside(transport)
+    }
     if (!(error instanceof HaulierError) || isFinal(error)) throw error
     if (error.code === 'too_many_streams') {
       return this.setAside(transport, Math.max(BUSY_MS, (error.retryAfter ?? 0) * 1000))

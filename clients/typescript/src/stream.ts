@@ -16,6 +16,9 @@ const STALE_MS = 20_000
 /** Streams do not work here: an older server, or a proxy that does not let them through. */
 export class StreamUnusable extends Error {}
 
+/** Nothing came for longer than heartbeats take: the connection is dead, or somebody holds the bytes back. */
+export class StreamSilent extends NetworkError {}
+
 /** The server has nothing more to tell. */
 export class StreamOver extends Error {}
 
@@ -94,7 +97,7 @@ export class EventStream {
     if (outer?.aborted) return outer.reason
     if (limit.signal.reason instanceof StreamPaused) return limit.signal.reason
     if (limit.expired()) {
-      return this.spoke ? new NetworkError('The event stream fell silent.', { cause: error }) : new StreamUnusable()
+      return this.spoke ? new StreamSilent('The event stream fell silent.', { cause: error }) : new StreamUnusable()
     }
     if (error instanceof HaulierError || error instanceof StreamUnusable || error instanceof StreamOver) return error
     return new NetworkError('The event stream broke off.', { cause: error })

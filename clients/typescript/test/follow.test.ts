@@ -194,6 +194,19 @@ describe('falling back', () => {
     expect(ways).toEqual(['long-poll', 'sse'])
   })
 
+  it('long-polls where only the first bytes of streams come through', async () => {
+    const { server, clock, ways, follow } = setUp()
+    const streams = [new FakeStream(), new FakeStream()]
+    server.onEach(EVENTS, ...streams.map((stream) => stream.handler)).onEach(STATUS, ...looks(RUNNING), never)
+    follow()
+    for (const stream of streams) {
+      await settled()
+      stream.tell(RUNNING)
+      await clock.advance(36_500)
+    }
+    expect(ways).toEqual(['sse', 'long-poll'])
+  })
+
   it('polls a server that does not hold the answer back, without hammering it', async () => {
     const { server, clock, ways, follow } = setUp({ transports: ['long-poll', 'poll'] })
     server.onEach(STATUS, () => answer(RUNNING, { ETag: '"3"' }))
