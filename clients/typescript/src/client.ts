@@ -138,7 +138,8 @@ export class HaulierClient {
       const value = options[name]
       if (value !== undefined) query.set(name, String(value))
     }
-    return this.#get(`/v1/download/jobs${query.size ? `?${query}` : ''}`, options)
+    const text = query.toString()
+    return this.#get(`/v1/download/jobs${text && `?${text}`}`, options)
   }
 
   /** How the jobs of a batch stand. */
