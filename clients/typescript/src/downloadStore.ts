@@ -38,7 +38,7 @@ export const IDLE: DownloadState = Object.freeze({ phase: 'idle', connection: 'i
 
 /**
  * One download as a page shows it. It makes requests while somebody listens (`subscribe`), and for `start`, `cancel` and
- * `retry`; these never reject: what went wrong is in the state.
+ * `retry`; these never reject: what went wrong is in the state. All methods may be passed on by themselves.
  */
 export class DownloadStore {
   readonly #client: HaulierClient
@@ -63,17 +63,17 @@ export class DownloadStore {
     this.#state = new Value(IDLE, { first: () => this.#wake(), last: () => this.#sleep() })
   }
 
-  getState(): DownloadState {
+  readonly getState = (): DownloadState => {
     return this.#state.get()
   }
 
   /** Calls back after each change. The first listener takes up the job of an earlier visit. */
-  subscribe(listener: () => void): () => void {
+  readonly subscribe = (listener: () => void): (() => void) => {
     return this.#state.subscribe(listener)
   }
 
   /** Asks for the file, unless that is under way here or in another tab. Resolves when the server answered. */
-  start(): Promise<void> {
+  readonly start = (): Promise<void> => {
     const { phase } = this.getState()
     const isUnderWay = phase === 'queued' || phase === 'processing' || (phase === 'starting' && this.#following)
     if (isUnderWay && !this.#starting) return Promise.resolve()
@@ -87,7 +87,7 @@ export class DownloadStore {
   }
 
   /** Cancels the job, also one whose start is under way. */
-  async cancel(): Promise<void> {
+  readonly cancel = async (): Promise<void> => {
     await this.#starting
     const { job, phase } = this.getState()
     const jobId = job?.job_id ?? this.#jobId
@@ -105,7 +105,7 @@ export class DownloadStore {
   }
 
   /** A new job for one that failed or was cancelled. */
-  retry(): Promise<void> {
+  readonly retry = (): Promise<void> => {
     const { job, phase } = this.getState()
     if (!job || (phase !== 'failed' && phase !== 'cancelled')) return this.#starting ?? Promise.resolve()
     return this.#begin(job.job_id, (idempotencyKey) => this.#client.retry(job.job_id, { idempotencyKey }))

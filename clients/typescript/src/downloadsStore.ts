@@ -38,12 +38,12 @@ export class DownloadsStore {
     this.#state = new Value(NO_JOBS, { first: () => this.#wake(), last: () => this.#sleep() })
   }
 
-  getState(): DownloadsState {
+  readonly getState = (): DownloadsState => {
     return this.#state.get()
   }
 
   /** Calls back after each change. */
-  subscribe(listener: () => void): () => void {
+  readonly subscribe = (listener: () => void): (() => void) => {
     return this.#state.subscribe(listener)
   }
 

@@ -4,6 +4,7 @@ import { HaulierError } from './errors.js'
 import { READY, type Ready } from './followAll.js'
 import { isNews, isTerminal } from './job.js'
 import type { Settings } from './options.js'
+import { Outbox } from './outbox.js'
 import { Subscriptions, type AllListener, type JobListener, type SocketErrorListener } from './subscriptions.js'
 import type { JobStatus } from './types.js'
 
@@ -24,6 +25,7 @@ const FIRST_MS = 1_000
 const MOST_MS = 30_000
 /** Until the server says `ready`; a proxy may accept a connection and never connect it further. */
 const READY_MS = 15_000
+const UNAVAILABLE_MS = 5_000
 
 /** A WebSocket that connects again by itself and tells the server again what is listened to. */
 export class LiveSocket {
@@ -34,6 +36,7 @@ export class LiveSocket {
   readonly #known = new Map<string, JobStatus>()
   #state: SocketState = 'connecting'
   #socket: WebSocket | undefined
+  #outbox: Outbox | undefined
   #timer: unknown
   #silence: unknown
   #failures = 0
@@ -63,13 +66,18 @@ export class LiveSocket {
     }
   }
 
-  /** Hears all my jobs: those that live, `{type: 'ready'}`, then every change; again after each new connection. */
+  /**
+   * Hears all my jobs: those that live, `{type: 'ready'}`, then every change. The living ones and `ready` come again after
+   * each new connection, and when another listener begins.
+   */
   subscribeAll(listener: AllListener): () => void {
     const { remove } = this.#subscriptions.addAll(listener)
     // Also when others listen already: the server then tells the living jobs again.
     this.#send({ type: 'subscribe', all: true })
     return () => {
-      if (remove()) this.#send({ type: 'unsubscribe', all: true })
+      if (!remove()) return
+      for (const jobId of this.#known.keys()) if (!this.#subscriptions.wants(jobId)) this.#known.delete(jobId)
+      this.#send({ type: 'unsubscribe', all: true })
     }
   }
 
@@ -109,6 +117,7 @@ export class LiveSocket {
 
   #attend(socket: WebSocket): void {
     this.#socket = socket
+    this.#outbox = new Outbox(this.#settings.clock, (text) => socket.readyState === 1 && socket.send(text))
     this.#heard(READY_MS)
     socket.onmessage = (event: MessageEvent) => {
       if (this.#socket !== socket) return
@@ -136,7 +145,10 @@ export class LiveSocket {
 
   #opened(): void {
     this.#failures = 0
-    for (const jobId of this.#subscriptions.jobs()) this.#post({ type: 'subscribe', job_id: jobId })
+    for (const jobId of this.#subscriptions.jobs()) {
+      const known = this.#known.get(jobId)
+      if (!known || !isTerminal(known.status)) this.#post({ type: 'subscribe', job_id: jobId })
+    }
     if (this.#subscriptions.all) this.#post({ type: 'subscribe', all: true })
     this.#become('open')
     this.#ping()
@@ -155,6 +167,11 @@ export class LiveSocket {
   }
 
   #refused(message: { code: string; message: string; job_id?: string }): void {
+    // The ledger is away for a moment: a new connection asks for everything again.
+    if (message.code.endsWith('unavailable')) {
+      this.#release(4000)
+      return this.#again(new Error(message.message), UNAVAILABLE_MS)
+    }
     const error = new HaulierError({ code: message.code, status: 0, detail: message.message })
     if (message.job_id) this.#subscriptions.refuse(message.job_id, error)
   }
@@ -194,6 +211,7 @@ export class LiveSocket {
     const { clock } = this.#settings
     clock.clearTimeout(this.#timer)
     clock.clearTimeout(this.#silence)
+    this.#outbox?.end()
     const socket = this.#socket
     this.#socket = undefined
     if (code !== undefined) socket?.close(code)
@@ -204,7 +222,7 @@ export class LiveSocket {
   }
 
   #post(message: object): void {
-    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(message))
+    this.#outbox?.post(message)
   }
 
   #become(state: SocketState, error?: Error): void {

@@ -156,6 +156,33 @@ it('tells who asked for an unknown job', async () => {
   expect(errors).toEqual(['job_not_found'])
 })
 
+it('subscribes to many jobs no faster than the server takes it', async () => {
+  const { clock, socket, made } = setUp()
+  for (let number = 0; number < 200; number += 1) socket.subscribe(`job-${number}`, () => undefined)
+  await settled()
+  made[0]?.say({ type: 'ready' })
+  expect(made[0]?.sent).toHaveLength(60)
+  await clock.advance(1_000)
+  expect(made[0]?.sent.length).toBeLessThan(80)
+  await clock.advance(10_000)
+  expect(made[0]?.sent.filter((message) => (message as { type: string }).type === 'subscribe')).toHaveLength(200)
+})
+
+it('asks again for what could not be told at the moment, and not for what is over', async () => {
+  const { clock, socket, made } = setUp()
+  const errors: unknown[] = []
+  socket.subscribe(JOB, () => undefined, (error) => errors.push(error))
+  socket.subscribe('over', () => undefined)
+  await settled()
+  made[0]?.say({ type: 'ready' })
+  made[0]?.say({ type: 'status', ...job({ job_id: 'over', status: 'failed' }) })
+  made[0]?.say({ type: 'error', code: 'ledger_unavailable', message: 'Not right now.', job_id: JOB })
+  await clock.advance(6_000)
+  made[1]?.say({ type: 'ready' })
+  expect(made[1]?.sent).toEqual([{ type: 'subscribe', job_id: JOB }])
+  expect(errors).toEqual([])
+})
+
 it('leaves nothing behind when it is closed', async () => {
   const { clock, socket, made } = setUp()
   await settled()
