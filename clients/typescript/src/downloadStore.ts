@@ -89,9 +89,9 @@ export class DownloadStore {
   /** Cancels the job, also one whose start is under way. */
   readonly cancel = async (): Promise<void> => {
     await this.#starting
-    const { job, phase } = this.getState()
+    const { job } = this.getState()
     const jobId = job?.job_id ?? this.#jobId
-    if (!jobId || (job && isTerminal(job.status)) || phase === 'starting' || this.#state.ended) return
+    if (!jobId || (job && isTerminal(job.status)) || this.#state.ended) return
     try {
       await this.#client.cancel(jobId)
       if (job) this.#show({ ...job, status: 'cancelled' })
