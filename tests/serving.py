@@ -29,7 +29,7 @@ class ServedClient(ApiClient):
 @asynccontextmanager
 async def serving(settings: Settings, **changes: Any) -> AsyncGenerator[ServedClient]:
     """An API with `settings` (and `changes`) on a free port; ends with the block, streams first."""
-    settings = msgspec.structs.replace(settings, port=free_port(), **changes)
+    settings = msgspec.structs.replace(settings, **{"port": free_port()} | changes)
     async with open_services(settings) as services:
         server = Server.of(create_app(services), host=settings.host, port=settings.port, grace_s=5)
         task = asyncio.create_task(server.serve())

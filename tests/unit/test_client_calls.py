@@ -157,7 +157,7 @@ async def test_follow_long_polls_from_the_version_it_has(server: Loopback, sleep
         answer(completed(), ETag='"9"'),
     )
     async with client_of(server.url, sleeper) as client:
-        names = [job.status async for job in client.follow(JOB)]
+        names = [job.status async for job in client.follow(JOB, stream=False)]
     assert names == ["queued", "processing", "completed"]
     assert [seen.query.get("wait") for seen in server.seen] == [None, "10", "30"]
     assert [seen.headers.get("if-none-match") for seen in server.seen] == [None, '"1"', '"2"']
@@ -167,7 +167,7 @@ async def test_follow_long_polls_from_the_version_it_has(server: Loopback, sleep
 async def test_follow_polls_where_nobody_holds_the_request(server: Loopback, sleeper: Sleeper) -> None:
     server.on("GET", STATUS, answer(status(), ETag='"1"'), Reply(304, b"", {"Retry-After": "5"}), answer(completed()))
     async with client_of(server.url, sleeper) as client:
-        names = [job.status async for job in client.follow(JOB)]
+        names = [job.status async for job in client.follow(JOB, stream=False)]
     assert names == ["queued", "completed"]
     assert sleeper.slept == [5]
 
@@ -175,7 +175,7 @@ async def test_follow_polls_where_nobody_holds_the_request(server: Loopback, sle
 async def test_follow_stops_long_polling_behind_a_proxy_that_cuts_it_off(server: Loopback, sleeper: Sleeper) -> None:
     server.on("GET", STATUS, answer(status(), ETag='"1"'), Reply(504), answer(completed()))
     async with client_of(server.url, sleeper) as client:
-        assert [job.status async for job in client.follow(JOB)] == ["queued", "completed"]
+        assert [job.status async for job in client.follow(JOB, stream=False)] == ["queued", "completed"]
     assert [seen.query.get("wait") for seen in server.seen] == [None, "10", None]
 
 
@@ -195,7 +195,7 @@ async def test_follow_tells_a_new_place_in_the_queue(server: Loopback, sleeper: 
         answer(completed()),
     )
     async with client_of(server.url, sleeper) as client:
-        places = [job.queue_position async for job in client.follow(JOB)]
+        places = [job.queue_position async for job in client.follow(JOB, stream=False)]
     assert places == [2, 1, UNSET]
     assert [seen.headers.get("if-none-match") for seen in server.seen] == [None, '"1"', None, '"1"']
 
@@ -203,7 +203,7 @@ async def test_follow_tells_a_new_place_in_the_queue(server: Loopback, sleeper: 
 async def test_follow_without_an_etag_does_not_rush(server: Loopback, sleeper: Sleeper) -> None:
     server.on("GET", STATUS, answer(status()), answer(status(version=2)), answer(completed()))
     async with client_of(server.url, sleeper) as client:
-        assert len([job async for job in client.follow(JOB)]) == 3
+        assert len([job async for job in client.follow(JOB, stream=False)]) == 3
     assert sleeper.slept == [2, 2]
 
 

@@ -2,30 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from http import HTTPStatus
+from contextlib import aclosing
 from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-import httpx
-
 from haulier.client.batches import Batches
 from haulier.client.dead_letters import DeadLetters
 from haulier.client.download import Downloaded, Fetch, Progress, download_to
-from haulier.client.errors import ApiError, UnexpectedAnswer
+from haulier.client.following import Following, Streams, all_jobs
 from haulier.client.patience import Patience
 from haulier.client.sinks import PartFile, Sink
-from haulier.client.transport import Sleep, Token, Transport, read, retry_after
+from haulier.client.transport import Sleep, Token, Transport, read
 from haulier.clock import SYSTEM_CLOCK, Clock
-from haulier.job import TERMINAL, Status
 from haulier.wire import Cancelled, CheckAnswer, DownloadResult, JobPage, JobStatus
 from haulier.wire_receipts import ReceiptKeys, SignedReceipt
 
 API = "/v1/download"
-POLL_S = 2.0
-QUEUED_WAIT_S = 10
 
 
 def _silent(_reason: str, _wait_s: float) -> None:
@@ -66,6 +61,7 @@ class Client:
             timeout_s=timeout_s,
             on_wait=on_wait,
         )
+        self._streams = Streams(clock)
         self.batches = Batches(self._transport)
         self.dead_letters = DeadLetters(self._transport)
 
@@ -100,49 +96,28 @@ class Client:
         params = None if files else {"files": "false"}
         return read(await self._transport.request("GET", _path("status", job_id), params=params), JobStatus)
 
-    async def follow(self, job_id: str, *, wait_s: int = 30, files: bool = True) -> AsyncIterator[JobStatus]:
+    async def follow(
+        self, job_id: str, *, wait_s: int = 30, files: bool = True, stream: bool = True
+    ) -> AsyncIterator[JobStatus]:
         """The job's status now and after each change that a client can see, up to its terminal one.
 
-        Long-polls for `wait_s` seconds at a time; where that is not answered with a wait (a proxy in between, an older
-        API) it polls as often as Retry-After says. `wait_s` 0 always polls. The place in the queue moves without a new
-        version, so a queued job is looked at every 10 s all the same.
+        By server-sent events; where those do not come (an older API, a proxy that holds them back) by long-poll for
+        `wait_s` seconds at a time, and where that is not answered with a wait by polling as often as Retry-After says.
+        `wait_s` 0 always polls, `stream` False never streams. Goes through restarts and breaks of the connection.
         """
-        tag, last = "", None
-        while True:
-            hold_s = wait_s if tag else 0
-            if last is not None and last.status == Status.QUEUED:
-                hold_s = min(hold_s, QUEUED_WAIT_S)
-            asked = self._clock.monotonic()
-            try:
-                answer = await self._ask_status(job_id, tag=tag, hold_s=hold_s, files=files)
-            except (ApiError, UnexpectedAnswer) as error:
-                if hold_s and error.status == HTTPStatus.GATEWAY_TIMEOUT:  # a proxy that cuts off long answers
-                    wait_s = 0
-                    continue
-                raise
-            unchanged = answer.status_code == HTTPStatus.NOT_MODIFIED
-            status = last if unchanged and last is not None else read(answer, JobStatus)
-            held = last is None or status.version != last.version or self._clock.monotonic() - asked >= hold_s / 2
-            if status != last:
+        streams = self._streams if stream else _no_streams(self._clock)
+        following = Following(self._transport, streams, job_id, wait_s=wait_s, files=files, clock=self._clock)
+        async with aclosing(following.statuses()) as statuses:
+            async for status in statuses:
                 yield status
-            if status.status in TERMINAL:
-                return
-            tag, last = answer.headers.get("ETag", tag), status
-            if not wait_s or not tag or not held:
-                await self._transport.sleep(retry_after(answer) or POLL_S)
-            if unchanged and status.status == Status.QUEUED:
-                tag = ""
 
-    async def _ask_status(self, job_id: str, *, tag: str, hold_s: int, files: bool) -> httpx.Response:
-        params = ({"wait": str(hold_s)} if hold_s else {}) | ({} if files else {"files": "false"})
-        return await self._transport.request(
-            "GET",
-            _path("status", job_id),
-            params=params or None,
-            headers={"If-None-Match": tag} if tag else None,
-            timeout_s=self._transport.timeout_s + hold_s,
-            final=frozenset({HTTPStatus.GATEWAY_TIMEOUT}) if hold_s else frozenset(),
-        )
+    async def follow_all(self) -> AsyncIterator[JobStatus | None]:
+        """Every change of every job of the user, of new ones as well, for ever; first those that wait or run.
+
+        None says that the snapshot is complete, after each new connection again.
+        """
+        async for status in all_jobs(self._transport, self._clock):
+            yield status
 
     async def result(self, job_id: str) -> DownloadResult:
         return read(await self._transport.request("GET", _path("result", job_id)), DownloadResult)
@@ -195,6 +170,12 @@ class Client:
     async def download_into(self, job: JobStatus, sink: Sink, *, on_progress: Progress = _unwatched) -> Downloaded:
         """The same into any sink."""
         return await download_to(sink, Fetch(self._transport, _path("file", job.job_id)), job, on_progress=on_progress)
+
+
+def _no_streams(clock: Clock) -> Streams:
+    streams = Streams(clock)
+    streams.refused()
+    return streams
 
 
 def _path(call: str, job_id: str) -> str:

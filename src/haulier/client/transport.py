@@ -1,7 +1,8 @@
 """One request to the API: token, retries, and errors as exceptions."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from random import Random
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -96,6 +97,34 @@ class Transport:
             if not again:
                 raise failure
             await self.pause(tries, failure, retry_after_s=retry_after_s)
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, *, headers: Mapping[str, str], params: Mapping[str, str], first_s: float, idle_s: float
+    ) -> AsyncGenerator[httpx.Response]:
+        """An answer to be read as it comes: its head within `first_s`, then never more than `idle_s` without a byte.
+
+        One try. Raises ApiError, UnexpectedAnswer, and Unreachable also when it breaks while it is read.
+        """
+        request = self.http.build_request(
+            "GET",
+            self.url + path,
+            params=params or None,
+            headers={**headers, "Authorization": f"Bearer {self._bearer()}"},
+            timeout=httpx.Timeout(first_s, read=idle_s),
+        )
+        try:
+            async with asyncio.timeout(first_s):
+                answer = await self.http.send(request, stream=True)
+            self._seen = True
+            async with aclosing(answer):
+                if answer.status_code >= 400:
+                    await answer.aread()
+                    raise as_error(answer)
+                yield answer
+        except (httpx.TransportError, TimeoutError) as error:
+            words = reason(error) if isinstance(error, httpx.TransportError) else "timed out"
+            raise Unreachable(origin(self.url), words) from error
 
     async def pause(self, tries: int, failure: ClientError, *, retry_after_s: float | None = None) -> None:
         """Wait before the next try, or raise `failure` when patience ends."""

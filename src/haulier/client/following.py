@@ -1,0 +1,205 @@
+"""Following a job: by server-sent events, else by long-poll, and where nobody holds a request by poll.
+
+What a follower sees never goes back: versions only grow, whatever process answers.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from http import HTTPStatus
+from uuid import UUID
+
+import httpx
+import msgspec
+from httpx_sse import EventSource, ServerSentEvent, SSEError
+
+from haulier.client.errors import ApiError, UnexpectedAnswer, Unreachable
+from haulier.client.transport import Transport, read, retry_after
+from haulier.clock import Clock
+from haulier.job import TERMINAL, Status
+from haulier.wire import JobStatus
+
+POLL_S = 2.0
+QUEUED_WAIT_S = 10
+EVENTS = "/v1/download/events"
+DEAD_S = 35.0  # the API sends something every 15 s
+FIRST_S = 10.0  # the first event comes at once, unless something in between holds it back
+RECONNECT_S = 1.0
+WITHOUT_STREAM_S = 30.0  # before the next try after streams that told nothing
+FAILURES = 2
+_NO_STREAM_HERE = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_ACCEPTABLE, HTTPStatus.GONE}
+
+
+class Streams:
+    """Whether server-sent events are worth a try with this API, as far as earlier tries have shown."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._failures = 0
+        self._not_before = float("-inf")
+
+    @property
+    def worth_a_try(self) -> bool:
+        return self._clock.monotonic() >= self._not_before
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds until the next try is worthwhile."""
+        return max(self._not_before - self._clock.monotonic(), 0)
+
+    def worked(self) -> None:
+        self._failures = 0
+
+    def failed(self) -> None:
+        """A stream told nothing."""
+        self._failures += 1
+        if self._failures >= FAILURES:
+            self._failures = 0
+            self._not_before = self._clock.monotonic() + WITHOUT_STREAM_S
+
+    def refused(self) -> None:
+        """This API has none."""
+        self._not_before = float("inf")
+
+    def put_off(self) -> None:
+        """It has none for now."""
+        self._not_before = self._clock.monotonic() + WITHOUT_STREAM_S
+
+
+class Following:
+    """One job being followed."""
+
+    def __init__(
+        self, transport: Transport, streams: Streams, job_id: str, *, wait_s: int, files: bool, clock: Clock
+    ) -> None:
+        self._transport = transport
+        self._streams = streams
+        self._id = UUID(job_id)
+        self._wait_s = wait_s
+        self._files = {} if files else {"files": "false"}
+        self._clock = clock
+        self._last: JobStatus | None = None
+        self._tag = ""
+
+    async def statuses(self) -> AsyncGenerator[JobStatus]:
+        """The status now, and each that differs from the one before, up to the terminal one."""
+        while not self._over:
+            streamed = self._streams.worth_a_try
+            async with aclosing(self._streamed() if streamed else self._polled()) as found:
+                async for status in found:
+                    if self._is_news(status):
+                        self._last = status
+                        yield status
+            if streamed and not self._over and self._streams.worth_a_try:
+                await self._transport.sleep(RECONNECT_S)
+
+    @property
+    def _over(self) -> bool:
+        return self._last is not None and self._last.status in TERMINAL
+
+    def _is_news(self, status: JobStatus) -> bool:
+        return self._last is None or (status.version >= self._last.version and status != self._last)
+
+    async def _streamed(self) -> AsyncGenerator[JobStatus]:
+        """What one stream tells; it ends with the job, or when it breaks."""
+        last = "" if self._last is None else str(self._last.version)
+        path = f"{EVENTS}/{self._id}"
+        async with aclosing(events(self._transport, self._streams, path, last=last, params=self._files)) as found:
+            async for event in found:
+                yield msgspec.json.decode(event.data, type=JobStatus)
+                self._tag = ""  # of an answer to a poll that is older now
+
+    async def _polled(self) -> AsyncGenerator[JobStatus]:
+        """What polling tells, up to the next try with a stream; long-polls where that is answered with a wait."""
+        while not self._over and not self._streams.worth_a_try:
+            hold_s = self._wait_s if self._tag else 0
+            if self._last is not None and self._last.status == Status.QUEUED:
+                hold_s = min(hold_s, QUEUED_WAIT_S)
+            asked = self._clock.monotonic()
+            try:
+                answer = await self._ask(hold_s=hold_s)
+            except (ApiError, UnexpectedAnswer) as error:
+                if hold_s and error.status == HTTPStatus.GATEWAY_TIMEOUT:  # a proxy that cuts off long answers
+                    self._wait_s = 0
+                    continue
+                raise
+            before = self._last
+            unchanged = answer.status_code == HTTPStatus.NOT_MODIFIED
+            status = before if unchanged and before is not None else read(answer, JobStatus)
+            held = before is None or status.version != before.version or self._clock.monotonic() - asked >= hold_s / 2
+            yield status
+            if self._over:
+                return
+            self._tag = answer.headers.get("ETag", self._tag)
+            if not self._wait_s or not self._tag or not held:
+                await self._transport.sleep(retry_after(answer) or POLL_S)
+            if unchanged and status.status == Status.QUEUED:
+                self._tag = ""  # its place moves without a new version
+
+    async def _ask(self, *, hold_s: int) -> httpx.Response:
+        return await self._transport.request(
+            "GET",
+            f"/v1/download/status/{self._id}",
+            params=({"wait": str(hold_s)} if hold_s else {}) | self._files or None,
+            headers={"If-None-Match": self._tag} if self._tag else None,
+            timeout_s=self._transport.timeout_s + hold_s,
+            final=frozenset({HTTPStatus.GATEWAY_TIMEOUT}) if hold_s else frozenset(),
+        )
+
+
+async def events(
+    transport: Transport, streams: Streams, path: str, *, last: str, params: dict[str, str]
+) -> AsyncGenerator[ServerSentEvent]:
+    """The events `status` and `ready` of one stream until it ends; `streams` learns how it went.
+
+    Raises ApiError for what no other way would answer differently: no access, no such job.
+    """
+    headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
+    told = False
+    try:
+        async with transport.stream(path, headers=headers, params=params, first_s=FIRST_S, idle_s=DEAD_S) as got:
+            if got.status_code == HTTPStatus.NO_CONTENT:  # the end that the client has seen
+                return
+            async with aclosing(EventSource(got).aiter_sse()) as found:
+                async with asyncio.timeout(FIRST_S):  # whoever holds events back lets the head through
+                    event = await anext(found, None)
+                while event is not None:
+                    if event.event in ("status", "ready"):
+                        told = True
+                        streams.worked()
+                        yield event
+                    event = await anext(found, None)
+    except (Unreachable, TimeoutError, SSEError, UnexpectedAnswer):
+        pass
+    except ApiError as error:
+        if error.status in _NO_STREAM_HERE and error.code != "job_not_found":
+            streams.refused()
+        elif error.status == HTTPStatus.TOO_MANY_REQUESTS or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            streams.put_off()
+        else:
+            raise
+        return
+    if not told:
+        streams.failed()
+
+
+async def all_jobs(transport: Transport, clock: Clock) -> AsyncIterator[JobStatus | None]:
+    """Every change of every job of the user; None when the snapshot is complete. Connects again for ever.
+
+    Raises ApiError when the API has no such stream, and Unreachable when patience with a silent one ends.
+    """
+    streams, last, tries = Streams(clock), "", 0
+    versions: dict[str, int] = {}
+    while True:
+        tries += 1
+        async with aclosing(events(transport, streams, EVENTS, last=last, params={})) as found:
+            async for event in found:
+                tries, last = 0, event.id or last
+                if event.event == "ready":
+                    yield None
+                    continue
+                status = msgspec.json.decode(event.data, type=JobStatus)
+                if status.version >= versions.get(status.job_id, 0):
+                    versions[status.job_id] = status.version
+                    yield status
+        await transport.pause(max(tries, 1), Unreachable(transport.url, "the stream broke"))
