@@ -120,9 +120,10 @@ def ranged(seen: Seen, *, content: bytes = CONTENT, etag: str = '"v1"', cut_afte
     """What a store answers: Range with If-Range, a strong ETag."""
     headers = {"ETag": etag, "Accept-Ranges": "bytes"}
     if "range" in seen.headers and seen.headers.get("if-range", etag) == etag:
-        start = int(seen.headers["range"].removeprefix("bytes=").removesuffix("-"))
+        first, _, last = seen.headers["range"].removeprefix("bytes=").partition("-")
+        start, end = int(first), int(last) + 1 if last else len(content)
         if start >= len(content):
             return Reply(416, b"", headers | {"Content-Range": f"bytes */{len(content)}"})
-        headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        return Reply(206, content[start:], headers, cut_after)
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(content)}"
+        return Reply(206, content[start:end], headers, cut_after)
     return Reply(200, content, headers, cut_after)

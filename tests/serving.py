@@ -1,8 +1,9 @@
-"""The API on a real server in the test's own process, for what needs a connection: streams, WebSockets, hanging up."""
+"""The API as a real server inside a test: `async with serving(settings) as api`; several at once are replicas."""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing
 from typing import Any
 
 import httpx
@@ -11,34 +12,48 @@ import msgspec
 from haulier.api.app import create_app
 from haulier.api.serve import Server
 from haulier.api.services import Services, open_services
-from haulier.embedded.ports import free_port
 from haulier.settings import Settings
 from tests.api_client import ApiClient
 from tests.waiting import eventually
 
+PATIENCE_S = 15
 
-class ServedClient(ApiClient):
-    """Speaks to a server of the test's own, whose `services` it can reach into."""
 
-    def __init__(self, http: httpx.AsyncClient, *, services: Services) -> None:
+class Serving(ApiClient):
+    """A client of a server in this process. `url` is where it listens, `services` what it works with."""
+
+    def __init__(self, http: httpx.AsyncClient, *, services: Services, server: Server) -> None:
         super().__init__(http, secret=services.settings.jwt_secret)
         self.services = services
         self.url = services.settings.base_url
+        self._server = server
+
+    @property
+    def connections(self) -> int:
+        """How many connections the server has, this client's own included."""
+        return len(self._server.server_state.connections)
+
+    def stop(self) -> None:
+        """Ask the server to stop, as SIGTERM does."""
+        self._server.should_exit = True
+        self.services.stop()
 
 
 @asynccontextmanager
-async def serving(settings: Settings, **changes: Any) -> AsyncGenerator[ServedClient]:
-    """An API with `settings` (and `changes`) on a free port; ends with the block, streams first."""
-    settings = msgspec.structs.replace(settings, **{"port": free_port()} | changes)
-    async with open_services(settings) as services:
-        server = Server.of(create_app(services), host=settings.host, port=settings.port, grace_s=5)
-        task = asyncio.create_task(server.serve())
-        try:
-            async with httpx.AsyncClient(base_url=settings.base_url) as http:
-                await eventually(lambda: server.started)
-                yield ServedClient(http, services=services)
-        finally:
-            services.stop()
-            server.should_exit = True
-            with suppress(TimeoutError):
-                await asyncio.wait_for(task, 10)
+async def serving(settings: Settings, *, grace_s: int = 2, port: int = 0, **changes: Any) -> AsyncGenerator[Serving]:
+    """The API on `port` (0: a free one), over services of its own with `changes` of the settings, during the block."""
+    with closing(socket.create_server(("127.0.0.1", port), backlog=2_048)) as listener:
+        own = msgspec.structs.replace(settings, host="127.0.0.1", port=listener.getsockname()[1], **changes)
+        async with open_services(own) as services:
+            server = Server.of(create_app(services), host=own.host, port=own.port, grace_s=grace_s)
+            task = asyncio.create_task(server.serve(sockets=[listener]))
+            try:
+                await eventually(lambda: server.started or task.done())
+                if own.redis_url is settings.redis_url:
+                    await eventually(lambda: services.snapshots.announcements.listening)
+                async with httpx.AsyncClient(base_url=own.base_url) as http:
+                    yield Serving(http, services=services, server=server)
+            finally:
+                server.should_exit = True
+                services.stop()
+                await asyncio.wait_for(task, PATIENCE_S)

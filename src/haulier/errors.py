@@ -48,6 +48,11 @@ class MalformedJson(HaulierError):
     sentence = "The body is not valid JSON: {reason}. Send one JSON object in UTF-8."
 
 
+class MalformedMessage(HaulierError):
+    code, status, title = "malformed_message", 400, "Malformed message"
+    sentence = "The message cannot be read: {reason}."
+
+
 class Unauthenticated(HaulierError):
     code, status, title = "unauthenticated", 401, "Authentication required"
     sentence = "Send a valid bearer token in the Authorization header: {reason}."
@@ -143,6 +148,14 @@ class IdempotencyMismatch(HaulierError):
     sentence = "This Idempotency-Key was used with another body. Use a new key for a new request."
 
 
+class UpgradeRequired(HaulierError):
+    code, status, title = "upgrade_required", 426, "Upgrade required"
+    sentence = (
+        "This is a WebSocket. If you did open it as one, a proxy on the way keeps the headers Upgrade and Connection"
+        " back."
+    )
+
+
 class RateLimited(HaulierError):
     code, status, title = "rate_limited", 429, "Too many requests"
     sentence = "You may start {limit} downloads a minute. Try again in {wait_s} s."
@@ -159,6 +172,16 @@ class TooManyStreams(HaulierError):
     code, status, title = "too_many_streams", 429, "Too many live connections"
     sentence = "You have {limit} live connections already. Close one, or poll the status instead."
     retry_after_s = 10
+
+
+class TooManyTickets(HaulierError):
+    code, status, title = "too_many_tickets", 429, "Too many tickets"
+    sentence = "You may ask for {limit} tickets a minute. Keep your connections open, or try again in {wait_s} s."
+
+
+class TooManySubscriptions(HaulierError):
+    code, status, title = "too_many_subscriptions", 429, "Too many subscriptions"
+    sentence = "A connection may follow {limit} jobs. Subscribe to all, or open another one."
 
 
 class HeadersTooLarge(HaulierError):

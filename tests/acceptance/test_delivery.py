@@ -137,7 +137,7 @@ async def test_the_client_goes_on_after_a_break_and_an_expiry(shop, handle, sour
             async with Client(url, token=token, sleep=sleep_past_the_expiry) as client:
                 job = await client.status(handle.rpartition("/")[2])
                 link.cut(40 * MIB)
-                got = await client.download(job, tmp_path / "file", on_progress=lambda done, _total: seen.append(done))
+                got = await client.save(job, tmp_path / "file", on_progress=lambda done, _total: seen.append(done))
         finally:
             await asyncio.to_thread(api.__exit__, None, None, None)
     assert (got.size, sha256(tmp_path / "file")) == (QUICK, sha256(source))

@@ -67,7 +67,7 @@ def ranges(store: Loopback) -> list[str | None]:
 
 async def test_a_download_arrives_whole_and_leaves_no_part(client: Client, store: Loopback, tmp_path: Path) -> None:
     seen: list[int] = []
-    got = await client.download(job(), tmp_path / "r.bin", on_progress=lambda done, _total: seen.append(done))
+    got = await client.save(job(), tmp_path / "r.bin", on_progress=lambda done, _total: seen.append(done))
     assert (got.size, got.sha256, got.verified) == (len(CONTENT), SHA256, True)
     assert (tmp_path / "r.bin").read_bytes() == CONTENT
     assert names(tmp_path) == ["r.bin"]
@@ -76,7 +76,7 @@ async def test_a_download_arrives_whole_and_leaves_no_part(client: Client, store
 
 
 async def test_the_token_stays_with_the_api(client: Client, api: Loopback, store: Loopback, tmp_path: Path) -> None:
-    await client.download(job(), tmp_path / "r.bin")
+    await client.save(job(), tmp_path / "r.bin")
     assert "authorization" in api.seen[0].headers
     assert all("authorization" not in seen.headers for seen in store.seen)
     assert all("secret-token" not in str(seen) for seen in store.seen)
@@ -84,7 +84,7 @@ async def test_the_token_stays_with_the_api(client: Client, api: Loopback, store
 
 async def test_a_cut_connection_is_resumed(client: Client, api: Loopback, store: Loopback, tmp_path: Path) -> None:
     store.on("GET", "/bucket/report.bin", cut_at(HALF), cut_at(1_000), ranged)
-    await client.download(job(), tmp_path / "r.bin")
+    await client.save(job(), tmp_path / "r.bin")
     assert (tmp_path / "r.bin").read_bytes() == CONTENT
     assert ranges(store) == [None, f"bytes={HALF}-", f"bytes={HALF + 1_000}-"]
     assert store.seen[1].headers["if-range"] == '"v1"'
@@ -94,10 +94,10 @@ async def test_a_cut_connection_is_resumed(client: Client, api: Loopback, store:
 async def test_an_earlier_run_s_part_is_resumed(client: Client, store: Loopback, tmp_path: Path) -> None:
     store.on("GET", "/bucket/report.bin", cut_at(HALF), Reply(503))
     with pytest.raises(DownloadFailed, match="503"):
-        await client.download(job(), tmp_path / "r.bin")
+        await client.save(job(), tmp_path / "r.bin")
     assert (tmp_path / "r.bin.part").stat().st_size == HALF
     store.on("GET", "/bucket/report.bin", ranged)
-    await client.download(job(), tmp_path / "r.bin")
+    await client.save(job(), tmp_path / "r.bin")
     assert (tmp_path / "r.bin").read_bytes() == CONTENT
     assert ranges(store)[-1] == f"bytes={HALF}-"
     assert names(tmp_path) == ["r.bin"]
@@ -107,7 +107,7 @@ async def test_an_api_that_sends_the_bytes_itself_is_continued_too(
     client: Client, api: Loopback, tmp_path: Path
 ) -> None:
     api.on("GET", FILE, cut_at(HALF), problem(503, "storage_unavailable"), ranged)
-    await client.download(job(), tmp_path / "r.bin")
+    await client.save(job(), tmp_path / "r.bin")
     assert (tmp_path / "r.bin").read_bytes() == CONTENT
     assert ranges(api) == [None, f"bytes={HALF}-", f"bytes={HALF}-"]
     assert api.seen[-1].headers["if-range"] == '"v1"'
@@ -118,12 +118,12 @@ async def test_what_is_neither_a_redirect_nor_a_file_is_no_download(
 ) -> None:
     api.on("GET", FILE, Reply(204))
     with pytest.raises(UnexpectedAnswer):
-        await client.download(job(), tmp_path / "r.bin")
+        await client.save(job(), tmp_path / "r.bin")
 
 
 async def test_a_part_of_another_artefact_is_not_continued(client: Client, store: Loopback, tmp_path: Path) -> None:
     keep_part(tmp_path / "r.bin", b"x" * 10, etag='"old"', size=len(CONTENT))
-    await client.download(job(), tmp_path / "r.bin")
+    await client.save(job(), tmp_path / "r.bin")
     assert store.seen[0].headers["if-range"] == '"old"'
     assert (tmp_path / "r.bin").read_bytes() == CONTENT
 
@@ -136,35 +136,35 @@ async def test_a_store_that_ignores_if_range_is_noticed(client: Client, store: L
         return ranged(seen)
 
     store.on("GET", "/bucket/report.bin", without_if_range)
-    await client.download(job(), tmp_path / "r.bin")
+    await client.save(job(), tmp_path / "r.bin")
     assert (tmp_path / "r.bin").read_bytes() == CONTENT
     assert ranges(store) == ["bytes=10-", None]
 
 
 async def test_a_part_damaged_on_disk_is_fetched_once_more(client: Client, store: Loopback, tmp_path: Path) -> None:
     keep_part(tmp_path / "r.bin", b"x" * 10, etag='"v1"', size=len(CONTENT))
-    await client.download(job(), tmp_path / "r.bin")
+    await client.save(job(), tmp_path / "r.bin")
     assert (tmp_path / "r.bin").read_bytes() == CONTENT
     assert ranges(store) == ["bytes=10-", None]
 
 
 async def test_a_part_that_is_whole_is_only_checked(client: Client, store: Loopback, tmp_path: Path) -> None:
     keep_part(tmp_path / "r.bin", CONTENT, etag='"v1"', size=len(CONTENT))
-    await client.download(job(), tmp_path / "r.bin")
+    await client.save(job(), tmp_path / "r.bin")
     assert store.seen == []
     assert (tmp_path / "r.bin").read_bytes() == CONTENT
 
 
 async def test_a_wrong_digest_leaves_nothing(client: Client, store: Loopback, tmp_path: Path) -> None:
     with pytest.raises(DownloadDamaged, match="SHA-256"):
-        await client.download(job(sha256="0" * 64), tmp_path / "r.bin")
+        await client.save(job(sha256="0" * 64), tmp_path / "r.bin")
     assert names(tmp_path) == []
     assert len(store.seen) == 1
 
 
 async def test_a_wrong_size_leaves_nothing(client: Client, store: Loopback, tmp_path: Path) -> None:
     with pytest.raises(DownloadDamaged, match="size"):
-        await client.download(job(file_size=5), tmp_path / "r.bin")
+        await client.save(job(file_size=5), tmp_path / "r.bin")
     assert names(tmp_path) == []
 
 
@@ -174,17 +174,17 @@ async def test_repr_digest_is_used_when_the_status_has_none(client: Client, stor
     store.on("GET", "/bucket/report.bin", body)
     untold = {name: value for name, value in completed().items() if name != "sha256"}
     with pytest.raises(DownloadDamaged, match="SHA-256"):
-        await client.download(msgspec.convert(untold, JobStatus), tmp_path / "r.bin")
+        await client.save(msgspec.convert(untold, JobStatus), tmp_path / "r.bin")
 
 
 async def test_no_digest_at_all_is_told(client: Client, store: Loopback, tmp_path: Path) -> None:
     untold = {name: value for name, value in completed().items() if name not in {"sha256", "file_size"}}
-    got = await client.download(msgspec.convert(untold, JobStatus), tmp_path / "r.bin")
+    got = await client.save(msgspec.convert(untold, JobStatus), tmp_path / "r.bin")
     assert (got.verified, got.size) == (False, len(CONTENT))
 
 
 async def test_an_empty_file_needs_no_request(client: Client, store: Loopback, tmp_path: Path) -> None:
-    await client.download(job(file_size=0, sha256=hashlib.sha256().hexdigest()), tmp_path / "r.bin")
+    await client.save(job(file_size=0, sha256=hashlib.sha256().hexdigest()), tmp_path / "r.bin")
     assert (tmp_path / "r.bin").read_bytes() == b""
 
 
@@ -193,7 +193,7 @@ async def test_without_a_strong_etag_a_cut_download_starts_again(
 ) -> None:
     whole = Reply(200, CONTENT, {"ETag": 'W/"v1"'})
     store.on("GET", "/bucket/report.bin", Reply(200, CONTENT, whole.headers, HALF), whole)
-    await client.download(job(), tmp_path / "r.bin")
+    await client.save(job(), tmp_path / "r.bin")
     assert ranges(store) == [None, None]
 
 
@@ -201,9 +201,9 @@ async def test_an_existing_file_is_kept_unless_forced(client: Client, store: Loo
     target = tmp_path / "r.bin"
     target.write_bytes(b"mine")
     with pytest.raises(TargetExists, match="--force"):
-        await client.download(job(), target)
+        await client.save(job(), target)
     assert target.read_bytes() == b"mine"
-    await client.download(job(), target, force=True)
+    await client.save(job(), target, force=True)
     assert target.read_bytes() == CONTENT
 
 
@@ -216,25 +216,25 @@ async def test_a_file_that_appears_meanwhile_is_kept_too(client: Client, store: 
 
     store.on("GET", "/bucket/report.bin", meanwhile)
     with pytest.raises(TargetExists):
-        await client.download(job(), target)
+        await client.save(job(), target)
     assert target.read_bytes() == b"mine"
 
 
 async def test_two_downloads_do_not_share_a_part(client: Client, store: Loopback, tmp_path: Path) -> None:
     async with PartFile.open(tmp_path / "r.bin", force=False):
         with pytest.raises(TargetInUse):
-            await client.download(job(), tmp_path / "r.bin")
+            await client.save(job(), tmp_path / "r.bin")
 
 
 async def test_a_folder_that_does_not_exist_is_one_sentence(client: Client, store: Loopback, tmp_path: Path) -> None:
     with pytest.raises(DownloadFailed, match="No such file or directory"):
-        await client.download(job(), tmp_path / "missing" / "r.bin")
+        await client.save(job(), tmp_path / "missing" / "r.bin")
 
 
 async def test_a_stream_is_resumed_too(client: Client, store: Loopback) -> None:
     out = bytearray()
     store.on("GET", "/bucket/report.bin", cut_at(HALF), ranged)
-    await client.download_into(job(), StreamSink(out.extend))
+    await client.save_into(job(), StreamSink(out.extend))
     assert bytes(out) == CONTENT
 
 
@@ -242,7 +242,7 @@ async def test_a_stream_does_not_mix_two_versions(client: Client, store: Loopbac
     out = bytearray()
     store.on("GET", "/bucket/report.bin", cut_at(HALF), lambda seen: ranged(seen, etag='"v2"'))
     with pytest.raises(DownloadFailed, match="changed"):
-        await client.download_into(job(), StreamSink(out.extend))
+        await client.save_into(job(), StreamSink(out.extend))
     assert bytes(out) == CONTENT[:HALF]
 
 
@@ -251,7 +251,7 @@ async def test_a_relative_redirect_stays_with_the_api_and_needs_no_token(
 ) -> None:
     api.on("GET", FILE, Reply(307, b"", {"Location": "/files/report.bin?signature=s"}))
     api.on("GET", "/files/report.bin", ranged)
-    await client.download(job(), tmp_path / "r.bin")
+    await client.save(job(), tmp_path / "r.bin")
     assert "authorization" not in api.to("/files/report.bin")[0].headers
 
 
@@ -263,7 +263,7 @@ async def test_the_folder_store_s_own_words_are_kept(client: Client, store: Loop
     gone = problem(410, "artefact_expired", detail="It has expired.", Content_Type="application/problem+json")
     store.on("GET", "/bucket/report.bin", gone)
     with pytest.raises(ApiError, match="It has expired") as caught:
-        await client.download(job(), tmp_path / "r.bin")
+        await client.save(job(), tmp_path / "r.bin")
     assert caught.value.code == "artefact_expired"
 
 

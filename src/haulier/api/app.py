@@ -3,17 +3,17 @@
 from uuid import UUID
 
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import BaseRoute, Route, Router
+from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
-from starlette.websockets import WebSocketClose
 
-from haulier.api import files
+from haulier.api import files, websocket
 from haulier.api.documents import document_operations
 from haulier.api.endpoint import Endpoint, Named
 from haulier.api.envelope import Envelope
 from haulier.api.files import ServeFile
 from haulier.api.operations import OPERATIONS, Operation
 from haulier.api.services import Services
+from haulier.api.websocket import WebSocket
 from haulier.errors import NotFound
 from haulier.job import Artefact
 from haulier.settings import Settings
@@ -53,7 +53,7 @@ def create_app(services: Services) -> ASGIApp:
     """The API over open services. Whoever opened them closes them."""
     settings = services.settings
     routes = _routes((*OPERATIONS, *document_operations(settings)), services)
-    router = Router([*routes, *_files(services)], redirect_slashes=False, default=_not_found)
+    router = Router([*routes, *_files(services), *_websocket(services)], redirect_slashes=False, default=_not_found)
     return _for_pages(Envelope(router, settings=settings, clock=services.clock), settings)
 
 
@@ -95,8 +95,10 @@ def _files(services: Services) -> list[BaseRoute]:
     return [Route(files.PATH, Named(files.PATH, serve_file))]
 
 
-async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await WebSocketClose()(scope, receive, send)
-        return
+def _websocket(services: Services) -> list[BaseRoute]:
+    app = WebSocket(services)
+    return [WebSocketRoute(websocket.PATH, app), Route(websocket.PATH, app)]
+
+
+async def _not_found(_: Scope, __: Receive, ___: Send) -> None:
     raise NotFound

@@ -18,6 +18,7 @@ from haulier.settings import Settings
 
 log = structlog.get_logger()
 
+STATUS_SWITCHED = 101
 STATUS_CLIENT_GONE = 499  # for the log only, as nginx writes it
 
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
@@ -44,7 +45,10 @@ class Envelope:
             self._always.append(_HTTPS_ONLY)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "websocket":
+            scope["method"] = "GET"
+            send = _as_handshake(send)
+        elif scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         exchange = Exchange(scope, receive)
@@ -63,6 +67,9 @@ class Envelope:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
                 message["headers"] = self._enveloped(exchange, list(message["headers"]))
+            elif message["type"] == "websocket.accept":
+                exchange.status = STATUS_SWITCHED
+                message["headers"] = [(b"x-request-id", exchange.request_id.encode("latin-1"))]
             await send(message)
 
         try:
@@ -85,6 +92,17 @@ class Envelope:
         if not any(name == b"content-security-policy" for name, _ in headers):
             headers.append(_POLICY)
         return headers
+
+
+def _as_handshake(send: Send) -> Send:
+    """Sends HTTP answers as refusals of a WebSocket's handshake."""
+
+    async def send_refusal(message: Message) -> None:
+        if message["type"].startswith("http.response."):
+            message["type"] = f"websocket.{message['type']}"
+        await send(message)
+
+    return send_refusal
 
 
 def _request_id(exchange: Exchange) -> str:

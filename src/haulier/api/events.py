@@ -17,7 +17,7 @@ from haulier.api.services import Services
 from haulier.api.streaming import EventStream, event
 from haulier.api.telling import Telling
 from haulier.job import Job
-from haulier.live import Feed
+from haulier.live import Feed, Snapshots
 
 SNAPSHOT_JOBS = 500  # of each kind, alive and ended
 OVERLAP = timedelta(seconds=60)  # a job is dated when its transaction begins; clocks of machines differ
@@ -41,7 +41,7 @@ async def job_events(exchange: Exchange, services: Services) -> Answer | ASGIApp
         return Answer(status=204, headers=PRIVATE)
     telling = Telling(services, with_files=query.files)
     telling.seen(job_id, version=seen)
-    return EventStream(OneJob(job, telling), caller=exchange.caller, services=services)
+    return EventStream(OneJob(job, telling, services.snapshots), caller=exchange.caller, services=services)
 
 
 async def events(exchange: Exchange, services: Services) -> ASGIApp:
@@ -55,9 +55,10 @@ async def events(exchange: Exchange, services: Services) -> ASGIApp:
 class OneJob:
     """Tells one job; the event's id is its version."""
 
-    def __init__(self, job: Job, telling: Telling) -> None:
+    def __init__(self, job: Job, telling: Telling, snapshots: Snapshots) -> None:
         self._job = job
         self._telling = telling
+        self._snapshots = snapshots
 
     @property
     def over(self) -> bool:
@@ -65,6 +66,8 @@ class OneJob:
 
     async def begin(self, feed: Feed) -> AsyncIterator[bytes]:
         feed.follow_job(self._job.id)
+        # What changed since the job was read was told to feeds that this one did not belong to yet.
+        self._job = self._snapshots.fresh(self._job.id) or self._job
         if rendered := await self._telling.news(self._job):
             yield _status(rendered)
 

@@ -43,6 +43,7 @@ class Exchange:
     __slots__ = (
         "_fields",
         "caller",
+        "close_code",
         "extra_headers",
         "receive",
         "request_id",
@@ -62,6 +63,7 @@ class Exchange:
         self.route = "unknown"
         self.status = 0
         self.takes_basic = False
+        self.close_code: int | None = None  # of a WebSocket that is over
         self.caller = NOBODY
         # Headers of the answer whatever it will be, an error included.
         self.extra_headers: list[tuple[bytes, bytes]] = []

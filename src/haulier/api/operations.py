@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 from starlette.types import ASGIApp
 
-from haulier import errors, wire, wire_batches, wire_receipts
+from haulier import errors, wire, wire_batches, wire_live, wire_receipts
 from haulier.api import (
     batches,
     checking,
@@ -15,6 +15,7 @@ from haulier.api import (
     delivering,
     downloads,
     events,
+    handshake,
     jobs,
     receipts,
     retrying,
@@ -168,6 +169,15 @@ OPERATIONS: tuple[Operation, ...] = (
         headers=(LAST_EVENT_ID,),
         replies={200: Reply("Events `status` with a job as data; the id is where to go on from.", is_stream=True)},
         errors=(errors.TooManyStreams, errors.LedgerUnavailable),
+    ),
+    Operation(
+        name="ticket",
+        method="POST",
+        path="/v1/tickets",
+        handler=handshake.ticket,
+        summary="A ticket that opens one WebSocket: for browsers, which cannot send a token there",
+        replies={200: Reply("Good once, for 30 s: /ws?ticket=…", wire_live.Ticket)},
+        errors=(errors.TooManyTickets, errors.EngineUnavailable),
     ),
     Operation(
         name="result",

@@ -1,4 +1,4 @@
-"""One log line for each request: method, route (never the path or query), status, duration.
+"""One log line for each request, and for each WebSocket: method, route (never the path or query), status, duration.
 
 JSON lines are written past structlog's processors: its chain costs as much as the rest of a status request, and what is
 written here holds no secret by construction.
@@ -8,6 +8,7 @@ import sys
 
 import msgspec
 import structlog
+from msgspec import UNSET, UnsetType
 
 from haulier.api.exchange import Exchange
 from haulier.clock import Clock, wire_time
@@ -30,6 +31,7 @@ class _Line(msgspec.Struct, kw_only=True):
     level: str = "info"
     trace_id: str = ""
     job_id: str = ""
+    close_code: int | UnsetType = UNSET
 
 
 class RequestLog:
@@ -49,7 +51,10 @@ class RequestLog:
         method, route, status = exchange.scope["method"], exchange.route, exchange.status
         job_id = exchange.scope.get("path_params", {}).get("job_id", "")[:36]
         if not self._as_json:
-            log.info(REQUEST, method=method, route=route, status=status, duration_ms=duration_ms, job_id=job_id)
+            facts = {} if exchange.close_code is None else {"close_code": exchange.close_code}
+            log.info(
+                REQUEST, method=method, route=route, status=status, duration_ms=duration_ms, job_id=job_id, **facts
+            )
             return
         line = _Line(
             method=method,
@@ -60,5 +65,6 @@ class RequestLog:
             trace_id=exchange.trace_id,
             timestamp=wire_time(self._clock.now()),
             job_id=job_id,
+            close_code=UNSET if exchange.close_code is None else exchange.close_code,
         )
         sys.stderr.write(self._encoder.encode(line).decode() + "\n")

@@ -81,20 +81,25 @@ def query_of(exchange: Exchange, shape: type[Shape]) -> Shape:
         raise InvalidRequest((pointer.lstrip("/"), message)) from None
 
 
+def uuid_of(text: str) -> UUID | None:
+    """The id that `text` is, in its usual form; None when it is none."""
+    return UUID(text) if _UUID.fullmatch(text) else None
+
+
 def job_id_of(exchange: Exchange) -> UUID:
     """The job of the path. What is not a UUID names no job: JobNotFound, as for one that does not exist."""
-    text = exchange.path_parameter("job_id")
-    if _UUID.fullmatch(text) is None:
+    job_id = uuid_of(exchange.path_parameter("job_id"))
+    if job_id is None:
         raise JobNotFound
-    return UUID(text)
+    return job_id
 
 
 def batch_id_of(exchange: Exchange) -> UUID:
     """The batch of the path; BatchNotFound for what is not a UUID."""
-    text = exchange.path_parameter("batch_id")
-    if _UUID.fullmatch(text) is None:
+    batch_id = uuid_of(exchange.path_parameter("batch_id"))
+    if batch_id is None:
         raise BatchNotFound
-    return UUID(text)
+    return batch_id
 
 
 def idempotency_key_of(exchange: Exchange) -> str | None:

@@ -11,7 +11,9 @@ from starlette.types import ASGIApp
 from haulier.api.app import create_app
 from haulier.api.protocol import BoundedHttpProtocol
 from haulier.api.services import open_services
+from haulier.api.websocket_protocol import PING_S, BoundedWebSocketProtocol
 from haulier.settings import Settings
+from haulier.wire_live import MAX_MESSAGE_BYTES
 
 GRACE_S = 10
 IDLE_S = 65  # longer than the 60 s that load balancers keep a connection: they shall close it, not we
@@ -30,7 +32,11 @@ class Server(uvicorn.Server):
                 host=host,
                 port=port,
                 http=BoundedHttpProtocol,
-                ws="none",
+                ws=BoundedWebSocketProtocol,
+                ws_max_size=MAX_MESSAGE_BYTES,
+                ws_ping_interval=PING_S,
+                ws_ping_timeout=PING_S,
+                ws_per_message_deflate=False,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

@@ -12,6 +12,7 @@ from haulier.api.handovers import Handovers
 from haulier.api.health import Checks, loop_ping
 from haulier.api.patience import ANSWER_S
 from haulier.api.rendering import Statuses
+from haulier.api.tickets import Tickets, open_tickets
 from haulier.catalogue import Catalogue, load_catalogue
 from haulier.clock import SYSTEM_CLOCK, Clock
 from haulier.engine import Engine
@@ -38,6 +39,7 @@ class Services:
     snapshots: Snapshots
     feeds: Feeds
     tokens: Tokens
+    tickets: Tickets
     estimator: Estimator
     statuses: Statuses
     handovers: Handovers
@@ -66,6 +68,7 @@ async def open_services(settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> A
         engine = await stack.enter_async_context(Engine.open(settings.redis_url, prefix=settings.redis_prefix))
         live = await stack.enter_async_context(open_live(settings, ledger=ledger, clock=clock))
         tokens = await stack.enter_async_context(open_tokens(settings, clock=clock))
+        tickets = await stack.enter_async_context(open_tickets(settings, clock=clock))
         stalls = await stack.enter_async_context(watching(clock))
         services = assemble(
             settings,
@@ -74,6 +77,7 @@ async def open_services(settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> A
             engine=engine,
             live=live,
             tokens=tokens,
+            tickets=tickets,
             stalls=stalls,
             clock=clock,
         )
@@ -90,6 +94,7 @@ def assemble(
     engine: Engine,
     live: Live,
     tokens: Tokens,
+    tickets: Tickets,
     stalls: Stalls,
     clock: Clock,
     new_id: Callable[[], UUID] = new_job_id,
@@ -105,6 +110,7 @@ def assemble(
         snapshots=snapshots,
         feeds=live.feeds,
         tokens=tokens,
+        tickets=tickets,
         estimator=estimator,
         statuses=Statuses(
             storage=storage,

@@ -114,15 +114,15 @@ class EachRun:
             self._said = ready
 
     async def _save(self, file: "BatchFile") -> None:
-        from haulier.cli.get import target
         from haulier.cli.words import size_words
+        from haulier.client.getting import target
 
         job = await self._client.status(file.job_id)
         path = target(f"{self._folder}/", job)
         if not self._force and await asyncio.to_thread(_is_there, path, job):
             self._view.say(f"{path} is there already")
             return
-        got = await self._client.download(job, path, force=self._force, on_progress=self._view.show_bytes)
+        got = await self._client.save(job, path, force=self._force, on_progress=self._view.show_bytes)
         self._view.say(f"Saved {path} ({size_words(got.size)}, {got.sha256})")
 
     def _tell_lost(self, total: int) -> None:

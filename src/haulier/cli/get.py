@@ -187,13 +187,14 @@ class Run:
 
     async def _save(self, job: "JobStatus") -> None:
         from haulier.cli.words import size_words
+        from haulier.client.getting import target
         from haulier.client.sinks import StreamSink
 
         if self._output == STDOUT:
-            await self._client.download_into(job, StreamSink(_to_stdout), on_progress=self._view.show_bytes)
+            await self._client.save_into(job, StreamSink(_to_stdout), on_progress=self._view.show_bytes)
             return
-        path = target(self._output, job)
-        got = await self._client.download(job, path, force=self._force, on_progress=self._view.show_bytes)
+        path = target(self._output or ".", job)
+        got = await self._client.save(job, path, force=self._force, on_progress=self._view.show_bytes)
         checked = "SHA-256 verified" if got.verified else "size verified; the service knows no SHA-256 for it"
         self._view.say(f"Saved {path} ({size_words(got.size)}, {checked}: {got.sha256})")
 
@@ -203,19 +204,6 @@ class Run:
         if self._receipt:
             save(self._receipt, await job_document(self._client, job.job_id), force=self._force)
             self._view.say(f"Saved the receipt as {self._receipt}")
-
-
-def target(output: str | None, job: "JobStatus") -> Path:
-    """Where to save a job's file: under its own name unless `output` names a file."""
-    from msgspec import UNSET
-
-    from haulier.client.names import safe_name
-
-    fallback = str(job.file_id) if job.file_id is not None else f"{job.job_id}.zip"
-    name = safe_name("" if job.file_name is UNSET else job.file_name, fallback=fallback)
-    if output is None:
-        return Path(name)
-    return Path(output) / name if output.endswith("/") or Path(output).is_dir() else Path(output)
 
 
 def _to_stdout(chunk: bytes) -> None:

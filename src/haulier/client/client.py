@@ -2,21 +2,29 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
+import msgspec
+from msgspec import UNSET
+
+from haulier.client import parallel
 from haulier.client.batches import Batches
 from haulier.client.dead_letters import DeadLetters
 from haulier.client.download import Downloaded, Fetch, Progress, download_to
 from haulier.client.following import Following, Streams, all_jobs
+from haulier.client.getting import Progressed, raise_unless_completed, refuse_existing, target
+from haulier.client.parallel import CONNECTIONS, NotInRanges, download_segments
 from haulier.client.patience import Patience
+from haulier.client.segments import SegmentFile
 from haulier.client.sinks import PartFile, Sink
 from haulier.client.transport import Sleep, Token, Transport, read
 from haulier.clock import SYSTEM_CLOCK, Clock
+from haulier.job import TERMINAL
 from haulier.wire import Cancelled, CheckAnswer, DownloadResult, JobPage, JobStatus
 from haulier.wire_receipts import ReceiptKeys, SignedReceipt
 
@@ -25,6 +33,10 @@ API = "/v1/download"
 
 def _silent(_reason: str, _wait_s: float) -> None:
     """The default of `on_wait`."""
+
+
+def _unwatched_job(_progressed: Progressed) -> None:
+    """The default of `on_progress`."""
 
 
 def _unwatched(_done: int, _total: int | None) -> None:
@@ -157,19 +169,91 @@ class Client:
         return read(await self._transport.request("GET", f"{API}/jobs", params=params), JobPage)
 
     async def download(
-        self, job: JobStatus, path: Path, *, force: bool = False, on_progress: Progress = _unwatched
+        self,
+        wanted: int | Sequence[int] | str | JobStatus,
+        *,
+        to: Path | str = ".",
+        params: Mapping[str, Any] | None = None,
+        allow_missing: bool = False,
+        idempotency_key: str | None = None,
+        force: bool = False,
+        connections: int = CONNECTIONS,
+        on_progress: Callable[[Progressed], None] = _unwatched_job,
+    ) -> Downloaded:
+        """From a file id (or several as one ZIP, or a job, or its id) to a verified file: ask, follow, download.
+
+        `to` is the file, or a folder to save it in under its own name. Goes through restarts, breaks of the connection
+        and links that end, resumes what an earlier run has left in `PATH.part`, and renames when all is verified.
+
+        Asking is safe to repeat: the API joins the user's job for the same; an `idempotency_key` makes it a job of its
+        own. Raises JobFailed, JobCancelled, TargetExists without `force`, TargetInUse, DownloadDamaged, DownloadFailed,
+        ApiError, Unreachable.
+        """
+        refuse_existing(to, force=force)
+        if isinstance(wanted, JobStatus):
+            job = wanted
+        elif isinstance(wanted, str):
+            job = await self.status(wanted, files=False)
+        else:
+            job = await self.initiate(
+                wanted, params=params, allow_missing=allow_missing, idempotency_key=idempotency_key
+            )
+        on_progress(Progressed.of(job))
+        if job.status not in TERMINAL:
+            async for status in self.follow(job.job_id, files=False):
+                job = status
+                on_progress(Progressed.of(job))
+        raise_unless_completed(job)
+        path = target(to, job)
+        got = await self.save(
+            job,
+            path,
+            force=force,
+            connections=connections,
+            on_progress=lambda done, total: on_progress(Progressed.of(job, done=done, total=total)),
+        )
+        return msgspec.structs.replace(got, path=path, job=job)
+
+    async def save(
+        self,
+        job: JobStatus,
+        path: Path,
+        *,
+        force: bool = False,
+        connections: int = CONNECTIONS,
+        on_progress: Progress = _unwatched,
     ) -> Downloaded:
         """Fetch the file of a completed job to `path`, resuming `path.part` where an earlier run left one.
 
-        Checks size and SHA-256 as far as they are known, then renames. Raises TargetExists without `force`,
-        TargetInUse, DownloadDamaged, DownloadFailed. `on_progress(done, total)` counts bytes, total None if unknown.
+        Large files come over several `connections`. Checks size and SHA-256 as far as they are known, then renames.
+        Raises as `download`. `on_progress(done, total)` counts bytes, total None if unknown.
         """
+        if connections > 1 and job.file_size is not UNSET and job.file_size >= parallel.PARALLEL_FROM_BYTES:
+            with suppress(NotInRanges):
+                return await self._save_in_segments(
+                    job, path, force=force, connections=connections, on_progress=on_progress
+                )
         async with PartFile.open(path, force=force) as part:
-            return await self.download_into(job, part, on_progress=on_progress)
+            return await self.save_into(job, part, on_progress=on_progress)
 
-    async def download_into(self, job: JobStatus, sink: Sink, *, on_progress: Progress = _unwatched) -> Downloaded:
-        """The same into any sink."""
-        return await download_to(sink, Fetch(self._transport, _path("file", job.job_id)), job, on_progress=on_progress)
+    async def save_into(self, job: JobStatus, sink: Sink, *, on_progress: Progress = _unwatched) -> Downloaded:
+        """The same into any sink, over one connection."""
+        return await download_to(sink, self._fetch(job), job, on_progress=on_progress)
+
+    async def _save_in_segments(
+        self, job: JobStatus, path: Path, *, force: bool, connections: int, on_progress: Progress
+    ) -> Downloaded:
+        known = await self.result(job.job_id)
+        if not known.etag.startswith('"'):
+            raise NotInRanges
+        sha256 = None if known.sha256 is UNSET else known.sha256
+        async with SegmentFile.open(path, force=force, etag=known.etag, size=known.file_size, sha256=sha256) as file:
+            return await download_segments(
+                file, self._fetch(job), sha256=sha256, connections=connections, on_progress=on_progress
+            )
+
+    def _fetch(self, job: JobStatus) -> Fetch:
+        return Fetch(self._transport, _path("file", job.job_id))
 
 
 def _no_streams(clock: Clock) -> Streams:

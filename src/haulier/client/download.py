@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
+from pathlib import Path
 
 import httpx
 import msgspec
@@ -24,14 +25,16 @@ _TRY_AGAIN = frozenset({403, 408, 429, 500, 502, 503, 504})
 
 
 class Downloaded(msgspec.Struct, frozen=True, kw_only=True):
-    """What arrived. `verified` is False when nobody told a SHA-256 and only the size could be compared."""
+    """What arrived, and where. `verified` is False when nobody told a SHA-256 and only the size could be compared."""
 
     size: int
     sha256: str
     verified: bool
+    path: Path | None = None
+    job: JobStatus | None = None
 
 
-class _Interrupted(Exception):
+class Interrupted(Exception):
     """The bytes stopped early; `failure` is what to say when patience ends."""
 
     def __init__(self, failure: ClientError, *, retry_after_s: float | None = None) -> None:
@@ -51,10 +54,12 @@ class Fetch:
         self._path = path
 
     @asynccontextmanager
-    async def open(self, *, offset: int, etag: str) -> AsyncGenerator[httpx.Response]:
+    async def open(self, *, offset: int, etag: str, end: int | None = None) -> AsyncGenerator[httpx.Response]:
+        """The answer with the bytes from `offset` on, or up to `end`, if they are still those of `etag`."""
         headers = {"Accept-Encoding": "identity"}
-        if offset:
-            headers |= {"Range": f"bytes={offset}-", "If-Range": etag}
+        if offset or end is not None:
+            last = "" if end is None else end - 1
+            headers |= {"Range": f"bytes={offset}-{last}", "If-Range": etag}
         first = await self._ask(headers)
         link = first.request.url
         try:
@@ -68,7 +73,7 @@ class Fetch:
                 yield answer
         except httpx.RequestError as error:
             failure = DownloadFailed(f"The download from {origin(str(link))} broke off: {reason(error)}.")
-            raise _Interrupted(failure) from error
+            raise Interrupted(failure) from error
 
     async def _ask(self, headers: dict[str, str]) -> httpx.Response:
         """What the API answers: a redirect, or the bytes, still to be read."""
@@ -91,7 +96,7 @@ async def download_to(sink: Sink, fetch: Fetch, job: JobStatus, *, on_progress: 
         await _complete(sink, fetch, told, on_progress)
         sha256 = told.sha256 or sink.held.sha256
         try:
-            _check("its SHA-256", await sink.digest(), sha256)
+            check("its SHA-256", await sink.digest(), sha256)
         except DownloadDamaged:
             await sink.discard()
             if resumed:  # the older bytes are suspect: once more, from the start
@@ -116,8 +121,8 @@ async def _complete(sink: Sink, fetch: Fetch, told: Held, on_progress: Progress)
             if sink.offset > total:
                 await sink.discard()
                 raise DownloadDamaged(what="its size", got=sink.offset, expected=total)
-            raise _Interrupted(DownloadFailed(f"The download ended after {sink.offset} of {total} bytes."))
-        except _Interrupted as stop:
+            raise Interrupted(DownloadFailed(f"The download ended after {sink.offset} of {total} bytes."))
+        except Interrupted as stop:
             tries = 1 if sink.offset > before else tries + 1
             await fetch.transport.pause(tries, stop.failure, retry_after_s=stop.retry_after_s)
         if not sink.held.etag:
@@ -129,7 +134,7 @@ async def _fetch_rest(sink: Sink, fetch: Fetch, told: Held, on_progress: Progres
         if answer.status_code == HTTPStatus.OK:
             held = _held(answer, size=_length(answer))
             await sink.begin(held)
-            _check("its size", held.size, told.size)
+            check("its size", held.size, told.size)
         elif not await _continues(sink, answer):
             return
         buffer = bytearray()
@@ -152,16 +157,22 @@ async def _continues(sink: Sink, answer: httpx.Response) -> bool:
         same = answer.headers.get("ETag", sink.held.etag) == sink.held.etag  # S3 ignores If-Range
         if match and same and int(match["start"]) == sink.offset and sink.held.size in (None, int(match["total"])):
             return True
-    failure = await _refusal(answer)
-    if answer.status_code in _TRY_AGAIN:
-        raise _Interrupted(failure, retry_after_s=retry_after(answer))
     if sink.offset and answer.status_code in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+        failure = await _said(answer)
         await sink.begin(Held())
-        raise _Interrupted(failure)
-    raise failure
+        raise Interrupted(failure)
+    raise await refusal(answer)
 
 
-async def _refusal(answer: httpx.Response) -> ClientError:
+async def refusal(answer: httpx.Response) -> Exception:
+    """What to raise: Interrupted for what may pass, what the store says for what will not."""
+    failure = await _said(answer)
+    if answer.status_code in _TRY_AGAIN:
+        return Interrupted(failure, retry_after_s=retry_after(answer))
+    return failure
+
+
+async def _said(answer: httpx.Response) -> ClientError:
     """What the store says, in its own words where it is the API's folder store."""
     if answer.headers.get("Content-Type", "").startswith("application/problem+json"):
         await answer.aread()
@@ -196,6 +207,6 @@ def _agree(held: Held, told: Held) -> bool:
     return all(None in pair or pair[0] == pair[1] for pair in pairs)
 
 
-def _check(what: str, got: object, expected: object) -> None:
+def check(what: str, got: object, expected: object) -> None:
     if got is not None and expected is not None and got != expected:
         raise DownloadDamaged(what=what, got=got, expected=expected)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from msgspec import UNSET
 
-from haulier.wire import Problem
+from haulier.wire import JobError, JobStatus, Problem
 
 
 class ClientError(Exception):
@@ -49,6 +49,26 @@ class UnexpectedAnswer(ClientError):
         else:
             super().__init__(f"{origin} answered {status} in a form that Haulier does not use. Is the address right?")
         self.status = status
+
+
+class JobFailed(ClientError):
+    """The job failed for good. `code` and the sentence are the job's own; `job` is its last status."""
+
+    def __init__(self, job: JobStatus) -> None:
+        error = JobError("failed", "The job failed.") if job.error is UNSET else job.error
+        super().__init__(error.message)
+        self.code = error.code
+        self.job = job
+
+
+class JobCancelled(ClientError):
+    """The job was cancelled. `job` is its last status."""
+
+    code = "job_cancelled"
+
+    def __init__(self, job: JobStatus) -> None:
+        super().__init__("The job was cancelled.")
+        self.job = job
 
 
 class DownloadFailed(ClientError):

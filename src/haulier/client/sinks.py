@@ -1,11 +1,9 @@
 """Where downloaded bytes go: a file that survives interruptions, or a stream. Files are touched in threads only."""
 
 import asyncio
-import contextlib
-import fcntl
 import hashlib
 import os
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Lock
@@ -13,12 +11,13 @@ from typing import Protocol
 
 import msgspec
 
-from haulier.client.errors import DownloadFailed, TargetExists, TargetInUse
+from haulier.client.errors import DownloadFailed
+from haulier.client.part import Part, worded
 
 BLOCK = 2**20
 
 
-class Held(msgspec.Struct, frozen=True):
+class Held(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which artefact a sink's bytes are the beginning of. Without a strong `etag` they cannot be resumed."""
 
     etag: str = ""
@@ -53,9 +52,9 @@ class Sink(Protocol):
 
 
 class PartFile:
-    """`path.part` and, beside it, `path.part.json` that says what it is a part of; `commit` renames it to `path`.
+    """A part that grows from its beginning; `commit` makes it the file at `path`.
 
-    One process at a time: the part is locked. An interrupted run leaves both files, unless no byte had arrived.
+    An interrupted run leaves it, unless no byte had arrived.
     """
 
     def __init__(self, path: Path, *, force: bool) -> None:
@@ -63,25 +62,20 @@ class PartFile:
         self.held = Held()
         self.offset = 0
         self.earlier = False
-        self._part = path.with_name(path.name + ".part")
-        self._side = path.with_name(path.name + ".part.json")
-        self._force = force
-        self._committed = False
         self._lock = Lock()  # a cancelled write goes on in its thread; the next call waits for it
-        self._refuse_existing()
-        self._fd = self._open_locked()
+        self._part = Part(path, force=force)
         self._hash = hashlib.sha256()
         try:
             self._recall()
         except BaseException:
-            os.close(self._fd)
+            os.close(self._part.fd)
             raise
 
     @classmethod
     @asynccontextmanager
     async def open(cls, path: Path, *, force: bool) -> "AsyncGenerator[PartFile]":
         """Raises TargetExists when there is a file at `path` and not `force`, TargetInUse, DownloadFailed."""
-        with _worded(path):
+        with worded(path):
             part = await asyncio.to_thread(cls, path, force=force)
         try:
             yield part
@@ -89,103 +83,59 @@ class PartFile:
             await asyncio.shield(asyncio.to_thread(part._close))
 
     async def begin(self, held: Held) -> None:
-        with _worded(self.path):
+        with worded(self.path):
             await asyncio.to_thread(self._begin, held)
 
     async def write(self, chunk: bytes) -> None:
-        with _worded(self.path):
+        with worded(self.path):
             await asyncio.to_thread(self._write, chunk)
 
     async def digest(self) -> str:
         return self._hash.hexdigest()
 
     async def commit(self) -> None:
-        with _worded(self.path):
+        with worded(self.path):
             await asyncio.to_thread(self._commit)
 
     async def discard(self) -> None:
         await self.begin(Held())
 
-    def _refuse_existing(self) -> None:
-        if not self._force and os.path.lexists(self.path):
-            raise TargetExists(self.path)
-
-    def _open_locked(self) -> int:
-        while True:
-            fd = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # A run that ended between our open and our lock renamed the file that we hold: take the new one.
-                if self._part.exists() and os.path.samestat(os.fstat(fd), self._part.stat()):
-                    return fd
-            except BlockingIOError:
-                os.close(fd)
-                raise TargetInUse(self.path) from None
-            except BaseException:
-                os.close(fd)
-                raise
-            os.close(fd)
-
     def _recall(self) -> None:
-        try:
-            self.held = msgspec.json.decode(self._side.read_bytes(), type=Held)
-        except (FileNotFoundError, msgspec.MsgspecError):
-            self.held = Held()
-        if not self.held.etag or (self.held.size or 0) < os.fstat(self._fd).st_size:
+        self.held = self._part.noted(Held) or Held()
+        if not self.held.etag or (self.held.size or 0) < self._part.size:
             self._begin(Held())
             return
-        while block := os.read(self._fd, BLOCK):
+        while block := os.read(self._part.fd, BLOCK):
             self._hash.update(block)
             self.offset += len(block)
         self.earlier = self.offset > 0
 
     def _begin(self, held: Held) -> None:
         with self._lock:
-            os.ftruncate(self._fd, 0)
-            os.lseek(self._fd, 0, os.SEEK_SET)
+            os.ftruncate(self._part.fd, 0)
+            os.lseek(self._part.fd, 0, os.SEEK_SET)
             self.held, self.offset, self.earlier, self._hash = held, 0, False, hashlib.sha256()
             if held.etag:
-                self._side.write_bytes(msgspec.json.encode(held))
+                self._part.note(held)
             else:
-                self._side.unlink(missing_ok=True)
+                self._part.forget()
 
     def _write(self, chunk: bytes) -> None:
         with self._lock:
             rest = memoryview(chunk)
             while rest:
-                written = os.write(self._fd, rest)
+                written = os.write(self._part.fd, rest)
                 self._hash.update(rest[:written])
                 self.offset += written
                 rest = rest[written:]
 
     def _commit(self) -> None:
         with self._lock:
-            os.fsync(self._fd)
-            if self._force:
-                self._part.replace(self.path)
-            else:
-                self._publish_once()
-            self._side.unlink(missing_ok=True)
-            self._committed = True
-
-    def _publish_once(self) -> None:
-        """Rename that refuses an existing target, also one that appeared meanwhile."""
-        try:
-            self.path.hardlink_to(self._part)
-        except FileExistsError:
-            raise TargetExists(self.path) from None
-        except OSError:  # a file system without hard links
-            self._refuse_existing()
-            self._part.replace(self.path)
-        else:
-            self._part.unlink()
+            self._part.commit()
 
     def _close(self) -> None:
         with self._lock:
-            if self.offset == 0 and not self._committed:
-                self._part.unlink(missing_ok=True)
-                self._side.unlink(missing_ok=True)
-            os.close(self._fd)
+            self._part.close(keep=self.offset > 0)
 
 
 class StreamSink:
@@ -216,12 +166,3 @@ class StreamSink:
 
     async def discard(self) -> None:
         """Nothing can be taken back; the caller's error says it."""
-
-
-@contextlib.contextmanager
-def _worded(path: Path) -> Generator[None]:
-    """Turn what the file system says into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        raise DownloadFailed(f"{path} cannot be written: {error.strerror or error}.") from error

@@ -83,6 +83,10 @@ class Feed:
             self._unseen[job.id] = job
         self._wake.set()
 
+    def wake(self) -> None:
+        """End a wait for changes: its reader has something else to do."""
+        self._wake.set()
+
     def close(self) -> None:
         """End it from outside: its reader wakes up and leaves."""
         self.closed = True

@@ -13,12 +13,14 @@ from haulier.settings import Settings
 _MASK = "***"
 # Values of signatures and credentials in URLs and headers, whoever put them into a log line.
 _SECRET_PATTERNS = (
-    re.compile(r"(?i)((?:signature|x-amz-[a-z-]+|token|secret|password)=)[^&\s\"']+"),
+    re.compile(r"(?i)((?:signature|x-amz-[a-z-]+|token|ticket|secret|password)=)[^&\s\"']+"),
     re.compile(r"(?i)(bearer\s+)[a-z0-9._~+/=-]+"),
     re.compile(r"(?i)([a-z][a-z0-9+.-]*://[^/\s:@]*:)[^@\s/]+(?=@)"),
     re.compile(r"()eyJ[\w-]+\.[\w-]+\.[\w-]*"),
 )
-_SECRET_KEYS = frozenset({"token", "authorization", "password", "secret", "download_url", "url_secret", "jwt_secret"})
+_SECRET_KEYS = frozenset(
+    {"token", "ticket", "authorization", "password", "secret", "download_url", "url_secret", "jwt_secret"}
+)
 
 
 def redact(text: str) -> str:

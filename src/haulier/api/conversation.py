@@ -1,0 +1,139 @@
+"""What is said on one WebSocket once it is known who speaks: answers to messages, and what changes meanwhile."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from msgspec import UNSET, UnsetType
+
+from haulier.api.following import Following
+from haulier.api.frames import Close, Frames, Gone
+from haulier.api.services import Services
+from haulier.errors import HaulierError, MalformedMessage, Unauthenticated
+from haulier.live import Feed
+from haulier.wire_live import (
+    Auth,
+    ClientMessage,
+    CloseCode,
+    ErrorMessage,
+    Ping,
+    Pong,
+    Ready,
+    Subscribe,
+    Subscribed,
+    Unsubscribe,
+    Unsubscribed,
+)
+
+INBOX = 16  # messages read ahead; then the client's next ones stay in its own buffers
+LONGEST_WAIT_S = 3_600.0
+
+
+def error_message(error: HaulierError, *, job_id: str | UnsetType = UNSET) -> ErrorMessage:
+    """What a client is told of `error`."""
+    return ErrorMessage(code=error.code, message=error.detail, job_id=job_id)
+
+
+class Conversation:
+    """One connection's. One task speaks, so that what it says has an order; another one listens."""
+
+    def __init__(self, frames: Frames, feed: Feed, following: Following, services: Services) -> None:
+        self._frames = frames
+        self._feed = feed
+        self._following = following
+        self._services = services
+        self._inbox: asyncio.Queue[ClientMessage | MalformedMessage] = asyncio.Queue(INBOX)
+        self._end: Gone | Close | None = None
+
+    async def hold(self) -> None:
+        """Talk until it ends: raises Gone or Close."""
+        await self._frames.tell(Ready())
+        async with self._listening():
+            while True:
+                self._check()
+                while not self._inbox.empty():
+                    await self._answer(self._inbox.get_nowait())
+                    self._check()
+                await self._tell_changes()
+
+    def _check(self) -> None:
+        if self._end is not None:
+            raise self._end
+        if self._feed.closed:
+            raise Close(CloseCode.STOPPING)
+        if self._left_s() <= 0:
+            raise Close(CloseCode.EXPIRED)
+        if self._feed.overrun:
+            raise Close(CloseCode.TOO_SLOW)
+
+    def _left_s(self) -> float:
+        return self._following.caller.expires - self._services.clock.now().timestamp()
+
+    async def _tell_changes(self) -> None:
+        wait_s = min(self._left_s(), self._following.wait_s(), LONGEST_WAIT_S)
+        for job in await self._feed.changes(timeout_s=wait_s):
+            if message := await self._following.changed(job):
+                await self._frames.send(message)
+        async for message in self._following.moved():
+            await self._frames.send(message)
+
+    async def _answer(self, message: ClientMessage | MalformedMessage) -> None:
+        match message:
+            case MalformedMessage():
+                await self._frames.tell(error_message(message))
+            case Ping():
+                await self._frames.tell(Pong())
+            case Auth(token=token):
+                await self._renew(token)
+            case Subscribe():
+                await self._subscribe(message)
+            case Unsubscribe(job_id=job_id):
+                if isinstance(job_id, str):
+                    self._following.unsubscribe(job_id)
+                else:
+                    self._following.unsubscribe_all()
+                await self._frames.tell(Unsubscribed(job_id=job_id, all=message.all))
+
+    async def _subscribe(self, message: Subscribe) -> None:
+        try:
+            if isinstance(message.job_id, str):
+                await self._frames.send(await self._following.subscribe(message.job_id))
+            else:
+                async for status in self._following.subscribe_all():
+                    await self._frames.send(status)
+        except HaulierError as error:
+            await self._frames.tell(error_message(error, job_id=message.job_id))
+        else:
+            await self._frames.tell(Subscribed(job_id=message.job_id, all=message.all))
+
+    async def _renew(self, token: str) -> None:
+        """Go on with a newer token of the same user; with one that is not, go on as before."""
+        try:
+            caller = await self._services.tokens.verify(token)
+            if caller.user_id != self._following.caller.user_id:
+                raise Unauthenticated(reason="the token is another user's", error="invalid_token")
+        except HaulierError as error:
+            await self._frames.tell(error_message(error))
+        else:
+            self._following.caller = caller
+            await self._frames.tell(Ready())
+
+    @asynccontextmanager
+    async def _listening(self) -> AsyncGenerator[None]:
+        """Fill the inbox during the block, and note how it ended."""
+
+        async def listen() -> None:
+            try:
+                while True:
+                    await self._inbox.put(await self._frames.read())
+                    self._feed.wake()
+            except (Gone, Close) as end:
+                self._end = end
+                self._feed.wake()
+
+        listener = asyncio.create_task(listen())
+        try:
+            yield
+        finally:
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)

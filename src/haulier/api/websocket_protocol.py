@@ -1,0 +1,80 @@
+"""uvicorn's WebSocket protocol, for clients that do not behave: none can make us keep what it does not take."""
+
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from haulier.api.protocol import ABORT
+
+if TYPE_CHECKING:
+    from websockets.frames import Frame
+    from websockets.http11 import Request
+
+PING_S = 20.0  # below the idle limit of any proxy: some cut at 30 s
+CLOSE_S = 5.0
+
+_BAD_HEAD = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"
+    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 16\r\n\r\nHeader too large"
+)
+
+
+class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
+    """What is written to a client that does not read never leaves, and closing waits for it: here for CLOSE_S."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # Its parser takes lines of 8 KiB, ours of HTTP longer ones; it says nothing and waits for more.
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.transport.write(_BAD_HEAD)
+            self.transport.close()
+
+    def handle_connect(self, event: "Request") -> None:
+        super().handle_connect(event)
+        if not self.handshake_complete:
+            self.scope[ABORT] = self.transport.abort  # pyright: ignore[reportGeneralTypeIssues]
+
+    async def send(self, message: Any) -> None:
+        # uvicorn would take both for a defect of the application.
+        if self.transport.is_closing() and not self.handshake_complete:
+            self.handshake_complete = True
+            raise ClientDisconnected
+        if self.close_sent:
+            raise ClientDisconnected
+        await super().send(message)
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+            self.close_timer = self.loop.call_later(CLOSE_S, self.transport.abort)
+
+    def handle_ping(self) -> None:
+        super().handle_ping()
+        if not self.writable.is_set() and not self.read_paused:  # it does not read our pongs: no more of its pings
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.read_paused and self.queue.empty():
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    def handle_close(self, event: "Frame") -> None:
+        super().handle_close(event)
+        self._leave()
+
+    def handle_parser_exception(self) -> None:
+        super().handle_parser_exception()
+        self._leave()
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self._leave()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self.loop.call_later(CLOSE_S, self.transport.abort)

@@ -1,0 +1,183 @@
+"""How a WebSocket ends: clients that babble, flood, are slow or vanish; tokens that expire; servers that stop."""
+
+import asyncio
+import json
+import socket as sockets
+import struct
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from haulier.wire_live import MALFORMED_MESSAGES, MAX_MESSAGE_BYTES
+from tests.integration.api_steps import processing
+from tests.serving import serving
+from tests.sockets import opened, socket
+from tests.waiting import eventually
+
+KEY = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+CLOSES = 1_000
+
+
+@pytest.fixture
+async def server(settings):
+    async with serving(settings) as api:
+        yield api
+
+
+async def raw(api, path, *, headers=""):
+    """A connection that has sent a request; its socket takes little."""
+    place = urlsplit(api.url)
+    plain = sockets.socket()
+    plain.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4_096)
+    plain.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(plain, (place.hostname, place.port))
+    reader, writer = await asyncio.open_connection(sock=plain, limit=4_096)
+    bearer = api.token("anna")
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {bearer}\r\n{headers}\r\n".encode())
+    return reader, writer
+
+
+def frame(text):
+    """A client's frame, masked with zeros."""
+    body = text.encode()
+    return struct.pack("!BB", 0x81, 0x80 | len(body)) + bytes(4) + body
+
+
+def request_lines(capfd, route="/ws"):
+    lines = [line for line in capfd.readouterr().err.splitlines() if f'"route":"{route}"' in line]
+    return [json.loads(line) for line in lines]
+
+
+async def test_malformed_messages_are_answered_and_then_too_many(server):
+    async with socket(server) as ws:
+        malformed = ["{", '{"type":"nix"}', '{"type":"subscribe"}', b"{}", '{"type":"ping","x":1}']
+        for each in malformed[: MALFORMED_MESSAGES - 1]:
+            await ws.connection.send(each)
+            assert await ws.error() == "malformed_message"
+        await ws.connection.send(malformed[-1])
+        assert await ws.closed() == 4400
+
+
+async def test_a_client_that_floods_is_closed(server):
+    async with socket(server) as ws:
+        for _ in range(200):
+            await ws.say("ping")
+        assert await ws.closed() == 4429
+
+
+async def test_a_message_that_is_too_large_closes_it(server):
+    async with socket(server) as ws:
+        await ws.connection.send("x" * (MAX_MESSAGE_BYTES + 1))
+        assert await ws.closed() == 1009
+
+
+async def test_it_ends_with_its_token(server):
+    async with socket(server, ttl_s=1) as ws:
+        assert await ws.closed() == 4410
+
+
+async def test_a_renewed_token_goes_on(server, capfd):
+    async with socket(server, ttl_s=1) as ws:
+        await ws.say("auth", token=server.token("anna", ttl_s=600))
+        assert await ws.hear() == {"type": "ready"}
+        await asyncio.sleep(1.1)
+        assert await ws.silent()
+
+
+async def test_a_token_of_someone_else_or_none_renews_nothing(server):
+    async with socket(server, ttl_s=1) as ws:
+        for token in (server.token("bob"), "a.b.c"):
+            await ws.say("auth", token=token)
+            assert await ws.error() == "unauthenticated"
+        assert await ws.closed() == 4410
+
+
+async def test_an_admin_that_is_none_any_more_hears_no_more_of_others(server):
+    job_id = await server.initiate(user="bob")
+    async with socket(server, user="root", role="admin") as ws:
+        await ws.follow(job_id)
+        await ws.say("auth", token=server.token("root"))
+        assert await ws.hear() == {"type": "ready"}
+        await processing(server.services, job_id)
+        assert await ws.silent()
+
+
+async def test_a_server_that_stops_says_so(settings):
+    async with serving(settings) as api, socket(api) as ws:
+        api.stop()
+        assert await ws.closed() == 1012
+
+
+async def test_a_connection_is_one_log_line_without_its_ticket(server, capfd):
+    ticket = (await server.post("/v1/tickets")).json()["ticket"]
+    async with opened(server, query=f"?ticket={ticket}") as ws:
+        await ws.hear()
+    await eventually(lambda: len(server.services.feeds) == 0)
+    await asyncio.sleep(0)
+    written = capfd.readouterr().err
+    (line,) = [json.loads(each) for each in written.splitlines() if '"route":"/ws"' in each]
+    assert (line["status"], line["close_code"], line["route"]) == (101, 1000, "/ws")
+    assert ticket not in written
+    assert server.token("anna") not in written
+
+
+async def test_a_client_that_takes_nothing_is_dropped(server, monkeypatch, capfd):
+    monkeypatch.setattr("haulier.api.frames.SLOW_S", 0.1)
+    monkeypatch.setattr("haulier.api.frames.CLOSE_S", 0.1)
+    job_id = await server.initiate()
+    reader, writer = await raw(server, "/ws", headers=f"Upgrade: websocket\r\nConnection: Upgrade\r\n{KEY}")
+    await reader.readuntil(b"ready")
+    writer.transport.pause_reading()
+    again = frame(json.dumps({"type": "subscribe", "job_id": job_id}))
+
+    async def talk():
+        if writer.transport.get_write_buffer_size() < 65_536:
+            writer.write(again * 500)
+        return not len(server.services.feeds)
+
+    monkeypatch.setattr("haulier.api.frames.Bucket.take", lambda *_: True)
+    await eventually(talk)
+    await eventually(lambda: [line["close_code"] for line in request_lines(capfd)] == [4408])
+    writer.transport.abort()
+
+
+def _descriptors():
+    return len([*Path("/proc/self/fd").iterdir()])
+
+
+@pytest.mark.parametrize("path", ["/ws", "/v1/download/events", "/v1/download/events/{job_id}"])
+async def test_abrupt_ends_leave_nothing_behind(server, path, caplog):
+    job_id = await server.initiate(70_000)
+    upgrade = f"Upgrade: websocket\r\nConnection: Upgrade\r\n{KEY}" if path == "/ws" else ""
+    follow = frame('{"type":"subscribe","all":true}') + frame(json.dumps({"type": "subscribe", "job_id": job_id}))
+    reset = struct.pack("ii", 1, 0)
+
+    async def come_and_go(number):
+        reader, writer = await raw(server, path.replace("{job_id}", job_id), headers=upgrade)
+        with suppress(ConnectionError):
+            if number % 4:  # some leave before anything is said
+                await reader.readuntil(b"ready" if path == "/ws" else b"status")
+                writer.write(follow if path == "/ws" and number % 4 > 1 else b"")
+                await asyncio.sleep(0)
+        writer.get_extra_info("socket").setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, reset)
+        writer.transport.abort()
+
+    async def burst(start):
+        await asyncio.gather(*(come_and_go(number) for number in range(start, start + 50)))
+
+    async def gone():
+        await eventually(lambda: server.connections <= 1)
+        await eventually(lambda: (len(feeds), len(feeds.by_job), len(feeds.by_user)) == (0, 0, 0))
+
+    feeds = server.services.feeds
+    await burst(0)  # opens the pools
+    await gone()
+    tasks, descriptors = len(asyncio.all_tasks()), _descriptors()
+    for start in range(50, CLOSES, 50):
+        await burst(start)
+    await gone()
+    await eventually(lambda: len(asyncio.all_tasks()) <= tasks)
+    assert _descriptors() <= descriptors
+    assert not [each for each in caplog.records if each.name.startswith(("uvicorn", "asyncio"))]
