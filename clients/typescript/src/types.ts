@@ -29,7 +29,4 @@ export type InitiateRequest = Omit<Schemas['InitiateRequest'], 'mode'> & {
 export type BatchRequest = Omit<InitiateRequest, 'mode'> & { mode: 'jobs' }
 
 /** A single-use admission to the WebSocket. */
-export interface Ticket {
-  ticket: string
-  expires_at: string
-}
+export type Ticket = Schemas['Ticket']

@@ -11,6 +11,7 @@ import {
 } from '../../src/index.js'
 import { Installation, installed } from './installation.js'
 import { Proxy } from './proxy.js'
+import { socketTests } from './sockets.js'
 
 const [QUICK, LONG, FAILING] = [71000, 71100, 71200]
 
@@ -168,6 +169,8 @@ describe.skipIf(!installed)('with a server', () => {
     expect((await client.cancelBatch(batch.batch_id)).cancelled).toBe(2)
     expect((await client.batch(batch.batch_id)).over).toBe(true)
   })
+
+  socketTests(installation)
 
   it('a file is looked at without a job', async () => {
     expect(await clientOf('check').check(QUICK)).toMatchObject({ file_id: QUICK, available: true })
