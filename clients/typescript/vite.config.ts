@@ -9,6 +9,6 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 10_000,
+    testTimeout: 25_000,
   },
 })

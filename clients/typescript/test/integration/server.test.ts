@@ -127,7 +127,7 @@ describe.skipIf(!installed)('with a server', () => {
   it('a job is followed through broken connections and an outage, and never goes back', async () => {
     const proxy = new Proxy(installation.url)
     await proxy.start()
-    const client = clientOf('outage', { baseUrl: proxy.url, clock: hurried(5) })
+    const client = clientOf('outage', { baseUrl: proxy.url, clock: hurried(3) })
     const { job_id } = await client.initiate(LONG)
     const versions: number[] = []
     let cuts = 0
@@ -138,7 +138,7 @@ describe.skipIf(!installed)('with a server', () => {
       if (cuts === 2) proxy.cut()
       if (cuts === 3) {
         proxy.down()
-        setTimeout(() => proxy.up(), 400)
+        setTimeout(() => proxy.up(), 700)
       }
       if (cuts === 5) await clientOf('outage').cancel(job_id)
     }
@@ -151,7 +151,7 @@ describe.skipIf(!installed)('with a server', () => {
     const proxy = new Proxy(installation.url)
     proxy.holdsBack = true
     await proxy.start()
-    const client = clientOf('held-back', { baseUrl: proxy.url, clock: hurried(20) })
+    const client = clientOf('held-back', { baseUrl: proxy.url, clock: hurried(4) })
     const { job_id } = await client.initiate(LONG)
     const ways: Connection[] = []
     for await (const job of client.follow(job_id, { onTransport: (way) => ways.push(way) })) {
