@@ -1,5 +1,6 @@
 """The program as a whole: help, environment names, errors and exit codes."""
 
+import json
 import re
 import subprocess
 import sys
@@ -26,6 +27,7 @@ COMMANDS = [
     "receipt-key",
     "env",
     "doctor",
+    "openapi",
     "api",
     "worker",
     "migrate",
@@ -107,6 +109,12 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_openapi_document_needs_no_settings(run: Any) -> None:
+    document = json.loads(run("openapi", "--url", "https://downloads.example.com/").stdout)
+    assert document["servers"] == [{"url": "https://downloads.example.com"}]
+    assert "/v1/download/initiate" in document["paths"]
 
 
 def test_each_missing_variable_has_its_own_line(run: Any) -> None:

@@ -12,6 +12,7 @@ from haulier.cli import (
     doctor,
     get,
     jobs,
+    openapi,
     preparers,
     receipts,
     services,
@@ -193,6 +194,12 @@ _add(
     "Check settings and dependencies, say what to do.",
     "haulier doctor",
     "haulier doctor --home /srv/haulier",
+)
+_add(
+    openapi.openapi,
+    "Print the OpenAPI document.",
+    "haulier openapi > openapi.json",
+    "haulier openapi --url https://downloads.example.com | jq -r '.paths | keys[]'",
 )
 _preparers = _group(
     "preparers",

@@ -1,0 +1,118 @@
+import type { HaulierClient } from './client.js'
+import { asError, shownAs, type StoreConnection } from './downloadStore.js'
+import { isNews, isTerminal } from './job.js'
+import type { JobStatus } from './types.js'
+import { Value } from './value.js'
+
+export interface DownloadsState {
+  /** Newest first. */
+  jobs: readonly JobStatus[]
+  /** Whether the list is complete, as far as `limit` goes. */
+  ready: boolean
+  error?: Error
+  connection: StoreConnection
+}
+
+export interface DownloadsStoreOptions {
+  /** How many jobs are listed (1 to 100; 50 when absent); jobs that live are listed beyond that. */
+  limit?: number | undefined
+  document?: Document | null | undefined
+}
+
+const LIMIT = 50
+export const NO_JOBS: DownloadsState = Object.freeze({ jobs: Object.freeze([]), ready: false, connection: 'idle' })
+
+/** All my jobs, live while somebody listens. */
+export class DownloadsStore {
+  readonly #client: HaulierClient
+  readonly #limit: number
+  readonly #document: Document | null | undefined
+  readonly #state: Value<DownloadsState>
+  readonly #jobs = new Map<string, JobStatus>()
+  #following: AbortController | undefined
+
+  constructor(client: HaulierClient, options: DownloadsStoreOptions = {}) {
+    this.#client = client
+    this.#limit = Math.min(100, Math.max(1, options.limit ?? LIMIT))
+    this.#document = options.document
+    this.#state = new Value(NO_JOBS, { first: () => this.#wake(), last: () => this.#sleep() })
+  }
+
+  readonly getState = (): DownloadsState => {
+    return this.#state.get()
+  }
+
+  /** Calls back after each change. */
+  readonly subscribe = (listener: () => void): (() => void) => {
+    return this.#state.subscribe(listener)
+  }
+
+  /** No listener hears anything from now on. */
+  dispose(): void {
+    this.#state.end()
+    this.#sleep()
+  }
+
+  #wake(): void {
+    const following = new AbortController()
+    this.#following = following
+    void this.#run(following.signal)
+  }
+
+  #sleep(): void {
+    this.#following?.abort()
+    this.#following = undefined
+    this.#state.set({ ...this.getState(), connection: 'idle' })
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    try {
+      const options = { signal, document: this.#document }
+      const onTransport = (connection: Parameters<typeof shownAs>[0]) => {
+        if (!signal.aborted) this.#state.set({ ...this.getState(), connection: shownAs(connection) })
+      }
+      for await (const message of this.#client.followAll({ ...options, onTransport })) {
+        if (signal.aborted) return
+        if ('type' in message) await this.#ready(signal)
+        else if (this.#take(message) && this.getState().ready) this.#show()
+      }
+    } catch (error) {
+      if (!signal.aborted) this.#state.set({ ...this.getState(), connection: 'idle', error: asError(error) })
+    }
+  }
+
+  /** What was over before the stream began is not in it, so the list is read; one that failed with the next `ready`. */
+  async #ready(signal: AbortSignal): Promise<void> {
+    const { ready, connection } = this.getState()
+    // Polling reads the list itself, each time before it is ready.
+    if (ready && connection === 'polling') return
+    try {
+      const page = await this.#client.jobs({ limit: this.#limit, signal })
+      for (const job of page.jobs) this.#take(job)
+    } catch (error) {
+      if (!signal.aborted) this.#state.set({ ...this.getState(), error: asError(error) })
+      return
+    }
+    this.#show()
+  }
+
+  #take(job: JobStatus): boolean {
+    const known = this.#jobs.get(job.job_id)
+    // The list says less than the stream: of equal versions the known one stays.
+    if (known && (job.version < known.version || !isNews(job, known))) return false
+    this.#jobs.set(job.job_id, job)
+    return true
+  }
+
+  #show(): void {
+    const jobs = [...this.#jobs.values()].sort(newestFirst)
+    const shown = jobs.filter((job, place) => place < this.#limit || !isTerminal(job.status))
+    for (const job of jobs) if (!shown.includes(job)) this.#jobs.delete(job.job_id)
+    this.#state.set({ jobs: shown, ready: true, connection: this.getState().connection })
+  }
+}
+
+function newestFirst(one: JobStatus, other: JobStatus): number {
+  const [first, second] = [`${one.created_at}${one.job_id}`, `${other.created_at}${other.job_id}`]
+  return first < second ? 1 : first > second ? -1 : 0
+}

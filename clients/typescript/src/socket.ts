@@ -1,0 +1,255 @@
+import { backoff } from './backoff.js'
+import type { HaulierClient } from './client.js'
+import { HaulierError } from './errors.js'
+import { READY, type Ready } from './followAll.js'
+import { isNews, isTerminal } from './job.js'
+import type { Settings } from './options.js'
+import { Outbox } from './outbox.js'
+import { Subscriptions, type AllListener, type JobListener, type SocketErrorListener } from './subscriptions.js'
+import type { JobStatus } from './types.js'
+
+/** `connecting`, `open`, `waiting` (for the next try), `closed` (for good: by `close()`, or because it is refused). */
+export type SocketState = 'connecting' | 'open' | 'waiting' | 'closed'
+
+export type StateListener = (state: SocketState, error?: Error) => void
+
+type Message =
+  | ({ type: 'status' } & JobStatus)
+  | { type: 'ready' | 'pong' }
+  | { type: 'subscribed' | 'unsubscribed'; job_id?: string; all?: boolean }
+  | { type: 'error'; code: string; message: string; job_id?: string }
+
+const PING_MS = 20_000
+const SILENCE_MS = 45_000
+const FIRST_MS = 1_000
+const MOST_MS = 30_000
+/** Until the server says `ready`; a proxy may accept a connection and never connect it further. */
+const READY_MS = 15_000
+const UNAVAILABLE_MS = 5_000
+
+/** A WebSocket that connects again by itself and tells the server again what is listened to. */
+export class LiveSocket {
+  readonly #client: HaulierClient
+  readonly #settings: Settings
+  readonly #subscriptions = new Subscriptions()
+  readonly #listeners = new Set<StateListener>()
+  readonly #known = new Map<string, JobStatus>()
+  #state: SocketState = 'connecting'
+  #socket: WebSocket | undefined
+  #outbox: Outbox | undefined
+  #timer: unknown
+  #silence: unknown
+  #failures = 0
+  #stop = new AbortController()
+
+  constructor(client: HaulierClient, settings: Settings) {
+    this.#client = client
+    this.#settings = settings
+    void this.#connect()
+  }
+
+  get state(): SocketState {
+    return this.#state
+  }
+
+  /** Hears each change of a job, now's included, until the answered function is called. */
+  subscribe(jobId: string, listener: JobListener, onError?: SocketErrorListener): () => void {
+    const { first, remove } = this.#subscriptions.add(jobId, listener, onError)
+    if (first) this.#send({ type: 'subscribe', job_id: jobId })
+    // The server tells the job to whom subscribes first; later ones hear what was told last.
+    const known = this.#known.get(jobId)
+    if (!first && known) queueMicrotask(() => this.#subscriptions.has(jobId, listener) && listener(known))
+    return () => {
+      if (!remove()) return
+      this.#known.delete(jobId)
+      this.#send({ type: 'unsubscribe', job_id: jobId })
+    }
+  }
+
+  /**
+   * Hears all my jobs: those that live, `{type: 'ready'}`, then every change. The living ones and `ready` come again after
+   * each new connection, and when another listener begins.
+   */
+  subscribeAll(listener: AllListener): () => void {
+    const { remove } = this.#subscriptions.addAll(listener)
+    // Also when others listen already: the server then tells the living jobs again.
+    this.#send({ type: 'subscribe', all: true })
+    return () => {
+      if (!remove()) return
+      for (const jobId of this.#known.keys()) if (!this.#subscriptions.wants(jobId)) this.#known.delete(jobId)
+      this.#send({ type: 'unsubscribe', all: true })
+    }
+  }
+
+  /** Hears each change of `state`. */
+  onState(listener: StateListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Ends the connection for good. */
+  close(): void {
+    if (this.#state === 'closed') return
+    this.#stop.abort(new Error('The socket is closed.'))
+    this.#settings.clock.clearTimeout(this.#timer)
+    this.#release(1000)
+    this.#become('closed')
+    this.#listeners.clear()
+    this.#subscriptions.clear()
+    this.#known.clear()
+  }
+
+  async #connect(): Promise<void> {
+    this.#become('connecting')
+    const { WebSocket } = this.#settings
+    if (!WebSocket) return this.#refuse(new Error('There is no WebSocket here: give one in the options.'))
+    try {
+      const { ticket } = await this.#client.ticket({ signal: this.#stop.signal })
+      if (this.#stop.signal.aborted) return
+      this.#attend(new WebSocket(`${socketUrl(this.#client.baseUrl)}?ticket=${encodeURIComponent(ticket)}`))
+    } catch (error) {
+      if (this.#stop.signal.aborted) return
+      const refused = error instanceof HaulierError && [401, 403, 404, 405].includes(error.status)
+      if (refused || !(error instanceof HaulierError) || error.code === 'no_token') return this.#refuse(asError(error))
+      this.#again(error, (error.retryAfter ?? 0) * 1000)
+    }
+  }
+
+  #attend(socket: WebSocket): void {
+    this.#socket = socket
+    this.#outbox = new Outbox(this.#settings.clock, (text) => socket.readyState === 1 && socket.send(text))
+    this.#heard(READY_MS)
+    socket.onmessage = (event: MessageEvent) => {
+      if (this.#socket !== socket) return
+      this.#heard(SILENCE_MS)
+      this.#receive(event.data)
+    }
+    socket.onclose = (event: CloseEvent) => {
+      if (this.#socket !== socket) return
+      this.#release()
+      const flooding = event.code === 4429 || event.code === 4400
+      this.#again(new Error(`The connection was closed (${event.code}).`), flooding ? MOST_MS : 0)
+    }
+    // What went wrong is told to onclose; without a listener Node's `ws` raises it.
+    socket.onerror = () => undefined
+  }
+
+  #receive(data: unknown): void {
+    const message = parsed(data)
+    if (!message) return
+    if (message.type === 'ready') this.#opened()
+    else if (message.type === 'status') this.#told(message)
+    else if (message.type === 'subscribed' && 'all' in message && message.all) this.#subscriptions.tellAll(READY)
+    else if (message.type === 'error') this.#refused(message)
+  }
+
+  #opened(): void {
+    this.#failures = 0
+    for (const jobId of this.#subscriptions.jobs()) {
+      const known = this.#known.get(jobId)
+      if (!known || !isTerminal(known.status)) this.#post({ type: 'subscribe', job_id: jobId })
+    }
+    if (this.#subscriptions.all) this.#post({ type: 'subscribe', all: true })
+    this.#become('open')
+    this.#ping()
+  }
+
+  #told(message: { type: 'status' } & JobStatus): void {
+    const { type: _, ...job } = message
+    const known = this.#known.get(job.job_id)
+    if (known && job.version < known.version) return
+    // A new connection tells again what was told; for one job that is no news.
+    const news = isNews(job, known)
+    if (this.#subscriptions.wants(job.job_id) || !isTerminal(job.status)) this.#known.set(job.job_id, job)
+    else this.#known.delete(job.job_id)
+    if (news) this.#subscriptions.tell(job)
+    this.#subscriptions.tellAll(job)
+  }
+
+  #refused(message: { code: string; message: string; job_id?: string }): void {
+    // The ledger is away for a moment: a new connection asks for everything again.
+    if (message.code.endsWith('unavailable')) {
+      this.#release(4000)
+      return this.#again(new Error(message.message), UNAVAILABLE_MS)
+    }
+    const error = new HaulierError({ code: message.code, status: 0, detail: message.message })
+    if (message.job_id) this.#subscriptions.refuse(message.job_id, error)
+  }
+
+  #again(error: unknown, least: number): void {
+    this.#failures += 1
+    const { clock, random } = this.#settings
+    const wait = Math.max(least, backoff(this.#failures, { first: FIRST_MS, most: MOST_MS, random }))
+    this.#become('waiting', asError(error))
+    this.#timer = clock.setTimeout(() => void this.#connect(), wait)
+  }
+
+  #refuse(error: Error): void {
+    this.#become('closed', error)
+  }
+
+  /** Bytes came: the connection is taken for dead when nothing follows within `ms`. */
+  #heard(ms: number): void {
+    const { clock } = this.#settings
+    clock.clearTimeout(this.#silence)
+    this.#silence = clock.setTimeout(() => {
+      this.#release(4000)
+      this.#again(new Error('The connection fell silent.'), 0)
+    }, ms)
+  }
+
+  #ping(): void {
+    const { clock } = this.#settings
+    clock.clearTimeout(this.#timer)
+    this.#timer = clock.setTimeout(() => {
+      this.#post({ type: 'ping' })
+      this.#ping()
+    }, PING_MS)
+  }
+
+  #release(code?: number): void {
+    const { clock } = this.#settings
+    clock.clearTimeout(this.#timer)
+    clock.clearTimeout(this.#silence)
+    this.#outbox?.end()
+    const socket = this.#socket
+    this.#socket = undefined
+    if (code !== undefined) socket?.close(code)
+  }
+
+  #send(message: object): void {
+    if (this.#state === 'open') this.#post(message)
+  }
+
+  #post(message: object): void {
+    this.#outbox?.post(message)
+  }
+
+  #become(state: SocketState, error?: Error): void {
+    if (state === this.#state && !error) return
+    this.#state = state
+    for (const listener of [...this.#listeners]) listener(state, error)
+  }
+}
+
+export type { Ready }
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
+
+function parsed(data: unknown): Message | undefined {
+  try {
+    const value: unknown = JSON.parse(String(data))
+    return typeof value === 'object' && value !== null && 'type' in value ? (value as Message) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Where the socket of an API at `baseUrl` is. */
+function socketUrl(baseUrl: string): string {
+  const base = new URL(`${baseUrl}/ws`, globalThis.location?.href)
+  base.protocol = base.protocol === 'https:' ? 'wss:' : 'ws:'
+  return base.href
+}

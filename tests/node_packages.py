@@ -1,0 +1,71 @@
+"""The npm packages below clients/: installed once, and @haulier/client built once, for all test processes.
+
+Tests of any of them call `prepared()` first, which skips where Node is missing, and then `npm(...)`.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CLIENTS = Path(__file__).parents[1] / "clients"
+INSTALL_S = 150
+_INSTALLED = CLIENTS / "node_modules/.installed"
+_BUILT = CLIENTS / "node_modules/.built"
+
+
+def prepared() -> Path:
+    """clients/ with its packages installed and @haulier/client built. Skips the test where Node or npm is missing."""
+    for program in ("node", "npm"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed: the clients for browsers and Node cannot be tried")
+    with (CLIENTS / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _once(_INSTALLED, [CLIENTS / "package-lock.json"], "ci", "--silent")
+        if not (CLIENTS / "typescript/dist/index.js").exists():
+            _BUILT.unlink(missing_ok=True)
+        _once(_BUILT, _sources(), "run", "build", "-w", "typescript", "--silent")
+    return CLIENTS
+
+
+def npm(*words: str, timeout_s: float) -> None:
+    """Run npm in clients/; what it printed is in the AssertionError when it fails."""
+    done = subprocess.run(
+        ["npm", *words],
+        cwd=CLIENTS,
+        env=os.environ | {"HAULIER_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+    )
+    assert done.returncode == 0, f"npm {' '.join(words)}\n{done.stdout[-8_000:]}\n{done.stderr[-4_000:]}"
+
+
+def _once(mark: Path, inputs: list[Path], *words: str) -> None:
+    """Run npm unless it was run for just these inputs."""
+    digest = _digest(inputs)
+    if mark.exists() and mark.read_text() == digest:
+        return
+    npm(*words, timeout_s=INSTALL_S)
+    mark.write_text(digest)
+
+
+def _sources() -> list[Path]:
+    """What decides how the build looks: the sources, and those of the OpenAPI document."""
+    house = CLIENTS.parent / "src/haulier"
+    client = [path for path in (CLIENTS / "typescript").rglob("*") if path.suffix in {".ts", ".json", ".mjs"}]
+    kept = [path for path in client if not {"dist", "node_modules", "test", "schema.ts"} & set(path.parts)]
+    return [*kept, _INSTALLED, *(house / "api").glob("*.py"), *house.glob("wire*.py"), house / "errors.py"]
+
+
+def _digest(paths: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(f"{path.relative_to(CLIENTS.parent)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
