@@ -1,4 +1,7 @@
-"""The Python client: `async with Client(url, token=…) as client: job = await client.initiate(70_000)`."""
+"""The Python client: `async with Client(url, token=…) as client: await client.download(70_000, to="report.zip")`.
+
+`SyncClient` has the same calls for programs without an event loop. All errors are ClientErrors.
+"""
 
 from haulier.client.blocking import SyncClient
 from haulier.client.client import Client
@@ -8,11 +11,14 @@ from haulier.client.errors import (
     ClientError,
     DownloadDamaged,
     DownloadFailed,
+    JobCancelled,
+    JobFailed,
     TargetExists,
     TargetInUse,
     UnexpectedAnswer,
     Unreachable,
 )
+from haulier.client.getting import Progressed
 from haulier.client.patience import Patience
 
 __all__ = [
@@ -22,7 +28,11 @@ __all__ = [
     "DownloadDamaged",
     "DownloadFailed",
     "Downloaded",
+    "JobCancelled",
+    "JobFailed",
     "Patience",
+    "Progressed",
+    "SyncClient",
     "TargetExists",
     "TargetInUse",
     "UnexpectedAnswer",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from email.utils import parsedate_to_datetime
 from random import Random
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -169,10 +170,14 @@ def as_error(answer: httpx.Response) -> ClientError:
 
 
 def retry_after(answer: httpx.Response) -> float | None:
-    """Seconds of Retry-After; None without one. Our API sends seconds; a proxy's date form counts as none."""
+    """Seconds of Retry-After; None without one. Our API sends seconds, some proxies a date (RFC 9110 allows both)."""
+    text = answer.headers.get("Retry-After", "")
     try:
-        return max(0.0, float(answer.headers["Retry-After"]))
-    except (KeyError, ValueError):
+        if text.isdecimal():
+            return float(text)
+        sent = parsedate_to_datetime(answer.headers.get("Date", ""))
+        return max(0.0, (parsedate_to_datetime(text) - sent).total_seconds())
+    except (ValueError, TypeError):
         return None
 
 

@@ -5,7 +5,7 @@ never a job's latest state, and its memory is bounded by the jobs it follows.
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -17,6 +17,7 @@ from haulier.live.snapshots import Snapshots
 
 Key = TypeVar("Key")
 
+WOKEN_AT_ONCE = 50
 UNSEEN_LIMIT = 10_000  # of one feed: beyond it the reader is too slow for the jobs of its user
 
 
@@ -76,11 +77,15 @@ class Feed:
         return list(unseen.values())
 
     def put(self, job: Job, /) -> None:
+        """Note a change; `wake` tells the reader."""
         known = self._unseen.get(job.id)
         if known is None and len(self._unseen) >= UNSEEN_LIMIT:
             self.overrun = True
         elif known is None or known.version <= job.version:
             self._unseen[job.id] = job
+
+    def wake(self) -> None:
+        """Let the reader see what it has not seen."""
         self._wake.set()
 
     def wake(self) -> None:
@@ -110,6 +115,8 @@ class Feeds:
         self._most = most
         self._most_of_user = most_of_user
         self._stopped = False
+        self._sleeping: deque[Feed] = deque()
+        self._waking = False
         snapshots.on_version(self._spread, wants_user=self.by_user.__contains__)
 
     def __len__(self) -> int:
@@ -148,10 +155,23 @@ class Feeds:
         return self._stopped
 
     def _spread(self, job: Job) -> None:
-        for feed in self.by_job.get(job.id, ()):
-            feed.put(job)
-        for feed in self.by_user.get(job.user_id, ()):
-            feed.put(job)
+        for feeds in (self.by_job.get(job.id, ()), self.by_user.get(job.user_id, ())):
+            for feed in feeds:
+                feed.put(job)
+                self._sleeping.append(feed)
+        self._wake_some()
+
+    def _wake_some(self) -> None:
+        """Wake readers, a few in each turn of the event loop: thousands at once would hold up everybody else."""
+        for _ in range(min(WOKEN_AT_ONCE, len(self._sleeping))):
+            self._sleeping.popleft().wake()
+        if self._sleeping and not self._waking:
+            self._waking = True
+            asyncio.get_running_loop().call_soon(self._wake_others)
+
+    def _wake_others(self) -> None:
+        self._waking = False
+        self._wake_some()
 
 
 def _discard(index: dict[Key, set[Feed]], key: Key, feed: Feed) -> None:
