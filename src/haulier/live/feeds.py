@@ -85,11 +85,7 @@ class Feed:
             self._unseen[job.id] = job
 
     def wake(self) -> None:
-        """Let the reader see what it has not seen."""
-        self._wake.set()
-
-    def wake(self) -> None:
-        """End a wait for changes: its reader has something else to do."""
+        """End a wait for changes: there are some, or its reader has something else to do."""
         self._wake.set()
 
     def close(self) -> None:
