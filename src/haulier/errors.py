@@ -103,6 +103,13 @@ class DeliveryNotFound(HaulierError):
     sentence = "There is no such delivery, or it is not yours."
 
 
+class WebNotBuilt(HaulierError):
+    code, status, title = "web_not_built", 404, "Not built"
+    sentence = (
+        "This installation came without the parts for browsers; its operator builds them with `make web` (Node 20)."
+    )
+
+
 class BatchNotFound(HaulierError):
     code, status, title = "batch_not_found", 404, "Batch not found"
     sentence = "There is no such batch, or it is not yours."
