@@ -3,7 +3,7 @@ import { HaulierClient } from '@haulier/client'
 export type TokenSource = string | (() => string | Promise<string>)
 
 /** Where this module came from is where the API is, unless an element says otherwise. */
-export const HOME = new URL('.', import.meta.url).href.replace(/\/$/, '')
+export const HOME = import.meta.url.slice(0, import.meta.url.lastIndexOf('/'))
 
 export class NoToken extends Error {
   constructor() {

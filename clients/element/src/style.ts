@@ -14,14 +14,15 @@ export const STYLE = `
   color: var(--_text);
 }
 :host([hidden]) { display: none; }
-@media (prefers-color-scheme: dark) {
+/* Dark where the page is: a page says so with color-scheme, the system alone would put light text on a light page. */
+@supports (color: light-dark(red, red)) {
   :host {
-    --_accent: var(--haulier-accent, #7fb8f5);
-    --_on-accent: var(--haulier-on-accent, #0c1a2a);
-    --_text: var(--haulier-text, #eceff2);
-    --_muted: var(--haulier-muted, #aab2bb);
-    --_track: var(--haulier-track, #3a4149);
-    --_danger: var(--haulier-danger, #ff9a94);
+    --_accent: var(--haulier-accent, light-dark(#0b5cad, #7fb8f5));
+    --_on-accent: var(--haulier-on-accent, light-dark(#ffffff, #0c1a2a));
+    --_text: var(--haulier-text, light-dark(#1c1f23, #eceff2));
+    --_muted: var(--haulier-muted, light-dark(#5a6169, #aab2bb));
+    --_track: var(--haulier-track, light-dark(#d9dde2, #3a4149));
+    --_danger: var(--haulier-danger, light-dark(#a51d1d, #ff9a94));
   }
 }
 .row { display: flex; flex-wrap: wrap; gap: 8px; }
