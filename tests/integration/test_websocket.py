@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from haulier.errors import LedgerUnavailable
 from haulier.job import Progress
 from haulier.ledger import Beat
 from tests.integration.api_steps import completed, processing
@@ -160,6 +161,21 @@ async def test_all_jobs_are_told_new_ones_included_and_nobody_elses(server):
         assert (await ws.hear_until("unsubscribed"))[-1] == {"type": "unsubscribed", "all": True}
         await processing(server.services, second)
         assert await ws.silent()
+
+
+async def test_without_the_ledger_a_subscription_is_refused_and_can_be_asked_for_again(server, monkeypatch):
+    changes = server.services.ledger.changes
+
+    async def away(*_, **__):
+        raise LedgerUnavailable
+
+    async with socket(server) as ws:
+        with monkeypatch.context() as patched:
+            patched.setattr(changes, "alive", away)
+            await ws.say("subscribe", all=True)
+            assert await ws.error() == "ledger_unavailable"
+        assert not server.services.feeds.by_user
+        assert await ws.follow() == []
 
 
 async def test_a_job_followed_by_itself_stays_when_all_are_left(server):
