@@ -52,9 +52,11 @@ async def test_its_first_message_opens_it(server):
         assert await ws.hear() == {"type": "ready"}
 
 
-async def test_a_bad_token_is_refused_before_the_handshake(server):
+async def test_a_bad_token_is_refused_before_the_handshake(server, caplog):
     problem = await refused(server, additional_headers={"Authorization": "Bearer a.b.c"})
     assert (problem.status, problem.code, problem.instance) == (401, "unauthenticated", "/ws")
+    await eventually(lambda: len(server.protocols) <= 1)
+    assert not [each for each in caplog.records if each.name.startswith("uvicorn")]
 
 
 @pytest.mark.parametrize("first", ['{"type":"auth","token":"a.b.c"}', '{"type":"subscribe","all":true}', "{", b"{}"])
