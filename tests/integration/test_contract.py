@@ -15,7 +15,7 @@ from haulier.api.openapi import openapi
 from haulier.api.streams import messages
 from haulier.wire_live import ClientMessage, ServerMessage
 from tests.integration.api_steps import completed, failed
-from tests.node_packages import node_packages
+from tests.interoperability import node_packages
 from tests.serving import serving
 from tests.sockets import socket
 

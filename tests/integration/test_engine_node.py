@@ -8,7 +8,7 @@ import pytest
 from haulier.engine import Engine, GivenUp, Runner
 from haulier.settings import Secret
 from tests.integration.engine_steps import Look, handed, opened
-from tests.node_packages import NODE, node_packages
+from tests.interoperability import NODE, node_packages
 from tests.waiting import until
 
 __all__ = ["node_packages"]  # a fixture
