@@ -110,7 +110,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     live_connections: Annotated[int, _doc("Most SSE and WebSocket connections of one process.", ge=1)] = 10_000
     live_connections_user: Annotated[int, _doc("Most of them of one user; admins have no limit.", ge=1)] = 100
-    docs: Annotated[bool, _doc("Serve /docs and /openapi.json.")] = True
+    docs: Annotated[bool, _doc("Serve /docs, /openapi.json and /asyncapi.json.")] = True
     url_ttl_s: Annotated[int, _doc("Life of a download URL in status and result.", ge=10, le=604_800)] = 3_600
     file_url_ttl_s: Annotated[int, _doc("Life of the URL that /v1/download/file redirects to.", ge=1, le=604_800)] = 300
     file_delivery: Annotated[
