@@ -1,0 +1,119 @@
+"""E-mail: hands each notice to the mail server once. What the server has certainly not taken may be tried again."""
+
+import re
+import ssl
+from typing import TYPE_CHECKING
+
+from haulier.clock import Clock
+from haulier.mail_address import bare_address
+from haulier.notify.letters import Desk, letter
+from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict
+from haulier.smtp_url import SmtpServer
+
+if TYPE_CHECKING:
+    from aiosmtplib import SMTP
+
+TIMEOUT_S = 30.0
+# RFC 3463: no such mailbox, no such system, malformed, moved, no mail accepted there (RFC 7505); mailbox disabled.
+_NOBODY_THERE = re.compile(r"5\.(?:1\.(?:1|2|3|6|10)|2\.1)\b")
+_TEMPORARY = range(400, 500)
+
+
+class EmailSender:
+    """Sends notices as letters through one mail server, with a connection for each."""
+
+    repeatable = False
+
+    def __init__(
+        self,
+        server: SmtpServer,
+        *,
+        desk: Desk,
+        clock: Clock,
+        trusted: ssl.SSLContext | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        self._server = server
+        self._desk = desk
+        self._sender = bare_address(desk.sender) or desk.sender
+        self._clock = clock
+        self._trusted = trusted
+        self._timeout_s = timeout_s
+
+    async def send(self, notice: Notice, /) -> Verdict:
+        """Hand the letter in. A reply 5xx to it is final, 4xx is not; what silence after it means nobody knows."""
+        import aiosmtplib
+
+        address: str = notice.secret["address"]
+        message = letter(notice, to=address, desk=self._desk, now=self._clock.now()).as_bytes()
+        smtp = self._connection()
+        try:
+            if problem := await self._opened(smtp):
+                return problem
+            try:
+                await smtp.mail(self._sender)
+                await smtp.rcpt(address)
+            except aiosmtplib.SMTPResponseException as error:
+                return _refused(error.code, error.message)
+            except (aiosmtplib.SMTPException, OSError):
+                return TryAgain("the mail server hung up")
+            return await _handed_in(smtp, message)
+        finally:
+            smtp.close()
+
+    def _connection(self) -> "SMTP":
+        import aiosmtplib
+
+        server = self._server
+        user, password = server.login or (None, None)
+        return aiosmtplib.SMTP(
+            hostname=server.host,
+            port=server.port,
+            use_tls=server.security == "tls",
+            start_tls=server.security == "starttls",
+            tls_context=self._trusted if server.security != "none" else None,
+            username=user,
+            password=password,
+            local_hostname=self._desk.domain,
+            timeout=self._timeout_s,
+        )
+
+    async def _opened(self, smtp: "SMTP") -> TryAgain | None:
+        """Connect and log in; what is wrong with our server is nothing against the letter."""
+        import aiosmtplib
+
+        try:
+            await smtp.connect()
+        except aiosmtplib.SMTPAuthenticationError as error:
+            return TryAgain("the mail server refuses our login", error.code)
+        except aiosmtplib.SMTPResponseException as error:
+            return TryAgain("the mail server refuses us", error.code)
+        except OSError as error:
+            if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
+                return TryAgain("the mail server's certificate is not trusted, or TLS failed")
+            return TryAgain("the mail server cannot be reached")
+        except aiosmtplib.SMTPException:
+            return TryAgain("the mail server does not offer what we are to use (STARTTLS, or a login)")
+        return None
+
+
+async def _handed_in(smtp: "SMTP", message: bytes) -> Verdict:
+    import aiosmtplib
+
+    try:
+        response = await smtp.data(message)
+    except aiosmtplib.SMTPResponseException as error:
+        return _refused(error.code, error.message)
+    except (aiosmtplib.SMTPException, OSError):
+        # It may have been taken: a second one would be one too many.
+        return GiveUp("the mail server did not say whether it took the e-mail", unknown=True)
+    return Delivered(response.code)
+
+
+def _refused(code: int, text: str) -> Verdict:
+    """The server's text stays out: it quotes addresses."""
+    if code in _TEMPORARY:
+        return TryAgain("the mail server puts the e-mail off", code)
+    if _NOBODY_THERE.match(text):
+        return GiveUp("there is no such mailbox", code, disable=True)
+    return GiveUp("the mail server refuses the e-mail", code)
