@@ -12,8 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from haulier import addresses
 from haulier.errors import AttemptError
-from haulier.preparers import Mark, Result, Resumable, Stream, addresses
+from haulier.preparers import Mark, Result, Resumable, Stream
 from haulier.preparers.fetch import FetchParams, prepare
 from haulier.settings import Settings
 from tests.fake_build import FakeBuild

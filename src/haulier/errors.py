@@ -78,6 +78,21 @@ class ReceiptsOff(HaulierError):
     sentence = "This installation signs no receipts; its operator switches them on with HAULIER_RECEIPT_KEY."
 
 
+class ChannelsOff(HaulierError):
+    code, status, title = "channels_off", 404, "No channels"
+    sentence = "This installation has no key to keep channels with; its operator sets HAULIER_CHANNEL_KEY."
+
+
+class ChannelNotFound(HaulierError):
+    code, status, title = "channel_not_found", 404, "Channel not found"
+    sentence = "There is no such channel, or it is not yours."
+
+
+class DeliveryNotFound(HaulierError):
+    code, status, title = "delivery_not_found", 404, "Delivery not found"
+    sentence = "There is no such delivery, or it is not yours."
+
+
 class BatchNotFound(HaulierError):
     code, status, title = "batch_not_found", 404, "Batch not found"
     sentence = "There is no such batch, or it is not yours."
@@ -101,6 +116,31 @@ class JobFinished(HaulierError):
 class JobNotRetryable(HaulierError):
     code, status, title = "job_not_retryable", 409, "Not retryable"
     sentence = "The job is {job_status}; only a failed or cancelled job can be retried."
+
+
+class TooManyChannels(HaulierError):
+    code, status, title = "too_many_channels", 409, "Too many channels"
+    sentence = "You have {limit} channels already; remove one first."
+
+
+class ChannelDisabled(HaulierError):
+    code, status, title = "channel_disabled", 409, "Channel disabled"
+    sentence = "Nothing is delivered to this channel ({reason})."
+
+
+class ChannelChanged(HaulierError):
+    code, status, title = "channel_changed", 409, "Channel changed"
+    sentence = "The channel was changed by another request at the same time. Look at it and try again."
+
+
+class NothingToRotate(HaulierError):
+    code, status, title = "nothing_to_rotate", 409, "Nothing to rotate"
+    sentence = "A channel of kind {kind} has no secret that could be changed."
+
+
+class DeliveryUnderWay(HaulierError):
+    code, status, title = "delivery_under_way", 409, "Delivery under way"
+    sentence = "This delivery is being sent right now."
 
 
 class ArtefactReplaced(HaulierError):
@@ -141,6 +181,11 @@ class IdempotencyMismatch(HaulierError):
 class RateLimited(HaulierError):
     code, status, title = "rate_limited", 429, "Too many requests"
     sentence = "You may start {limit} downloads a minute. Try again in {wait_s} s."
+
+
+class SendingRateLimited(HaulierError):
+    code, status, title = "sending_rate_limited", 429, "Too many tests"
+    sentence = "You may ask for {limit} tests and redeliveries a minute. Try again in {wait_s} s."
 
 
 class QuotaExceeded(HaulierError):

@@ -19,6 +19,8 @@ class Point(StrEnum):
     PART_SENT = "part_sent"  # a piece of the artefact is with the store
     STORED = "stored"  # the artefact is stored and verified, the completion not committed
     COMMITTED = "committed"  # the completion is committed, nobody told
+    DELIVERY_CLAIMED = "delivery_claimed"  # a courier has a delivery, nothing was sent
+    DELIVERY_SENT = "delivery_sent"  # it was sent, the ledger does not know
 
 
 Act = Callable[[Point], Awaitable[None]]

@@ -39,6 +39,13 @@ class InitiateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allow_missing: Annotated[
         bool, Meta(description="Leave sources that do not exist out of an archive instead of failing.")
     ] = False
+    notify: (
+        Annotated[
+            tuple[str, ...],
+            Meta(max_length=20, description="Channels that are told of the outcome, by id; else those of every job."),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class CheckRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

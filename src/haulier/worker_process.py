@@ -17,9 +17,11 @@ from haulier.dispatch import Dispatcher
 from haulier.engine import Engine, Runner
 from haulier.ledger import Leadership, Ledger, leadership, open_ledger
 from haulier.live import Announcements, open_announcements
+from haulier.notify import Courier, open_senders
 from haulier.observe import events
 from haulier.observe.stalls import Stalls, watching
 from haulier.preparers.registry import Registry
+from haulier.sealing import channel_sealer
 from haulier.settings import Settings
 from haulier.storage import Storage, open_storage
 from haulier.tasks import background, repeat
@@ -53,7 +55,8 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
         running = RunningAttempts(
             parts.ledger.attempts, lease_s=settings.lease_s, heartbeat_s=settings.heartbeat_s, clock=SYSTEM_CLOCK
         )
-        worker, dispatcher = _worker(parts, running), _dispatcher(parts)
+        courier = await _courier(parts, stack)
+        worker, dispatcher = _worker(parts, running, courier), _dispatcher(parts)
         parts.announcements.on_cancel(lambda job_id: running.stop(job_id, Stop.LOST))
         parts.announcements.on_nudge(dispatcher.nudge)
         await stack.enter_async_context(parts.announcements.running())
@@ -63,6 +66,7 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
                 repeat(dispatcher.step, name="dispatch"),
             )
         )
+        await stack.enter_async_context(courier.running(grace_s=settings.grace_s))
         runner = await stack.enter_async_context(
             Runner.open(
                 settings.redis_url,
@@ -99,7 +103,17 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Parts:
     )
 
 
-def _worker(parts: Parts, running: RunningAttempts) -> Worker:
+async def _courier(parts: Parts, stack: AsyncExitStack) -> Courier:
+    return Courier(
+        ledger=parts.ledger,
+        senders=await stack.enter_async_context(open_senders(parts.settings, clock=SYSTEM_CLOCK)),
+        sealer=channel_sealer(parts.settings),
+        clock=SYSTEM_CLOCK,
+        rng=Random(),  # noqa: S311  jitter, not a secret
+    )
+
+
+def _worker(parts: Parts, running: RunningAttempts, courier: Courier) -> Worker:
     settings = parts.settings
     return Worker(
         name=parts.name,
@@ -115,6 +129,7 @@ def _worker(parts: Parts, running: RunningAttempts) -> Worker:
         builder=Builder(builds=parts.ledger.builds, storage=parts.storage, clock=SYSTEM_CLOCK),
         running=running,
         announcements=parts.announcements,
+        job_ended=courier.nudge,
         rng=Random(),  # noqa: S311  jitter, not a secret
     )
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from haulier import addresses
 from haulier.errors import SourceRefused, SourceUnavailable
-from haulier.preparers import addresses
 from haulier.preparers.fetch import FetchParams, prepare
 from haulier.settings import Settings
 from tests.fake_build import FakeBuild

@@ -23,6 +23,7 @@ async def admit(
     limits: RoleLimits,
     key: str | None = None,
     retry_of: UUID | None = None,
+    notify: tuple[UUID, ...] | None = None,
 ) -> Admission:
     """Create the user's job, join an existing one, or say why not; a new job is handed over and announced."""
     admission = await services.ledger.submissions.submit(
@@ -37,6 +38,7 @@ async def admit(
             keep_for=timedelta(seconds=services.settings.keep_s(role)),
             key=key,
             retry_of=retry_of,
+            notify=notify,
         )
     )
     if admission.outcome == "created" and admission.job is not None:
@@ -53,6 +55,7 @@ async def admit_batch(
     role: Role,
     limits: RoleLimits,
     key: str | None = None,
+    notify: tuple[UUID, ...] | None = None,
 ) -> BatchAdmission:
     """The same for one job a request: all of them or none."""
     files = [BatchFile(services.new_id(), request, _preparer(services, request)) for request in requests]
@@ -66,6 +69,7 @@ async def admit_batch(
             limits=limits,
             keep_for=timedelta(seconds=services.settings.keep_s(role)),
             key=key,
+            notify=notify,
         )
     )
     if admission.outcome == "created":

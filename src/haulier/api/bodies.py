@@ -1,6 +1,7 @@
 """Request bodies: size, media type and strict JSON, before a struct is made of them."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,9 +18,25 @@ Shape = TypeVar("Shape", bound=msgspec.Struct)
 
 async def body_of(exchange: Exchange, shape: type[Shape]) -> Shape:
     """The JSON body as `shape`. Raises UnsupportedMediaType, BodyTooLarge, MalformedJson or InvalidRequest."""
+    return _as(await _value_of(exchange), shape)
+
+
+async def kind_body_of(exchange: Exchange, shapes: Sequence[type[Shape]]) -> Shape:
+    """The same for one of several tagged shapes: the body's `kind` says which."""
+    value = await _value_of(exchange)
+    kind = value.get("kind") if isinstance(value, dict) else None
+    named = {str(shape.__struct_config__.tag): shape for shape in shapes}
+    if not isinstance(kind, str) or kind not in named:
+        raise InvalidRequest(("/kind", f"must be one of {', '.join(named)}"))
+    return _as(value, named[kind])
+
+
+async def _value_of(exchange: Exchange) -> Any:
     _check_media_type(exchange)
-    raw = await _read(exchange)
-    value = _parse(raw)
+    return _parse(await _read(exchange))
+
+
+def _as(value: Any, shape: type[Shape]) -> Shape:
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:

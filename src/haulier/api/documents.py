@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import html
+import re
 from importlib import resources
 
 import msgspec
@@ -119,9 +120,8 @@ def _curl(operation: Operation, *, base_url: str) -> str:
         parts.append('-H "Authorization: Bearer $TOKEN"')
     if operation.body:
         parts.append(f"-H 'Content-Type: application/json' -d '{operation.example}'")
-    return " ".join(
-        [*parts, f'"{base_url}{operation.path.replace("{job_id}", "$JOB_ID").replace("{batch_id}", "$BATCH_ID")}"']
-    )
+    path = re.sub(r"\{(\w+)\}", lambda name: f"${name[1].upper()}", operation.path)
+    return " ".join([*parts, f'"{base_url}{path}"'])
 
 
 def _error_row(error: type[HaulierError]) -> str:

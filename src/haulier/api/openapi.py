@@ -21,7 +21,7 @@ def openapi(*, base_url: str) -> Json:
     shapes: set[type] = {Problem}
     for operation in OPERATIONS:
         shapes |= {shape for reply in operation.replies.values() for shape in reply.shapes}
-        shapes |= {operation.body} if operation.body else set()
+        shapes |= set(operation.bodies)
     _, schemas = msgspec.json.schema_components(sorted(shapes, key=lambda shape: shape.__name__), ref_template=REF)
     paths: dict[str, Json] = {}
     for operation in OPERATIONS:
@@ -60,7 +60,7 @@ def _operation(operation: Operation, *, base_url: str) -> Json:
         | _problems(operation, base_url=base_url),
     }
     if operation.body:
-        content: Json = {"schema": _reference(operation.body), "example": msgspec.json.decode(operation.example)}
+        content: Json = {"schema": _one_of(operation.bodies), "example": msgspec.json.decode(operation.example)}
         document["requestBody"] = {"required": True, "content": {"application/json": content}}
     if not operation.secured:
         document["security"] = []
@@ -101,10 +101,8 @@ def _reply(reply: Reply) -> Json:
     document: Json = {"description": reply.description}
     if reply.headers:
         document["headers"] = _headers(reply.headers)
-    references = [_reference(shape) for shape in reply.shapes]
-    if references:
-        schema = references[0] if len(references) == 1 else {"oneOf": references}
-        document["content"] = {"application/json": {"schema": schema}}
+    if reply.shapes:
+        document["content"] = {"application/json": {"schema": _one_of(reply.shapes)}}
     elif reply.is_file:
         document["content"] = {"*/*": {}}
     return document
@@ -146,6 +144,11 @@ def _example(error: type[HaulierError], operation: Operation, *, base_url: str) 
         "code": error.code,
         "request_id": "4f9c2e0a-5d0b-4c58-9d70-0a4b9d3c8f11",
     }
+
+
+def _one_of(shapes: tuple[type, ...]) -> Json:
+    references = [_reference(shape) for shape in shapes]
+    return references[0] if len(references) == 1 else {"oneOf": references}
 
 
 def _reference(shape: type) -> Json:

@@ -1,66 +1,27 @@
 """Everything that can be asked of the API, in one table: the routes, OpenAPI and /docs are made from it."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated
-
 import msgspec
-from msgspec import Meta
-from starlette.types import ASGIApp
 
 from haulier import errors, wire, wire_batches, wire_receipts
 from haulier.api import batches, checking, dead_letters, delivering, downloads, jobs, receipts, retrying, submitting
 from haulier.api.exchange import Answer, Exchange, json_answer
 from haulier.api.health import status_of
+from haulier.api.operation import (
+    BODY_ERRORS,
+    IDEMPOTENCY_KEY,
+    LINK,
+    Handler,
+    Header,
+    IdParameter,
+    Operation,
+    Reply,
+    possible_errors,
+)
+from haulier.api.operations_channels import CHANNEL_OPERATIONS
 from haulier.api.requests import LONGEST_WAIT_S, BatchQuery, JobsQuery, StatusQuery
 from haulier.api.services import Services
-from haulier.errors import HaulierError
 
-# A handler answers whole, or with an application that sends what is too large to hold.
-Handler = Callable[[Exchange, Services], Awaitable[Answer | ASGIApp]]
-
-
-class Header(msgspec.Struct, frozen=True):
-    """A header, of a request or an answer."""
-
-    name: str
-    description: str
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """One way to answer; `shape` None means without a body, or with the bytes of a file.
-
-    `or_shape` is what the request's mode makes of it.
-    """
-
-    description: str
-    shape: type[msgspec.Struct] | None = None
-    headers: tuple[Header, ...] = ()
-    or_shape: type[msgspec.Struct] | None = None
-    is_file: bool = False
-
-    @property
-    def shapes(self) -> tuple[type[msgspec.Struct], ...]:
-        """All bodies that the answer may have."""
-        return tuple(shape for shape in (self.shape, self.or_shape) if shape is not None)
-
-
-class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One call. Paths name their parameters in braces: `{job_id}`, `{batch_id}`. Every secured call can answer 401."""
-
-    name: str
-    method: str
-    path: str
-    handler: Handler
-    summary: str
-    replies: Mapping[int, Reply]
-    errors: tuple[type[HaulierError], ...] = ()
-    body: type[msgspec.Struct] | None = None
-    example: str = ""
-    query: type[msgspec.Struct] | None = None
-    headers: tuple[Header, ...] = ()
-    secured: bool = True
-    takes_basic: bool = False
-    """Whether the token may be the password of HTTP Basic, for clients that keep such credentials to one host."""
+__all__ = ["OPERATIONS", "Handler", "Header", "IdParameter", "Operation", "Reply", "possible_errors"]
 
 
 async def health(_: Exchange, services: Services) -> Answer:
@@ -76,9 +37,6 @@ async def ready(_: Exchange, services: Services) -> Answer:
 
 PREFER_ASYNC = Header("Prefer", "respond-async asks for 202 and a Location.")
 PREFER_WAIT = Header("Prefer", f"wait=N is the same as the query parameter wait; at most {LONGEST_WAIT_S}.")
-IDEMPOTENCY_KEY = Header(
-    "Idempotency-Key", "1 to 200 visible ASCII characters. The same key and body get the same job for a day."
-)
 IF_NONE_MATCH = Header("If-None-Match", "The ETag of the answer you have: 304 when nothing changed.")
 ETAG = Header("ETag", "Starts with the job's version.")
 RETRY_AFTER = Header("Retry-After", "Seconds until another look is worthwhile; only while the job is not over.")
@@ -91,7 +49,6 @@ FILE_HEADERS = (
     Header("ETag", "Strong, and the same as long as the file lives."),
     Header("Repr-Digest", "SHA-256 of the whole file (RFC 9530), when it is known."),
 )
-LINK = Header("Link", 'The next page, rel="next".')
 
 _ACCEPTED = {
     200: Reply("The job, new or joined.", wire.JobStatus, (RATE_LIMIT_POLICY, RATE_LIMIT)),
@@ -100,7 +57,6 @@ _ACCEPTED = {
 _ACCEPTED_OR_BATCH = {
     status: msgspec.structs.replace(reply, or_shape=wire_batches.BatchAccepted) for status, reply in _ACCEPTED.items()
 }
-_BODY_ERRORS = (errors.InvalidRequest, errors.MalformedJson, errors.BodyTooLarge, errors.UnsupportedMediaType)
 _LIMIT_ERRORS = (errors.IdempotencyMismatch, errors.RateLimited, errors.QuotaExceeded)
 _FILE_ERRORS = (errors.JobNotFound, errors.JobNotReady, errors.ArtefactExpired)
 
@@ -130,7 +86,7 @@ OPERATIONS: tuple[Operation, ...] = (
         example='{"file_id": 70000}',
         headers=(IDEMPOTENCY_KEY, PREFER_ASYNC),
         replies=_ACCEPTED_OR_BATCH,
-        errors=(*_BODY_ERRORS, *_LIMIT_ERRORS, errors.LedgerUnavailable),
+        errors=(*BODY_ERRORS, *_LIMIT_ERRORS, errors.LedgerUnavailable),
     ),
     Operation(
         name="result",
@@ -234,7 +190,7 @@ OPERATIONS: tuple[Operation, ...] = (
         body=wire.CheckRequest,
         example='{"file_id": 70000}',
         replies={200: Reply("What is known.", wire.CheckAnswer)},
-        errors=(*_BODY_ERRORS, errors.StorageUnavailable),
+        errors=(*BODY_ERRORS, errors.StorageUnavailable),
     ),
     Operation(
         name="retry",
@@ -252,6 +208,7 @@ OPERATIONS: tuple[Operation, ...] = (
             errors.LedgerUnavailable,
         ),
     ),
+    *CHANNEL_OPERATIONS,
     Operation(
         name="dead_letters",
         method="GET",
@@ -271,7 +228,7 @@ OPERATIONS: tuple[Operation, ...] = (
         body=wire.RetryDeadLetters,
         example='{"code": "source_unavailable", "since": "2026-11-23T10:00:00Z", "dry_run": true}',
         replies={200: Reply("What became of each.", wire.DeadLettersRetried)},
-        errors=(*_BODY_ERRORS, errors.Forbidden, errors.LedgerUnavailable),
+        errors=(*BODY_ERRORS, errors.Forbidden, errors.LedgerUnavailable),
     ),
     Operation(
         name="dead_letter",
@@ -304,13 +261,3 @@ OPERATIONS: tuple[Operation, ...] = (
         secured=False,
     ),
 )
-
-IdParameter = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
-
-
-def possible_errors(operation: Operation) -> tuple[type[HaulierError], ...]:
-    """The errors of a call, with those that its kind always can have, in the order of their status."""
-    found = set(operation.errors)
-    if operation.secured:
-        found |= {errors.Unauthenticated, errors.HeadersTooLarge, errors.Unavailable}
-    return tuple(sorted(found, key=lambda error: (error.status, error.code)))

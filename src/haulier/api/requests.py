@@ -9,7 +9,14 @@ import msgspec
 from msgspec import Meta
 
 from haulier.api.exchange import Exchange
-from haulier.errors import BatchNotFound, InvalidRequest, JobNotFound
+from haulier.errors import (
+    BatchNotFound,
+    ChannelNotFound,
+    DeliveryNotFound,
+    HaulierError,
+    InvalidRequest,
+    JobNotFound,
+)
 from haulier.preparers.choosing import told
 from haulier.wire import StatusName
 
@@ -83,17 +90,28 @@ def query_of(exchange: Exchange, shape: type[Shape]) -> Shape:
 
 def job_id_of(exchange: Exchange) -> UUID:
     """The job of the path. What is not a UUID names no job: JobNotFound, as for one that does not exist."""
-    text = exchange.path_parameter("job_id")
-    if _UUID.fullmatch(text) is None:
-        raise JobNotFound
-    return UUID(text)
+    return _id_of(exchange, "job_id", JobNotFound)
 
 
 def batch_id_of(exchange: Exchange) -> UUID:
     """The batch of the path; BatchNotFound for what is not a UUID."""
-    text = exchange.path_parameter("batch_id")
+    return _id_of(exchange, "batch_id", BatchNotFound)
+
+
+def channel_id_of(exchange: Exchange) -> UUID:
+    """The channel of the path; ChannelNotFound for what is not a UUID."""
+    return _id_of(exchange, "channel_id", ChannelNotFound)
+
+
+def delivery_id_of(exchange: Exchange) -> UUID:
+    """The delivery of the path; DeliveryNotFound for what is not a UUID."""
+    return _id_of(exchange, "delivery_id", DeliveryNotFound)
+
+
+def _id_of(exchange: Exchange, name: str, otherwise: type[HaulierError]) -> UUID:
+    text = exchange.path_parameter(name)
     if _UUID.fullmatch(text) is None:
-        raise BatchNotFound
+        raise otherwise
     return UUID(text)
 
 

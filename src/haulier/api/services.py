@@ -21,6 +21,7 @@ from haulier.live import Snapshots, open_snapshots
 from haulier.observe.stalls import Stalls, watching
 from haulier.preparers.registry import Registry
 from haulier.receipts import ReceiptSigner
+from haulier.sealing import Sealer, channel_sealer
 from haulier.settings import Settings
 from haulier.storage import open_own_links, open_storage
 from haulier.storage.objects import ObjectStorage
@@ -44,6 +45,7 @@ class Services:
     catalogue: Catalogue
     registry: Registry
     receipts: ReceiptSigner
+    sealer: Sealer
     clock: Clock = SYSTEM_CLOCK
     new_id: Callable[[], UUID] = new_job_id
     closing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -120,6 +122,7 @@ def assemble(
         catalogue=load_catalogue(settings.catalogue),
         registry=Registry.installed(),
         receipts=ReceiptSigner(settings.receipt_key.reveal(), old=settings.receipt_old_keys),
+        sealer=channel_sealer(settings),
         clock=clock,
         new_id=new_id,
     )

@@ -5,6 +5,7 @@ from uuid import UUID
 from haulier.api.access import own_job
 from haulier.api.admitting import admit, admit_batch
 from haulier.api.bodies import body_of
+from haulier.api.channels import named_channels
 from haulier.api.choosing import with_choice
 from haulier.api.exchange import PRIVATE, Answer, Exchange, json_answer, json_bytes
 from haulier.api.ratelimits import DAY_S, MINUTE_S, rate_limit_headers, seconds_until
@@ -31,9 +32,10 @@ async def initiate(exchange: Exchange, services: Services) -> Answer:
     key = idempotency_key_of(exchange)
     body = await body_of(exchange, InitiateRequest)
     request = with_choice(_request(body), services)
+    notify = await named_channels(body.notify, exchange, services) if isinstance(body.notify, tuple) else None
     if body.mode == "jobs":
-        return await _submit_batch(exchange, services, request, key=key)
-    return await _submit(exchange, services, request, key=key)
+        return await _submit_batch(exchange, services, request, key=key, notify=notify)
+    return await _submit(exchange, services, request, key=key, notify=notify)
 
 
 async def retry(exchange: Exchange, services: Services) -> Answer:
@@ -63,12 +65,25 @@ def _request(body: InitiateRequest) -> Request:
 
 
 async def _submit(
-    exchange: Exchange, services: Services, request: Request, *, key: str | None, retry_of: UUID | None = None
+    exchange: Exchange,
+    services: Services,
+    request: Request,
+    *,
+    key: str | None,
+    retry_of: UUID | None = None,
+    notify: tuple[UUID, ...] | None = None,
 ) -> Answer:
     caller = exchange.caller
     limits = services.settings.limits(caller.role)
     admission = await admit(
-        services, request, user_id=caller.user_id, role=caller.role, limits=limits, key=key, retry_of=retry_of
+        services,
+        request,
+        user_id=caller.user_id,
+        role=caller.role,
+        limits=limits,
+        key=key,
+        retry_of=retry_of,
+        notify=notify,
     )
     exchange.extra_headers += rate_limit_headers(admission, limits, now=services.clock.now())
     _raise_unless_admitted(admission, limits, services, needed=1)
@@ -76,12 +91,16 @@ async def _submit(
     return await _answer(admission.job, exchange, services)
 
 
-async def _submit_batch(exchange: Exchange, services: Services, request: Request, *, key: str | None) -> Answer:
+async def _submit_batch(
+    exchange: Exchange, services: Services, request: Request, *, key: str | None, notify: tuple[UUID, ...] | None
+) -> Answer:
     """One job for each file: 202 and the batch's Location when the client prefers."""
     caller = exchange.caller
     limits = services.settings.limits(caller.role)
     requests = [Request(file_id=file_id) for file_id in request.file_ids]
-    admission = await admit_batch(services, requests, user_id=caller.user_id, role=caller.role, limits=limits, key=key)
+    admission = await admit_batch(
+        services, requests, user_id=caller.user_id, role=caller.role, limits=limits, key=key, notify=notify
+    )
     exchange.extra_headers += rate_limit_headers(admission, limits, now=services.clock.now())
     _raise_unless_admitted(admission, limits, services, needed=admission.needed)
     answer = batch_accepted(admission)

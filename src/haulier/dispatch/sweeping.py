@@ -84,7 +84,14 @@ async def forget(ledger: Ledger, *, jobs_after: timedelta, events_after: timedel
     """Remove records whose retention is over, in statements of bounded size; what is left has to wait for the next."""
     for _ in range(ROUNDS):
         done = await ledger.retention.forget(jobs_after=jobs_after, events_after=events_after)
-        if done.jobs or done.events:
-            log.info(RECORDS_FORGOTTEN, jobs=done.jobs, events=done.events, batches=done.batches, users=done.users)
+        if done.jobs or done.events or done.deliveries:
+            log.info(
+                RECORDS_FORGOTTEN,
+                jobs=done.jobs,
+                events=done.events,
+                batches=done.batches,
+                users=done.users,
+                deliveries=done.deliveries,
+            )
         if not done.more:
             return

@@ -7,8 +7,18 @@ from haulier.ledger.attempts import Attempts, Beat, failure_of
 from haulier.ledger.backlog import Backlog
 from haulier.ledger.batches import Batch, BatchAdmission, Batches, BatchFile, BatchSubmission
 from haulier.ledger.builds import Builds, Joined, KeptPart, KeptUpload
+from haulier.ledger.channels import MOST_CHANNELS, SENDING_RATE, Channel, ChannelDraft, Channels
 from haulier.ledger.database import Database, open_database
 from haulier.ledger.dead_letters import AttemptRecord, DeadLetter, DeadLetters, LetterFilter
+from haulier.ledger.deliveries import (
+    Claimed,
+    Deliveries,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryStatus,
+    Finished,
+    Outcome,
+)
 from haulier.ledger.fleet import Leadership, Workers, leadership
 from haulier.ledger.migrations import migrate, pending
 from haulier.ledger.provenance import Provenances
@@ -18,7 +28,9 @@ from haulier.ledger.submissions import Admission, Allowance, Submission, Submiss
 from haulier.settings import Secret
 
 __all__ = [
+    "MOST_CHANNELS",
     "PLACES_COUNTED",
+    "SENDING_RATE",
     "Admission",
     "Allowance",
     "AttemptRecord",
@@ -31,10 +43,19 @@ __all__ = [
     "Batches",
     "Beat",
     "Builds",
+    "Channel",
+    "ChannelDraft",
+    "Channels",
+    "Claimed",
     "DeadLetter",
     "DeadLetters",
+    "Deliveries",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryStatus",
     "Duration",
     "Expired",
+    "Finished",
     "Fleet",
     "Forgotten",
     "Jobs",
@@ -44,6 +65,7 @@ __all__ = [
     "Leadership",
     "Ledger",
     "LetterFilter",
+    "Outcome",
     "Place",
     "Provenances",
     "Retention",
@@ -70,6 +92,8 @@ class Ledger:
         self.batches = Batches(database)
         self.retention = Retention(database)
         self.workers = Workers(database)
+        self.channels = Channels(database)
+        self.deliveries = Deliveries(database)
         self.dead_letters = DeadLetters(database)
         self.provenance = Provenances(database)
 

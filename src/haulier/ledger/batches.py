@@ -20,6 +20,7 @@ from haulier.ledger.submissions import (
     explicit_key,
     request_hash,
     request_key,
+    with_notify,
 )
 from haulier.limits import RoleLimits
 
@@ -52,6 +53,7 @@ class BatchSubmission(msgspec.Struct, frozen=True, kw_only=True):
     limits: RoleLimits
     keep_for: timedelta = timedelta(days=1)
     key: str | None = None
+    notify: tuple[UUID, ...] | None = None
 
 
 class BatchAdmission(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +104,7 @@ class Batches:
             hashes=hashes,
             file_key_ttl=IMPLICIT_KEY_TTL,
             key=None if submission.key is None else explicit_key(submission.key),
-            request_hash=batch_hash(requests),
+            request_hash=with_notify(batch_hash(requests), submission.notify),
             key_ttl=EXPLICIT_KEY_TTL,
             rate=submission.limits.rate_per_minute,
             quota=submission.limits.quota_per_day,
@@ -110,6 +112,7 @@ class Batches:
             weight=submission.limits.weight,
             role_running=submission.limits.role_running,
             keep_for=submission.keep_for,
+            notify=submission.notify,
         )
         first = rows[0]
         admitted = first["outcome"] in ("created", "joined")

@@ -23,6 +23,7 @@ class RetentionQueries(QueryFile, file="retention.sql"):
     sweep_builds: Many
     forget_jobs: Many
     forget_events: Many
+    forget_deliveries: Many
     forget_batches: Many
     forget_users: Many
     sweep_idempotency: Exec
@@ -44,6 +45,7 @@ class Forgotten(msgspec.Struct, frozen=True):
     events: int
     batches: int
     users: int
+    deliveries: int
     more: bool
 
 
@@ -92,8 +94,9 @@ class Retention:
         events = await self._forget(RetentionQueries.forget_events, age=events_after)
         batches = await self._forget(RetentionQueries.forget_batches, age=jobs_after)
         users = await self._forget(RetentionQueries.forget_users)
-        most = max(jobs, events, batches, users)
-        return Forgotten(jobs, events, batches, users, more=most == FORGOTTEN_AT_ONCE)
+        deliveries = await self._forget(RetentionQueries.forget_deliveries, age=jobs_after)
+        most = max(jobs, events, batches, users, deliveries)
+        return Forgotten(jobs, events, batches, users, deliveries, more=most == FORGOTTEN_AT_ONCE)
 
     async def _forget(self, query: Many, **values: timedelta) -> int:
         return len(await self._database.run(query, most=FORGOTTEN_AT_ONCE, **values))

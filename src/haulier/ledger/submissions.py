@@ -25,7 +25,8 @@ class SubmissionQueries(QueryFile, file="submissions.sql"):
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """A request to admit; its file is kept for `keep_for`.
 
-    `key` is the client's Idempotency-Key, or None for the rule of the same file in an hour.
+    `key` is the client's Idempotency-Key, or None for the rule of the same file in an hour. `notify` names the channels
+    that are told of the outcome, None those that hear of every job.
     """
 
     id: UUID
@@ -38,6 +39,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     keep_for: timedelta = timedelta(days=1)
     key: str | None = None
     retry_of: UUID | None = None
+    notify: tuple[UUID, ...] | None = None
 
 
 class Allowance(msgspec.Struct, frozen=True):
@@ -74,7 +76,7 @@ class Submissions:
             max_attempts=submission.max_attempts,
             retry_of=submission.retry_of,
             key=_key(submission),
-            request_hash=request_hash(submission.request),
+            request_hash=_hash(submission),
             key_is_explicit=submission.key is not None,
             key_ttl=IMPLICIT_KEY_TTL if submission.key is None else EXPLICIT_KEY_TTL,
             rate=submission.limits.rate_per_minute,
@@ -83,6 +85,7 @@ class Submissions:
             role_running=submission.limits.role_running,
             weight=submission.limits.weight,
             keep_for=submission.keep_for,
+            notify=submission.notify,
         )
         assert row is not None
         admitted = row["outcome"] in ("created", "joined")
@@ -104,6 +107,16 @@ def request_hash(request: Request) -> bytes:
     return hashlib.sha256(msgspec.json.encode(request, order="deterministic")).digest()
 
 
+def with_notify(digest: bytes, notify: Sequence[UUID] | None) -> bytes:
+    """The hash of a request under a key of the client's own: there another choice of channels is another request.
+
+    Without such a key it is not: the same file is the same job, and whoever asks for it is told.
+    """
+    if notify is None:
+        return digest
+    return hashlib.sha256(digest + b"notify" + b"".join(sorted(channel.bytes for channel in notify))).digest()
+
+
 def batch_hash(requests: Sequence[Request]) -> bytes:
     """SHA-256 of a request for one job a file: never that of a request for one of them, or for all as one archive."""
     return hashlib.sha256(b"jobs" + b"".join(request_hash(request) for request in requests)).digest()
@@ -117,6 +130,11 @@ def explicit_key(key: str) -> str:
 def request_key(digest: bytes) -> str:
     """The key of a request without one, by its hash: the same request within an hour is the same job."""
     return f"request:{digest.hex()}"
+
+
+def _hash(submission: Submission) -> bytes:
+    digest = request_hash(submission.request)
+    return digest if submission.key is None else with_notify(digest, submission.notify)
 
 
 def _key(submission: Submission) -> str:

@@ -32,6 +32,17 @@ CLAIM_POSTPONED = "claim_postponed"
 CHECKPOINT_POSTPONED = "checkpoint_postponed"
 COMMIT_POSTPONED = "commit_postponed"
 
+DELIVERY_DELIVERED = "delivery_delivered"
+DELIVERY_POSTPONED = "delivery_postponed"
+DELIVERY_FAILED = "delivery_failed"
+DELIVERY_UNKNOWN = "delivery_unknown"
+DELIVERY_LOST = "delivery_lost"
+DELIVERIES_TAKEN_BACK = "deliveries_taken_back"
+SENDER_CRASHED = "sender_crashed"
+CHANNEL_DISABLED = "channel_disabled"
+CHANNEL_UNREADABLE = "channel_unreadable"
+CHANNELS_WITHOUT_KEY = "channels_without_key"
+
 QUERY_ERROR = "query_error"
 QUERY_READ_AGAIN = "query_read_again"
 

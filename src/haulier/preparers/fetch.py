@@ -15,8 +15,8 @@ import httpx
 import msgspec
 from msgspec import Meta, field
 
+from haulier.addresses import AddressRules
 from haulier.errors import SourceChanged
-from haulier.preparers.addresses import AddressRules
 from haulier.preparers.digests import verified
 from haulier.preparers.download import Download
 from haulier.preparers.headers import Answer

@@ -8,8 +8,8 @@ from contextlib import aclosing, asynccontextmanager
 import httpx
 import msgspec
 
+from haulier.addresses import AddressRules, CheckedTransport
 from haulier.errors import SourceDenied, SourceMissing, SourceRefused, SourceUnavailable
-from haulier.preparers.addresses import AddressRules, CheckedTransport
 from haulier.preparers.headers import retry_after_s
 
 MAX_REDIRECTS = 5

@@ -57,10 +57,11 @@ def _addresses(settings: Settings) -> Problems:
             yield "query_databases", "must be name=postgresql://… with spaces between several"
     if settings.public_url and not re.match(r"https?://[^/]+", settings.public_url):
         yield "public_url", "must be an http:// or https:// address"
-    try:
-        _ = settings.fetch_networks
-    except ValueError as error:
-        yield "fetch_allow_networks", str(error)
+    for kind in ("fetch", "channel"):
+        try:
+            getattr(settings, f"{kind}_networks")
+        except ValueError as error:
+            yield f"{kind}_allow_networks", str(error)
 
 
 def _tokens(settings: Settings) -> Problems:
@@ -104,6 +105,17 @@ def _receipt_keys(settings: Settings) -> Problems:
         yield "receipt_old_keys", str(error)
 
 
+def _channels(settings: Settings) -> Problems:
+    for name in ("channel_key", "channel_old_keys"):
+        texts = getattr(settings, name).reveal()
+        if any(len(text.encode()) < MIN_SECRET_BYTES for text in texts.replace(",", " ").split()):
+            yield name, f"must have at least {MIN_SECRET_BYTES} bytes, without commas and spaces"
+    if len(settings.channel_key.reveal().replace(",", " ").split()) > 1:
+        yield "channel_key", "must be one key, without commas and spaces"
+    if settings.job_page and not re.match(r"https?://[^/]+", settings.job_page):
+        yield "job_page", "must be an http:// or https:// address"
+
+
 def _retention(settings: Settings) -> Problems:
     """Keys are remembered for a day: a job must not be forgotten before the key that names it."""
     lengths: list[float] = []
@@ -127,4 +139,5 @@ _CHECKS: tuple[Callable[[Settings], Problems], ...] = (
     _limits,
     _bucket,
     _receipt_keys,
+    _channels,
 )

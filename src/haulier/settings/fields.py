@@ -163,6 +163,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, _doc("Networks that fetch may reach although they are not public: 10.1.0.0/16,fd12::/64.")
     ] = ""
 
+    # channels
+    channel_key: Annotated[
+        Secret,
+        _doc(
+            "Seals what channels keep secret, at least 32 bytes; derived from the secret of links or tokens when empty."
+        ),
+    ] = msgspec.field(default_factory=Secret)
+    channel_old_keys: Annotated[
+        Secret, _doc("Secrets that sealed before and still open, divided by commas or spaces.")
+    ] = msgspec.field(default_factory=Secret)
+    channel_allow_private: Annotated[
+        bool, _doc("Let channels reach private, loopback and link-local addresses, and http.")
+    ] = False
+    channel_allow_networks: Annotated[
+        str, _doc("Networks that channels may reach although they are not public: 10.1.0.0/16,fd12::/64.")
+    ] = ""
+    job_page: Annotated[
+        str,
+        _doc(
+            "Page of one job, for people, as notices link it; {job_id} is its id. Default: /jobs/{job_id} of the API."
+        ),
+    ] = ""
+
     # logs
     log_format: Annotated[
         Literal["auto", "json", "text"], _doc("Form of log lines; auto is text on a terminal and JSON elsewhere.")
@@ -194,7 +217,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fetch_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The parsed `fetch_allow_networks`. Raises ValueError when it holds something else."""
-        return tuple(ip_network(text.strip()) for text in self.fetch_allow_networks.split(",") if text.strip())
+        return _networks(self.fetch_allow_networks)
+
+    @property
+    def channel_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The parsed `channel_allow_networks`. Raises ValueError when it holds something else."""
+        return _networks(self.channel_allow_networks)
+
+    def page_url(self, job_id: object) -> str:
+        """Where a person looks at one job; it stays good as long as the job is known."""
+        return (self.job_page or f"{self.base_url}/jobs/{{job_id}}").replace("{job_id}", str(job_id))
 
     @property
     def base_url(self) -> str:
@@ -230,6 +262,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def least_expire_days(settings: Settings) -> int:
     """A day more than artefacts live: a download that began in the last minute ends before the bucket deletes."""
     return math.ceil(max(settings.keep_s(role) for role in Role) / DAY_S) + 1
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def variable(field: str) -> str:

@@ -30,7 +30,7 @@ STOP_PATIENCE_S = 10.0  # how long a stopped preparer may take to let go before 
 
 
 class Worker:
-    """Runs handed-over jobs. `name` is unique among all workers."""
+    """Runs handed-over jobs. `name` is unique among all workers; `job_ended` is called when one of them is over."""
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class Worker:
         running: RunningAttempts,
         announcements: Announcements,
         rng: Random,
+        job_ended: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
         self._settings = settings
@@ -54,6 +55,7 @@ class Worker:
         self._running = running
         self._announcements = announcements
         self._rng = rng
+        self._job_ended = job_ended
 
     async def handle(self, handed: Handed) -> None:
         """Run one handed-over job to the end of an attempt."""
@@ -147,6 +149,8 @@ class Worker:
             log.info(_EVENT_OF[type(outcome)], status=job.status.value)
             self._announcements.changed(job)
             self._announcements.nudge()
+            if job.is_terminal:
+                self._job_ended()
         await self._clear_up(running, outcome, job)
 
     async def _clear_up(self, running: RunningAttempt, outcome: Outcome, job: Job | None) -> None:

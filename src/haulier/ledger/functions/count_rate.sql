@@ -1,6 +1,8 @@
--- Count one request of a user's minute; null p_rate: unlimited, nothing is counted.
+-- Count one request of a user's minute, each kind of request in a `p_period` of its own; null p_rate: unlimited, nothing is
+-- counted.
 create or replace function count_rate(
-    p_user text, p_rate integer, out admitted boolean, out used integer, out resets_at timestamptz
+    p_user text, p_rate integer, p_period text default 'minute',
+    out admitted boolean, out used integer, out resets_at timestamptz
 ) language plpgsql as $$
 declare
     v_now timestamptz := haulier_now();
@@ -9,7 +11,7 @@ begin
     if p_rate is null then
         return;
     end if;
-    insert into usage as u values (p_user, 'minute', v_now, 1)
+    insert into usage as u values (p_user, p_period, v_now, 1)
     on conflict (user_id, period) do update set
         starts_at = case when u.starts_at > v_now - interval '1 minute' then u.starts_at else v_now end,
         used = case when u.starts_at > v_now - interval '1 minute' then u.used + 1 else 1 end
@@ -18,6 +20,6 @@ begin
     if not found then
         admitted := false;
         select u.used, u.starts_at + interval '1 minute' into count_rate.used, resets_at
-        from usage u where u.user_id = p_user and u.period = 'minute';
+        from usage u where u.user_id = p_user and u.period = p_period;
     end if;
 end $$;

@@ -3,7 +3,7 @@
 create or replace function place_jobs(
     p_user text, p_role text, p_ids uuid[], p_requests jsonb[], p_preparers text[], p_max_attempts integer,
     p_retry_of uuid, p_batch uuid, p_quota_day timestamptz, p_running integer, p_weight double precision,
-    p_role_running integer, p_keep_for interval
+    p_role_running integer, p_keep_for interval, p_notify uuid[], p_notify_every boolean
 ) returns setof jobs language plpgsql as $$
 declare
     v_now timestamptz := haulier_now();
@@ -20,12 +20,12 @@ begin
         return query
             insert into jobs (
                 id, user_id, role, request, preparer, max_attempts, fair_tag, weight, quota_day, retry_of, batch_id,
-                keep_for, handover, handed_at, created_at, updated_at
+                keep_for, notify, notify_every, handover, handed_at, created_at, updated_at
             )
             select
                 p_ids[place], p_user, p_role, p_requests[place], p_preparers[place], p_max_attempts,
                 v_tag + (place - v_first) / p_weight, p_weight, p_quota_day, p_retry_of, p_batch,
-                p_keep_for, (v_handed_at is not null)::integer, v_handed_at, v_now, v_now
+                p_keep_for, p_notify, p_notify_every, (v_handed_at is not null)::integer, v_handed_at, v_now, v_now
             from generate_series(v_first, v_last) as place
             returning *;
         if v_last > v_first then

@@ -5,13 +5,14 @@
 -- against the quota; quota_needed is how many these are. A file that its user's living job is about joins that one. p_key
 -- (null: none) covers the whole request; its row in idempotency has the batch's id.
 --
+-- p_notify is as in submit_job, for each of the jobs.
 -- All keys are locked in order before anything else, so that no two requests wait for each other.
 create or replace function submit_batch(
     p_batch uuid, p_user text, p_role text, p_max_attempts integer,
     p_ids uuid[], p_requests text[], p_preparers text[], p_keys text[], p_hashes bytea[], p_file_key_ttl interval,
     p_key text, p_hash bytea, p_key_ttl interval,
     p_rate integer, p_quota integer, p_running integer, p_weight double precision, p_role_running integer,
-    p_keep_for interval
+    p_keep_for interval, p_notify uuid[] default null
 ) returns table (
     outcome text, batch_id uuid, job jobs, joined boolean,
     rate_used integer, rate_resets_at timestamptz, quota_used integer, quota_resets_at timestamptz, quota_needed integer
@@ -29,6 +30,7 @@ declare
     v_joined boolean[] := '{}';
     v_used integer;
     v_needed integer := 0;
+    v_notify uuid[] := coalesce(p_notify, '{}');
 begin
     select * into v_rate from count_rate(p_user, p_rate);
     if not v_rate.admitted then
@@ -83,7 +85,8 @@ begin
             v_used := v_used + v_needed;
             perform place_jobs(
                 p_user, p_role, fresh.ids, fresh.requests, fresh.preparers, p_max_attempts, null, p_batch,
-                case when p_quota is not null then v_today end, p_running, p_weight, p_role_running, p_keep_for
+                case when p_quota is not null then v_today end, p_running, p_weight, p_role_running, p_keep_for,
+                v_notify, p_notify is null
             )
             from (
                 select array_agg(file.id order by place) as ids,
@@ -105,6 +108,8 @@ begin
     end if;
 
     if v_outcome in ('created', 'joined') then
+        -- After place_jobs: users are locked before jobs.
+        perform tell_too(jobs, v_notify, p_notify is null) from jobs where id = any(v_jobs) and status in ('queued', 'processing');
         return query
             select v_outcome, v_batch.id, jobs, admitted.joined, v_rate.used, v_rate.resets_at,
                 v_used, v_today + interval '1 day', v_needed

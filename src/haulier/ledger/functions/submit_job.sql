@@ -2,12 +2,14 @@
 --
 -- outcome: created | joined | mismatch | rate_limited | quota_exceeded. Only created and joined carry a job.
 -- All calls of one user run one after the other (row locks on usage, idempotency and users), so limits have no races.
+-- p_notify names the channels that are told of the outcome; null: those that hear of every job. A retry tells whom the job
+-- that it retries would have told. A job that is joined tells them too.
 -- Locks are taken in the order usage, users, roles, jobs, here and wherever more than one of them is locked.
 create or replace function submit_job(
     p_id uuid, p_user text, p_role text, p_request jsonb, p_preparer text, p_max_attempts integer, p_retry_of uuid,
     p_key text, p_hash bytea, p_key_is_explicit boolean, p_key_ttl interval,
     p_rate integer, p_quota integer, p_running integer, p_weight double precision, p_role_running integer default null,
-    p_keep_for interval default interval '1 day',
+    p_keep_for interval default interval '1 day', p_notify uuid[] default null,
     out outcome text, out job jobs,
     out rate_used integer, out rate_resets_at timestamptz, out quota_used integer, out quota_resets_at timestamptz
 ) language plpgsql as $$
@@ -17,11 +19,17 @@ declare
     v_claim idempotency;
     v_admitted boolean;
     v_fresh boolean;
+    v_notify uuid[] := coalesce(p_notify, '{}');
+    v_every boolean := p_notify is null;
 begin
     select admitted, used, resets_at into v_admitted, rate_used, rate_resets_at from count_rate(p_user, p_rate);
     if not v_admitted then
         outcome := 'rate_limited';
         return;
+    end if;
+
+    if p_retry_of is not null then
+        select notify, notify_every into v_notify, v_every from jobs where id = p_retry_of;
     end if;
 
     insert into idempotency as i values (p_user, p_key, p_hash, p_id, v_now + p_key_ttl)
@@ -35,6 +43,12 @@ begin
         -- A key that is over may be used for another request.
         elsif v_claim.request_hash = p_hash and is_joinable(job, v_claim.expires_at) then
             outcome := 'joined';
+        end if;
+        if outcome = 'joined' and job.id is not null then
+            job := tell_too(job, v_notify, v_every);
+            if not p_key_is_explicit and not is_joinable(job, v_claim.expires_at) then -- it has ended meanwhile
+                outcome := null;
+            end if;
         end if;
         -- A key that was used for a batch names no job.
         if outcome = 'mismatch' or (outcome is not null and job.id is not null) then
@@ -68,7 +82,8 @@ begin
 
     select * into job from place_jobs(
         p_user, p_role, array[p_id], array[p_request], array[p_preparer], p_max_attempts, p_retry_of, null,
-        case when p_quota is not null then v_today end, p_running, p_weight, p_role_running, p_keep_for
+        case when p_quota is not null then v_today end, p_running, p_weight, p_role_running, p_keep_for,
+        coalesce(v_notify, '{}'), coalesce(v_every, true)
     );
     outcome := 'created';
 end $$;

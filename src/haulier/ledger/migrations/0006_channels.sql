@@ -14,6 +14,7 @@ create table channels (
     events text[] not null,
     every_job boolean not null default true, -- false: only jobs that name the channel
     confirmed boolean not null default true,
+    failing_since timestamptz, -- the first failed attempt since the last delivered one
     disabled_at timestamptz,
     disabled_reason text,
     created_at timestamptz not null,
@@ -21,27 +22,37 @@ create table channels (
 );
 create index channels_of_user on channels (user_id, id);
 
--- The channels that a job's request named; null: those that hear of every job.
-alter table jobs add notify uuid[];
+-- Whom a job's outcome is told: the channels that its requests named, and, when one of them named none, those that hear of
+-- every job.
+alter table jobs add notify uuid[] not null default '{}', add notify_every boolean not null default true;
 
--- One row for each event that a channel is to hear of; job_id is null for a test. due_at is when to try (again).
+-- Tests and redeliveries a user asked for in a minute.
+alter table usage drop constraint usage_period_check;
+alter table usage add constraint usage_period_check check (period in ('minute', 'day', 'channels'));
+
+-- One row for each event that a channel is to hear of; job_id is null for a test. due_at is when to try (again). attempts
+-- numbers them and fences their ends; attempts_before are those before the latest redelivery, with which retries begin anew.
 create table deliveries (
     id uuid primary key,
     channel_id uuid not null references channels on delete cascade,
     job_id uuid references jobs on delete cascade,
+    job_version integer,
     event text not null,
     at timestamptz not null,
     status text not null default 'pending' check (status in ('pending', 'sending', 'delivered', 'failed', 'unknown')),
     attempts integer not null default 0,
+    attempts_before integer not null default 0,
     due_at timestamptz,
     lease_until timestamptz,
     ended_at timestamptz,
     unique (channel_id, job_id, event),
+    check ((status = 'pending') = (due_at is not null)),
     check ((status = 'sending') = (lease_until is not null)),
     check ((status in ('delivered', 'failed', 'unknown')) = (ended_at is not null))
 );
-create index deliveries_due on deliveries (due_at) where status = 'pending';
-create index deliveries_sending on deliveries (lease_until) where status = 'sending';
+-- By channel first: the next due one of each is found however many another channel has waiting.
+create index deliveries_due on deliveries (channel_id, due_at) where status = 'pending';
+create index deliveries_sending on deliveries (channel_id, lease_until) where status = 'sending';
 create index deliveries_of_channel on deliveries (channel_id, at desc, id desc);
 create index deliveries_of_job on deliveries (job_id);
 create index deliveries_to_forget on deliveries (ended_at) where ended_at is not null;
@@ -57,17 +68,24 @@ create table delivery_attempts (
     primary key (delivery_id, number)
 );
 
+-- A channel that is being removed at the same time is waited for and passed over (key share): a job's end never fails for it.
 create function queue_deliveries() returns trigger language plpgsql as $$
 begin
-    insert into deliveries (id, channel_id, job_id, event, at, due_at)
-    select gen_random_uuid(), channels.id, new.id, 'job.' || new.status, new.completed_at, haulier_now()
+    insert into deliveries (id, channel_id, job_id, job_version, event, at, due_at)
+    select gen_random_uuid(), channels.id, new.id, new.version, 'job.' || new.status, new.completed_at, haulier_now()
     from channels
     where channels.user_id = new.user_id and channels.confirmed and channels.disabled_at is null
         and 'job.' || new.status = any (channels.events)
-        and case when new.notify is null then channels.every_job else channels.id = any (new.notify) end
+        and (new.notify_every and channels.every_job or channels.id = any (new.notify))
+    for key share
     on conflict do nothing;
     return null;
 end $$;
 create trigger jobs_queue_deliveries after update on jobs for each row
     when (old.status <> new.status and new.status in ('completed', 'failed', 'cancelled'))
     execute function queue_deliveries();
+
+drop function if exists submit_job;
+drop function if exists submit_batch;
+drop function if exists place_jobs;
+drop function if exists count_rate;

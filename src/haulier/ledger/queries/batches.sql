@@ -4,7 +4,7 @@ select * from submit_batch(
     :batch_id, :user_id, :role, :max_attempts,
     :ids::uuid[], :requests::text[], :preparers::text[], :keys::text[], :hashes::bytea[], :file_key_ttl,
     :key, :request_hash, :key_ttl,
-    :rate, :quota, :running, :weight, :role_running, :keep_for::interval
+    :rate, :quota, :running, :weight, :role_running, :keep_for::interval, :notify::uuid[]
 );
 
 -- name: batch_by_id :one

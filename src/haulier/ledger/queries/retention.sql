@@ -30,8 +30,8 @@ end
 returning upload_key, upload_handle;
 
 -- name: forget_jobs :many
--- Remove up to `most` records of jobs that have been over, with their file expired, for `age`; attempts and provenance go
--- with them, events stay.
+-- Remove up to `most` records of jobs that have been over, with their file expired, for `age`; attempts, provenance
+-- and deliveries go with them, events stay.
 delete from jobs
 using (
     select id from jobs
@@ -48,6 +48,16 @@ delete from job_events
 using (select id from job_events where at < haulier_now() - :age::interval order by at limit :most) old
 where job_events.id = old.id
 returning job_events.id;
+
+-- name: forget_deliveries :many
+-- Remove up to `most` deliveries that have been over for `age`, with their attempts; those of a job go with it, too.
+delete from deliveries
+using (
+    select id from deliveries where ended_at < haulier_now() - :age::interval
+    order by ended_at limit :most for update skip locked
+) over
+where deliveries.id = over.id
+returning deliveries.id;
 
 -- name: forget_batches :many
 -- Remove up to `most` batches without any job left; they are at least as old as their jobs.

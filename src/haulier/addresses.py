@@ -1,4 +1,4 @@
-"""Which addresses fetch may reach, and a transport that connects to exactly the address that was checked.
+"""Which addresses we connect to where others say where, and a transport that connects to exactly what was checked.
 
 A name is resolved once for each request, every address it has is checked, and the connection goes to one of those: a
 second answer of the name server (DNS rebinding) is never used. TLS still verifies the name, and the origin still sees
@@ -9,7 +9,8 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Iterable
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import httpx
@@ -37,6 +38,8 @@ _METADATA = tuple(
 )
 # Public by registry, but tunnels that can end anywhere (Teredo, NAT64 for local use, IPv4-compatible, site-local).
 _NEVER = tuple(map(ip_network, ("2001::/32", "64:ff9b:1::/48", "::/96", "fec0::/10")))
+# Threads of their own: a name server that never answers holds up neither digests nor files.
+_RESOLVERS = ThreadPoolExecutor(16, thread_name_prefix="resolve")
 _NAT64 = ip_network("64:ff9b::/96")
 
 
@@ -91,7 +94,8 @@ def _wrapped(address: IPv6Address) -> IPv4Address | None:
 
 async def resolve(host: str, port: int) -> list[Address]:
     """The addresses of `host`, in the resolver's order. Raises OSError (socket.gaierror) when it has none."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    find = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, find)
     # a scope (`fe80::1%eth0`) is part of the text only
     addresses = [ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in found]
     return list(dict.fromkeys(addresses))

@@ -1,0 +1,218 @@
+"""Channels of the caller: where outcomes are told. Others' are as if there were none, for admins too."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+from uuid import UUID, uuid5
+
+import msgspec
+from msgspec import UNSET
+
+from haulier.api.bodies import body_of, kind_body_of
+from haulier.api.channel_kinds import KINDS, NEW_CHANNELS
+from haulier.api.exchange import Answer, Exchange, json_answer
+from haulier.api.requests import channel_id_of, idempotency_key_of
+from haulier.api.services import Services
+from haulier.clock import wire_time
+from haulier.errors import (
+    ChannelChanged,
+    ChannelNotFound,
+    ChannelsOff,
+    IdempotencyMismatch,
+    InvalidRequest,
+    NothingToRotate,
+    TooManyChannels,
+)
+from haulier.ledger import MOST_CHANNELS, Channel, ChannelDraft
+from haulier.sealing import CannotOpen
+from haulier.wire_channels import Channel as ChannelView
+from haulier.wire_channels import ChannelChange, ChannelList, ChannelRemoved, ChannelWithSecret, NewChannel
+
+PATH = "/v1/channels"
+_IDS = UUID("6d1f2f3a-5d0b-4c58-9d70-0a4b9d3c8f11")  # where ids that follow from an Idempotency-Key come from
+
+
+async def create(exchange: Exchange, services: Services) -> Answer:
+    """A new channel. The same Idempotency-Key and body answer the same channel and secret once more."""
+    check_on(services)
+    key = idempotency_key_of(exchange)
+    body = await kind_body_of(exchange, NEW_CHANNELS)
+    kind = _kind_name(body)
+    made = KINDS[kind].make(body, settings=services.settings)
+    user_id = exchange.caller.user_id
+    channel_id = services.new_id() if key is None else uuid5(_IDS, f"{user_id}\0{key}")
+    # Sealed with the rest, so that a repeated request can be told from another one with the same key.
+    kept = {"request": hashlib.sha256(msgspec.json.encode(body)).hexdigest(), "shown": made.shown} if key else {}
+    draft = ChannelDraft(
+        id=channel_id,
+        user_id=user_id,
+        kind=kind,
+        label=body.label,
+        target=made.target,
+        sealed=services.sealer.seal(channel_id, {**made.secret, **kept}),
+        events=tuple(dict.fromkeys(body.events)),
+        every_job=body.every_job,
+        confirmed=made.confirmed,
+    )
+    channel = await services.ledger.channels.add(draft)
+    if channel is not None:
+        return json_answer(with_secret(channel, made.shown), status=201)
+    before = None if key is None else await services.ledger.channels.get(channel_id, user_id=user_id)
+    if before is None:
+        raise TooManyChannels(limit=MOST_CHANNELS)
+    secret = opened(before, services)
+    if secret.get("request") != kept["request"]:
+        raise IdempotencyMismatch
+    return json_answer(with_secret(before, secret["shown"]), status=201)
+
+
+async def channels(exchange: Exchange, services: Services) -> Answer:
+    """All channels of the caller."""
+    check_on(services)
+    found = await services.ledger.channels.of_user(exchange.caller.user_id)
+    return json_answer(ChannelList(tuple(map(view, found)), MOST_CHANNELS))
+
+
+async def channel(exchange: Exchange, services: Services) -> Answer:
+    """One of them."""
+    return json_answer(view(await own_channel(exchange, services)))
+
+
+async def change(exchange: Exchange, services: Services) -> Answer:
+    """Change what the body names."""
+    body = await body_of(exchange, ChannelChange)
+    before = await own_channel(exchange, services)
+    secret = opened(before, services)
+    made = KINDS[before.kind].change(body, secret, settings=services.settings)
+    if made is None and body.url is not UNSET:
+        raise InvalidRequest(("/url", f"is nothing that a channel of kind {before.kind} has"))
+    after = msgspec.structs.replace(
+        before,
+        label=before.label if body.label is UNSET else body.label,
+        events=before.events if body.events is UNSET else tuple(dict.fromkeys(body.events)),
+        every_job=before.every_job if body.every_job is UNSET else body.every_job,
+        target=made.target if made else before.target,
+    )
+    return json_answer(view(await _keep(before, after, secret | dict(made.secret if made else {}), services)))
+
+
+async def remove(exchange: Exchange, services: Services) -> Answer:
+    """Remove a channel, whatever waits for it."""
+    check_on(services)
+    channel_id = channel_id_of(exchange)
+    if not await services.ledger.channels.remove(channel_id, user_id=exchange.caller.user_id):
+        raise ChannelNotFound
+    return json_answer(ChannelRemoved(str(channel_id)))
+
+
+async def rotate(exchange: Exchange, services: Services) -> Answer:
+    """A new secret."""
+    before = await own_channel(exchange, services)
+    secret = opened(before, services)
+    made = KINDS[before.kind].rotate(secret, now=services.clock.now())
+    if made is None:
+        raise NothingToRotate(kind=before.kind)
+    secret = {name: value for name, value in secret.items() if name not in ("request", "shown")}
+    after = await _keep(before, before, secret | dict(made.secret), services)
+    return json_answer(with_secret(after, made.shown))
+
+
+async def enable(exchange: Exchange, services: Services) -> Answer:
+    """Deliver to it again."""
+    check_on(services)
+    found = await services.ledger.channels.enable(channel_id_of(exchange), user_id=exchange.caller.user_id)
+    if found is None:
+        raise ChannelNotFound
+    return json_answer(view(found))
+
+
+async def named_channels(texts: Sequence[str], exchange: Exchange, services: Services) -> tuple[UUID, ...]:
+    """The channels that a request's `notify` names. Raises InvalidRequest for what is no channel of the caller."""
+    if len(set(texts)) < len(texts):
+        raise InvalidRequest(("/notify", "Name each channel once"))
+    ids = [_uuid(text) for text in texts]
+    known = [channel_id for channel_id in ids if channel_id is not None]
+    own = await services.ledger.channels.owned(known, user_id=exchange.caller.user_id) if known else set[UUID]()
+    problems = [
+        (f"/notify/{place}", "is no channel of yours") for place, channel_id in enumerate(ids) if channel_id not in own
+    ]
+    if problems:
+        raise InvalidRequest(*problems)
+    return tuple(known)
+
+
+async def own_channel(exchange: Exchange, services: Services) -> Channel:
+    """The channel of the path. Raises ChannelNotFound, ChannelsOff."""
+    check_on(services)
+    found = await services.ledger.channels.get(channel_id_of(exchange), user_id=exchange.caller.user_id)
+    if found is None:
+        raise ChannelNotFound
+    return found
+
+
+def check_on(services: Services) -> None:
+    """Raises ChannelsOff where no key is set."""
+    if not services.sealer:
+        raise ChannelsOff
+
+
+def opened(channel: Channel, services: Services) -> dict[str, Any]:
+    """What the channel keeps secret. Raises ChannelsOff when it was sealed with a key that is not set any more."""
+    try:
+        return services.sealer.open(channel.id, channel.sealed)
+    except CannotOpen:
+        raise ChannelsOff from None
+
+
+async def _keep(before: Channel, after: Channel, secret: Mapping[str, Any], services: Services) -> Channel:
+    sealed = services.sealer.seal(before.id, secret)
+    kept = await services.ledger.channels.change(msgspec.structs.replace(after, sealed=sealed), before=before.sealed)
+    if kept is None:
+        raise ChannelChanged
+    return kept
+
+
+def view(channel: Channel) -> ChannelView:
+    """The channel as the wire shows it."""
+    return ChannelView(
+        channel_id=str(channel.id),
+        kind=channel.kind,
+        label=channel.label,
+        target=channel.target,
+        events=channel.events,
+        every_job=channel.every_job,
+        status=_status(channel),
+        created_at=wire_time(channel.created_at),
+        updated_at=wire_time(channel.updated_at),
+        failing_since=wire_time(channel.failing_since) if channel.failing_since else UNSET,
+        disabled_at=wire_time(channel.disabled_at) if channel.disabled_at else UNSET,
+        disabled_reason=channel.disabled_reason or UNSET,
+    )
+
+
+def _status(channel: Channel) -> Literal["active", "failing", "disabled", "unconfirmed"]:
+    if channel.disabled_at:
+        return "disabled"
+    if not channel.confirmed:
+        return "unconfirmed"
+    return "failing" if channel.failing_since else "active"
+
+
+def with_secret(channel: Channel, shown: Mapping[str, str]) -> ChannelWithSecret:
+    """The same with what is shown once."""
+    return ChannelWithSecret(
+        **msgspec.structs.asdict(view(channel)),
+        secret=shown.get("secret", UNSET),
+        public_key=shown.get("public_key", UNSET),
+    )
+
+
+def _kind_name(body: NewChannel) -> str:
+    return next(name for name, kind in KINDS.items() if isinstance(body, kind.shape))
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text) if len(text) == 36 else None
+    except ValueError:
+        return None

@@ -1,0 +1,154 @@
+"""Channels: where users want to hear of their jobs' outcomes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from haulier.ledger.database import Database
+from haulier.ledger.queryfile import Exec, Many, One, QueryFile, Row
+from haulier.ledger.submissions import Allowance, allowance
+
+MOST_CHANNELS = 20
+SENDING_RATE = 10
+
+
+class ChannelQueries(QueryFile, file="channels.sql"):
+    add_channel: One
+    channels_of_user: Many
+    channel_of_user: One
+    change_channel: One
+    reseal_channel: Exec
+    enable_channel: One
+    remove_channel: One
+    owned_channels: Many
+    count_sending: One
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel. `target` is what may be shown of where it leads; everything else of it is in `sealed`.
+
+    `failing_since` is its first failed attempt since the last delivered one. Nothing is sent while it is disabled.
+    """
+
+    id: UUID
+    user_id: str
+    kind: str
+    label: str
+    target: str
+    sealed: bytes
+    events: tuple[str, ...]
+    every_job: bool
+    confirmed: bool
+    failing_since: datetime | None
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is delivered to it."""
+        return self.confirmed and self.disabled_at is None
+
+
+class ChannelDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel to add."""
+
+    id: UUID
+    user_id: str
+    kind: str
+    label: str
+    target: str
+    sealed: bytes
+    events: tuple[str, ...]
+    every_job: bool
+    confirmed: bool = True
+
+
+class Channels:
+    """Adds, reads, changes and removes channels, but for `reseal` of one user: others' are as if there were none."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, draft: ChannelDraft) -> Channel | None:
+        """The new channel; None when the user has MOST_CHANNELS, or there is one with this id."""
+        row = await self._database.run(ChannelQueries.add_channel, **msgspec.structs.asdict(draft), most=MOST_CHANNELS)
+        return channel_from(row) if row else None
+
+    async def of_user(self, user_id: str) -> list[Channel]:
+        """All channels of a user, the oldest first."""
+        return [channel_from(row) for row in await self._database.run(ChannelQueries.channels_of_user, user_id=user_id)]
+
+    async def get(self, channel_id: UUID, *, user_id: str) -> Channel | None:
+        return self._channel(
+            await self._database.run(ChannelQueries.channel_of_user, channel_id=channel_id, user_id=user_id)
+        )
+
+    async def change(self, channel: Channel, *, before: bytes) -> Channel | None:
+        """Keep label, target, secrets, events and every_job of `channel`; None when `before` is not sealed any more."""
+        return self._channel(
+            await self._database.run(
+                ChannelQueries.change_channel,
+                channel_id=channel.id,
+                user_id=channel.user_id,
+                label=channel.label,
+                target=channel.target,
+                sealed=channel.sealed,
+                events=channel.events,
+                every_job=channel.every_job,
+                before=before,
+            )
+        )
+
+    async def reseal(self, channel_id: UUID, *, before: bytes, sealed: bytes) -> None:
+        """Put `sealed` in the place of `before`, unless that was changed."""
+        await self._database.run(ChannelQueries.reseal_channel, channel_id=channel_id, before=before, sealed=sealed)
+
+    async def enable(self, channel_id: UUID, *, user_id: str) -> Channel | None:
+        """Deliver to it again."""
+        return self._channel(
+            await self._database.run(ChannelQueries.enable_channel, channel_id=channel_id, user_id=user_id)
+        )
+
+    async def remove(self, channel_id: UUID, *, user_id: str) -> bool:
+        """Remove it and its deliveries; whether there was one."""
+        row = await self._database.run(ChannelQueries.remove_channel, channel_id=channel_id, user_id=user_id)
+        return row is not None
+
+    async def owned(self, channel_ids: Sequence[UUID], *, user_id: str) -> set[UUID]:
+        """Which of these are the user's."""
+        rows = await self._database.run(ChannelQueries.owned_channels, channel_ids=channel_ids, user_id=user_id)
+        return {row["id"] for row in rows}
+
+    async def count_sending(self, user_id: str) -> Allowance | None:
+        """Count one test or redelivery of SENDING_RATE a minute; None: admitted, else when there may be another."""
+        row = await self._database.run(ChannelQueries.count_sending, user_id=user_id, rate=SENDING_RATE)
+        assert row is not None
+        return None if row["admitted"] else allowance(row["used"], row["resets_at"])
+
+    @staticmethod
+    def _channel(row: Row | None) -> Channel | None:
+        return channel_from(row) if row else None
+
+
+def channel_from(row: Row) -> Channel:
+    """The channel of a `channels` row."""
+    return Channel(
+        id=row["id"],
+        user_id=row["user_id"],
+        kind=row["kind"],
+        label=row["label"],
+        target=row["target"],
+        sealed=row["sealed"],
+        events=tuple(row["events"]),
+        every_job=row["every_job"],
+        confirmed=row["confirmed"],
+        failing_since=row["failing_since"],
+        disabled_at=row["disabled_at"],
+        disabled_reason=row["disabled_reason"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

@@ -1,0 +1,49 @@
+-- Write how an attempt of a delivery ended; its new status, or null when the attempt had lost it.
+--
+-- `p_outcome` is delivered, again (after `p_wait`), failed or unknown. A channel is disabled with `p_disable`, or by a
+-- delivery that failed for good when nothing was delivered for `p_failing_for`; what waits for it then fails with it.
+create or replace function finish_delivery(
+    p_id uuid, p_attempt integer, p_outcome text, p_wait interval, p_answer integer, p_reason text, p_duration_ms integer,
+    p_disable boolean, p_failing_for interval, out status text, out disabled boolean
+) language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_channel uuid;
+begin
+    disabled := false;
+    update deliveries set
+        status = case when p_outcome = 'again' then 'pending' else p_outcome end,
+        due_at = case when p_outcome = 'again' then haulier_now() + p_wait end,
+        ended_at = case when p_outcome <> 'again' then haulier_now() end,
+        lease_until = null
+    where deliveries.id = p_id and attempts = p_attempt and deliveries.status = 'sending'
+    returning channel_id, deliveries.status into v_channel, finish_delivery.status;
+    if not found then
+        return;
+    end if;
+    insert into delivery_attempts (delivery_id, number, at, duration_ms, outcome, answer, reason)
+    values (
+        p_id, p_attempt, haulier_now() - p_duration_ms * interval '1 ms', p_duration_ms, p_outcome, p_answer, p_reason
+    );
+    if p_outcome = 'delivered' then
+        update channels set failing_since = null where id = v_channel and failing_since is not null;
+        return;
+    elsif p_outcome = 'unknown' then
+        return;
+    end if;
+    update channels set
+        failing_since = coalesce(failing_since, haulier_now()),
+        disabled_reason = case
+            when p_disable then p_reason
+            when p_outcome = 'failed' and failing_since <= haulier_now() - p_failing_for then 'nothing could be delivered for '
+                || extract(day from p_failing_for) || ' days; the last reason: ' || p_reason
+        end
+    where id = v_channel and disabled_at is null
+    returning disabled_reason is not null into finish_delivery.disabled;
+    disabled := coalesce(finish_delivery.disabled, false);
+    if disabled then
+        update channels set disabled_at = haulier_now(), updated_at = haulier_now() where id = v_channel;
+        update deliveries set status = 'failed', due_at = null, ended_at = haulier_now()
+        where channel_id = v_channel and deliveries.status = 'pending';
+    end if;
+end $$;

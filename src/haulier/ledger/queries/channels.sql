@@ -1,0 +1,43 @@
+-- name: add_channel :one
+-- Add a channel, or no row; see functions/add_channel.sql.
+select * from add_channel(
+    :id, :user_id, :kind, :label, :target, :sealed, :events::text[], :every_job, :confirmed, :most
+);
+
+-- name: channels_of_user :many
+-- A user's channels, the oldest first.
+select * from channels where user_id = :user_id order by created_at, id;
+
+-- name: channel_of_user :one
+-- One of them.
+select * from channels where id = :channel_id and user_id = :user_id;
+
+-- name: change_channel :one
+-- Change it, if nobody did since `before` was read; no row otherwise.
+update channels set
+    label = :label, target = :target, sealed = :sealed, events = :events::text[], every_job = :every_job,
+    updated_at = haulier_now()
+where id = :channel_id and user_id = :user_id and sealed = :before
+returning *;
+
+-- name: reseal_channel :exec
+-- Keep the same secrets sealed with another key, if nobody changed them since.
+update channels set sealed = :sealed where id = :channel_id and sealed = :before;
+
+-- name: enable_channel :one
+-- Deliver to it again; what was not delivered meanwhile is not made up for.
+update channels set disabled_at = null, disabled_reason = null, failing_since = null, updated_at = haulier_now()
+where id = :channel_id and user_id = :user_id
+returning *;
+
+-- name: remove_channel :one
+-- Remove it with its deliveries.
+delete from channels where id = :channel_id and user_id = :user_id returning id;
+
+-- name: owned_channels :many
+-- Which of these channels are the user's.
+select id from channels where id = any(:channel_ids::uuid[]) and user_id = :user_id;
+
+-- name: count_sending :one
+-- Count a test or a redelivery against what a user may ask for in a minute.
+select * from count_rate(:user_id, :rate, 'channels');

@@ -1,0 +1,46 @@
+-- name: claim_deliveries :many
+-- Take due deliveries in turn; see functions/claim_deliveries.sql.
+select * from claim_deliveries(:most, :lease::interval, :kinds::text[], :of_channel, :of_user);
+
+-- name: finish_delivery :one
+-- Write how an attempt ended; see functions/finish_delivery.sql.
+select * from finish_delivery(
+    :delivery_id, :attempt, :outcome, :wait::interval, :answer, :reason, :duration_ms, :disable, :failing_for::interval
+);
+
+-- name: return_deliveries :one
+-- Take back what the workers that are gone were sending; see functions/return_deliveries.sql.
+select return_deliveries(:kinds::text[], :repeatable::text[], :most) as returned;
+
+-- name: deliveries_of_channel :many
+-- A channel's deliveries, the latest event first; keyset by `before_at` and `before_id`.
+select * from deliveries
+where channel_id = :channel_id and (:status::text is null or status = :status)
+    and (:before_at::timestamptz is null or (at, id) < (:before_at, :before_id::uuid))
+order by at desc, id desc
+limit :count;
+
+-- name: attempts_of_deliveries :many
+-- All attempts of these deliveries, each one's first attempt first.
+select * from delivery_attempts where delivery_id = any(:delivery_ids::uuid[]) order by delivery_id, number;
+
+-- name: queue_test :one
+-- A delivery of the event `test`; no row when the channel is not the user's.
+insert into deliveries (id, channel_id, event, at, due_at)
+select :id, channels.id, 'test', haulier_now(), haulier_now()
+from channels where channels.id = :channel_id and user_id = :user_id
+for key share
+returning *;
+
+-- name: delivery_of_user :one
+-- A delivery of one of the user's channels.
+select deliveries.* from deliveries join channels on channels.id = channel_id
+where deliveries.id = :delivery_id and user_id = :user_id;
+
+-- name: redeliver :one
+-- Due now, with all retries before it; one that is being sent stays as it is.
+update deliveries set
+    status = 'pending', due_at = haulier_now(), ended_at = null,
+    attempts_before = case when status = 'pending' then attempts_before else attempts end
+where id = :delivery_id and status <> 'sending'
+returning *;

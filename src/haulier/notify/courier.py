@@ -1,0 +1,213 @@
+"""The courier: takes what is due out of the outbox and sends it, many at a time. Every worker process runs one."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from random import Random
+
+import msgspec
+import structlog
+
+from haulier.clock import Clock
+from haulier.errors import LedgerUnavailable
+from haulier.failpoints import Point, reached
+from haulier.ledger import Claimed, Finished, Ledger
+from haulier.notify.port import Delivered, GiveUp, Notice, Sender, TryAgain, Verdict
+from haulier.notify.schedule import MOST_ATTEMPTS, wait_after
+from haulier.observe import events
+from haulier.sealing import CannotOpen, Sealer
+from haulier.tasks import background, repeat
+
+log = structlog.get_logger()
+
+POLL_S = 1.0
+# Deliveries that end closer together than this are followed by one look for more.
+SHORTEST_WAIT_S = 0.02
+TAKE_BACK_S = 5.0
+MOST_AT_ONCE = 64
+MOST_OF_USER = 8
+MOST_OF_CHANNEL = 4
+SEND_S = 45.0  # beyond every sender's own patience
+LEASE = timedelta(seconds=75)
+FAILING_FOR = timedelta(days=5)
+LEDGER_RETRY_S = 1.0
+REASON_LENGTH = 300
+
+
+class Courier:
+    """Delivers what is due: MOST_AT_ONCE at a time, less of a user and of a channel; see claim_deliveries.sql."""
+
+    def __init__(
+        self, *, ledger: Ledger, senders: Mapping[str, Sender], sealer: Sealer, clock: Clock, rng: Random
+    ) -> None:
+        self._ledger = ledger
+        self._senders = senders if sealer else {}
+        self._repeatable = [kind for kind, sender in self._senders.items() if sender.repeatable]
+        self._sealer = sealer
+        self._clock = clock
+        self._rng = rng
+        self._nudged = asyncio.Event()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._take_back_at = clock.monotonic()
+
+    def nudge(self) -> None:
+        """Something may be due."""
+        self._nudged.set()
+
+    @asynccontextmanager
+    async def running(self, *, grace_s: float) -> AsyncGenerator[None]:
+        """Deliver during the block. At its end what is being sent gets `grace_s`; the rest is sent by others, later."""
+        if not self._senders:
+            log.warning(events.CHANNELS_WITHOUT_KEY)
+        try:
+            async with background(repeat(self.step, name="courier")):
+                yield
+        finally:
+            await self._drain(grace_s)
+
+    async def step(self) -> float:
+        """Start what is due and wait for the next look; for `tasks.repeat`. Answers 0: it waits by itself."""
+        self._nudged.clear()
+        if self._senders:
+            await self._take_back()
+            await self._start_due()
+        try:
+            await asyncio.wait_for(self._nudged.wait(), POLL_S)
+            await asyncio.sleep(SHORTEST_WAIT_S)
+        except TimeoutError:
+            pass
+        return 0
+
+    async def _take_back(self) -> None:
+        if self._clock.monotonic() < self._take_back_at:
+            return
+        self._take_back_at = self._clock.monotonic() + TAKE_BACK_S
+        returned = await self._ledger.deliveries.take_back(
+            kinds=self._senders, repeatable=self._repeatable, most=MOST_ATTEMPTS
+        )
+        if returned:
+            log.info(events.DELIVERIES_TAKEN_BACK, deliveries=returned)
+
+    async def _start_due(self) -> None:
+        room = MOST_AT_ONCE - len(self._sending)
+        if room <= 0:
+            return
+        for claimed in await self._ledger.deliveries.claim(
+            most=room, lease=LEASE, kinds=self._senders, of_channel=MOST_OF_CHANNEL, of_user=MOST_OF_USER
+        ):
+            task = asyncio.create_task(self._deliver(claimed))
+            self._sending.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._sending.discard(task)
+        self._nudged.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error(events.LOOP_FAILED, loop="deliver", exc_info=error)
+
+    async def _deliver(self, claimed: Claimed) -> None:
+        delivery, channel = claimed.delivery, claimed.channel
+        with structlog.contextvars.bound_contextvars(
+            delivery_id=str(delivery.id), channel_id=str(channel.id), kind=channel.kind, attempt=delivery.attempts
+        ):
+            await reached(Point.DELIVERY_CLAIMED)
+            began_s = self._clock.monotonic()
+            verdict = await self._send(claimed)
+            await reached(Point.DELIVERY_SENT)
+            took = timedelta(seconds=self._clock.monotonic() - began_s)
+            ended = ended_by(verdict, tries=delivery.tries, took=took, rng=self._rng)
+            await self._finish(claimed, ended)
+
+    async def _send(self, claimed: Claimed) -> Verdict:
+        sender = self._senders[claimed.channel.kind]
+        try:
+            notice = self._notice(claimed)
+        except CannotOpen:
+            log.warning(events.CHANNEL_UNREADABLE)
+            return TryAgain("what the channel keeps secret cannot be read here; the operator has to set its key")
+        doubt = "nobody knows whether it arrived"
+        try:
+            async with asyncio.timeout(SEND_S):
+                return await sender.send(notice)
+        except TimeoutError:
+            return TryAgain("it took too long") if sender.repeatable else GiveUp(doubt, unknown=True)
+        except Exception:
+            log.exception(events.SENDER_CRASHED)
+            return TryAgain("it could not be sent") if sender.repeatable else GiveUp(doubt, unknown=True)
+
+    def _notice(self, claimed: Claimed) -> Notice:
+        delivery, channel, job = claimed.delivery, claimed.channel, claimed.job
+        if job is not None and delivery.job_version is not None:
+            # The job's version grows once more when its file expires: what is told is as of its end.
+            job = msgspec.structs.replace(job, version=delivery.job_version)
+        return Notice(
+            id=delivery.id,
+            event=delivery.event,
+            at=delivery.at,
+            channel_id=channel.id,
+            user_id=channel.user_id,
+            target=channel.target,
+            secret=self._sealer.open(channel.id, channel.sealed),
+            job=job,
+            attempt=delivery.tries,
+        )
+
+    async def _finish(self, claimed: Claimed, ended: Finished) -> None:
+        """Write it down, as long as the lease lasts: after that somebody else has it."""
+        deadline_s = self._clock.monotonic() + LEASE.total_seconds()
+        while True:
+            try:
+                kept, disabled = await self._ledger.deliveries.finish(claimed.delivery, ended, failing_for=FAILING_FOR)
+                break
+            except LedgerUnavailable:
+                if self._clock.monotonic() > deadline_s:
+                    log.warning(events.DELIVERY_LOST)
+                    return
+                await asyncio.sleep(LEDGER_RETRY_S)
+        facts = {"answer": ended.answer, "reason": ended.reason} if ended.outcome != "delivered" else {}
+        log.info(_EVENT_OF[ended.outcome] if kept else events.DELIVERY_LOST, event_name=claimed.delivery.event, **facts)
+        if disabled:
+            log.warning(events.CHANNEL_DISABLED, reason=ended.reason)
+
+    async def _drain(self, grace_s: float) -> None:
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=grace_s)
+        left = list(self._sending)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+
+def ended_by(verdict: Verdict, *, tries: int, took: timedelta, rng: Random) -> Finished:
+    """What a verdict about the `tries`-th attempt (from 1) makes of its delivery."""
+    match verdict:
+        case Delivered(answer):
+            return Finished(outcome="delivered", answer=answer, duration=took)
+        case GiveUp(reason, answer, disable, unknown):
+            outcome = "unknown" if unknown else "failed"
+            return Finished(
+                outcome=outcome, reason=_plain(reason), answer=answer, duration=took, disable=disable and not unknown
+            )
+        case TryAgain(reason, answer, after_s):
+            wait = wait_after(tries, rng=rng, after_s=after_s)
+            return Finished(
+                outcome="failed" if wait is None else "again",
+                reason=_plain(reason),
+                answer=answer,
+                duration=took,
+                wait=wait or timedelta(),
+            )
+
+
+def _plain(reason: str) -> str:
+    """Printable, and short enough for a log line."""
+    return "".join(character if character.isprintable() else " " for character in reason)[:REASON_LENGTH]
+
+
+_EVENT_OF: Mapping[str, str] = {
+    "delivered": events.DELIVERY_DELIVERED,
+    "again": events.DELIVERY_POSTPONED,
+    "failed": events.DELIVERY_FAILED,
+    "unknown": events.DELIVERY_UNKNOWN,
+}

@@ -1,0 +1,125 @@
+"""Webhooks: one signed POST, as Standard Webhooks says, to an address that was checked just before."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from email.utils import parsedate_to_datetime
+
+import httpx
+import msgspec
+
+from haulier import __version__
+from haulier.addresses import AddressRules, CheckedTransport
+from haulier.clock import Clock
+from haulier.errors import SourceRefused
+from haulier.notify.message import message_of
+from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict
+from haulier.settings import Settings
+from haulier.webhook_keys import WebhookSecret, signatures
+from haulier.webhook_url import refusal
+
+TIMEOUT_S = 15.0
+CONNECT_S = 5.0
+ANSWER_BYTES = 16_384  # read so that a receiver may end its answer, and dropped
+_GONE = 410
+_NO_ANSWER = f"no answer within {TIMEOUT_S:g} s"
+
+
+class WebhookSender:
+    """Posts messages. No connection, cookie or redirect leads from one receiver to another."""
+
+    repeatable = True
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, *, settings: Settings, clock: Clock) -> None:
+        self._transport = transport
+        self._settings = settings
+        self._rules = channel_rules(settings)
+        self._clock = clock
+
+    async def send(self, notice: Notice, /) -> Verdict:
+        """One POST, within TIMEOUT_S."""
+        secret = msgspec.convert(notice.secret, WebhookSecret)
+        if (problem := refusal(secret.url, rules=self._rules)) is not None:
+            return TryAgain(f"its URL {problem}")
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self._post(self._request(notice, secret))
+        except (TimeoutError, httpx.TimeoutException):
+            return TryAgain(_NO_ANSWER)
+        except SourceRefused as error:
+            return TryAgain(f"its address is not allowed: {error.facts['reason']}")
+        except httpx.ConnectError as error:
+            return TryAgain("its certificate is not valid" if "CERTIFICATE" in str(error) else "no connection")
+        except (httpx.TransportError, httpx.InvalidURL, ValueError):
+            return TryAgain("its answer is not valid HTTP")
+
+    def _request(self, notice: Notice, secret: WebhookSecret) -> httpx.Request:
+        now = self._clock.now()
+        body = message_of(notice, settings=self._settings)
+        message_id = f"msg_{notice.id}"
+        patience = httpx.Timeout(TIMEOUT_S, connect=CONNECT_S)
+        return httpx.Request(
+            "POST",
+            secret.url,
+            content=body,
+            headers={
+                "content-type": "application/json",
+                "accept-encoding": "identity",
+                "user-agent": f"Haulier/{__version__}",
+                "webhook-id": message_id,
+                "webhook-timestamp": str(int(now.timestamp())),
+                "webhook-signature": signatures(secret.keys, message_id=message_id, at=now, body=body),
+            },
+            extensions={"timeout": patience.as_dict()},
+        )
+
+    async def _post(self, request: httpx.Request) -> Verdict:
+        # Without a client in between: it would follow, authenticate, and keep cookies.
+        response = await self._transport.handle_async_request(request)
+        try:
+            return self._verdict(response)
+        finally:
+            with suppress(TimeoutError, httpx.TransportError):
+                await _read_a_little(response)
+            await response.aclose()
+
+    def _verdict(self, response: httpx.Response) -> Verdict:
+        status = response.status_code
+        if 200 <= status < 300:
+            return Delivered(status)
+        if status == _GONE:
+            return GiveUp("it answered 410: nothing is wanted there any more", status, disable=True)
+        if 300 <= status < 400:
+            return TryAgain(f"it answered {status}: redirects are not followed", status)
+        return TryAgain(f"it answered {status}", status, after_s=self._after_s(response))
+
+    def _after_s(self, response: httpx.Response) -> float | None:
+        """Seconds that the receiver asks to wait, by number or date; None without a sensible one."""
+        text = response.headers.get("retry-after", "").strip()
+        if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
+            return float(text)
+        try:
+            return max(0.0, parsedate_to_datetime(text).timestamp() - self._clock.now().timestamp())
+        except (ValueError, TypeError, OverflowError):
+            return None
+
+
+async def _read_a_little(response: httpx.Response) -> None:
+    taken = 0
+    async for piece in response.aiter_raw():
+        taken += len(piece)
+        if taken >= ANSWER_BYTES:
+            return
+
+
+def channel_rules(settings: Settings) -> AddressRules:
+    """Where channels may lead."""
+    return AddressRules(allow_private=settings.channel_allow_private, networks=settings.channel_networks)
+
+
+@asynccontextmanager
+async def open_webhooks(settings: Settings, *, clock: Clock) -> AsyncGenerator[WebhookSender]:
+    """A sender with its connections."""
+    async with CheckedTransport(rules=channel_rules(settings), timeout_s=CONNECT_S) as transport:
+        yield WebhookSender(transport, settings=settings, clock=clock)
