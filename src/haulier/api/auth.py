@@ -25,6 +25,7 @@ from haulier.api.keys import Keys, SharedSecret, open_key_set
 from haulier.clock import Clock
 from haulier.errors import HeadersTooLarge, Unauthenticated
 from haulier.limits import Role
+from haulier.mail_address import is_mail_address
 from haulier.settings import Secret, Settings
 
 MAX_TOKEN_BYTES = 8_192
@@ -38,11 +39,12 @@ _CREDENTIALS = re.compile(r"[^:]*:([A-Za-z0-9._~+/=-]+)")  # RFC 7617: a user na
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who asks. `expires` is the token's end in seconds since 1970."""
+    """Who asks. `expires` is the token's end in seconds since 1970; `email` an address that its issuer vouches for."""
 
     user_id: str
     role: Role
     expires: float
+    email: str = ""
 
     @property
     def is_admin(self) -> bool:
@@ -59,6 +61,16 @@ class Claims(msgspec.Struct, frozen=True):
     nbf: float = 0.0
     iss: str = ""
     aud: str | list[str] = ""
+    # Whatever issuers put there must not keep anybody out.
+    email: object = None
+    email_verified: object = True
+
+    @property
+    def verified_email(self) -> str:
+        """The address that the issuer vouches for; empty without one."""
+        if self.email_verified in (False, "false") or not isinstance(self.email, str):
+            return ""
+        return self.email if is_mail_address(self.email) else ""
 
 
 def mint_token(
@@ -139,7 +151,7 @@ class Tokens:
             problem = "the token is meant for another service"
         if problem:
             raise Unauthenticated(reason=problem, error="invalid_token")
-        return Caller(user_id=claims.sub, role=claims.role, expires=claims.exp)
+        return Caller(user_id=claims.sub, role=claims.role, expires=claims.exp, email=claims.verified_email)
 
 
 def _password(authorization: str) -> str | None:

@@ -8,6 +8,7 @@ from haulier.ledger.backlog import Backlog
 from haulier.ledger.batches import Batch, BatchAdmission, Batches, BatchFile, BatchSubmission
 from haulier.ledger.builds import Builds, Joined, KeptPart, KeptUpload
 from haulier.ledger.channels import MOST_CHANNELS, SENDING_RATE, Channel, ChannelDraft, Channels
+from haulier.ledger.confirming import Confirming
 from haulier.ledger.database import Database, open_database
 from haulier.ledger.dead_letters import AttemptRecord, DeadLetter, DeadLetters, LetterFilter
 from haulier.ledger.deliveries import (
@@ -47,6 +48,7 @@ __all__ = [
     "ChannelDraft",
     "Channels",
     "Claimed",
+    "Confirming",
     "DeadLetter",
     "DeadLetters",
     "Deliveries",
@@ -93,6 +95,7 @@ class Ledger:
         self.retention = Retention(database)
         self.workers = Workers(database)
         self.channels = Channels(database)
+        self.confirming = Confirming(database)
         self.deliveries = Deliveries(database)
         self.dead_letters = DeadLetters(database)
         self.provenance = Provenances(database)
