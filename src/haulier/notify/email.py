@@ -1,5 +1,6 @@
 """E-mail: hands each notice to the mail server once. What the server has certainly not taken may be tried again."""
 
+import asyncio
 import re
 import ssl
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from haulier.smtp_url import SmtpServer
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 20.0  # for all before the letter, and again for the letter
 # RFC 3463: no such mailbox, no such system, malformed, moved, no mail accepted there (RFC 7505); mailbox disabled.
 _NOBODY_THERE = re.compile(r"5\.(?:1\.(?:1|2|3|6|10)|2\.1)\b")
 _TEMPORARY = range(400, 500)
@@ -42,22 +43,18 @@ class EmailSender:
 
     async def send(self, notice: Notice, /) -> Verdict:
         """Hand the letter in. A reply 5xx to it is final, 4xx is not; what silence after it means nobody knows."""
-        import aiosmtplib
-
+        if notice.event == "confirm" and "code" not in notice.secret:
+            return GiveUp("the address is confirmed already")
         address: str = notice.secret["address"]
         message = letter(notice, to=address, desk=self._desk, now=self._clock.now()).as_bytes()
         smtp = self._connection()
         try:
-            if problem := await self._opened(smtp):
-                return problem
-            try:
-                await smtp.mail(self._sender)
-                await smtp.rcpt(address)
-            except aiosmtplib.SMTPResponseException as error:
-                return _refused(error.code, error.message)
-            except (aiosmtplib.SMTPException, OSError):
-                return TryAgain("the mail server hung up")
+            async with asyncio.timeout(self._timeout_s):
+                if (problem := await self._opened(smtp) or await self._addressed(smtp, address)) is not None:
+                    return problem
             return await _handed_in(smtp, message)
+        except TimeoutError:
+            return TryAgain("the mail server is too slow")
         finally:
             smtp.close()
 
@@ -94,6 +91,19 @@ class EmailSender:
             return TryAgain("the mail server cannot be reached")
         except aiosmtplib.SMTPException:
             return TryAgain("the mail server does not offer what we are to use (STARTTLS, or a login)")
+        return None
+
+    async def _addressed(self, smtp: "SMTP", address: str) -> Verdict | None:
+        """Say who writes to whom; None when the server wants the letter."""
+        import aiosmtplib
+
+        try:
+            await smtp.mail(self._sender)
+            await smtp.rcpt(address)
+        except aiosmtplib.SMTPResponseException as error:
+            return _refused(error.code, error.message)
+        except (aiosmtplib.SMTPException, OSError):
+            return TryAgain("the mail server hung up")
         return None
 
 
