@@ -104,7 +104,7 @@ async def test_a_server_that_says_nothing_is_tried_again():
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         verdict = await sender(f"smtp://127.0.0.1:{port}?starttls=no", timeout_s=0.2).send(notice())
-    assert verdict == TryAgain("the mail server cannot be reached")
+    assert isinstance(verdict, TryAgain)
 
 
 async def test_a_send_that_is_cancelled_leaves_no_connection():

@@ -18,6 +18,7 @@ from haulier.api.operation import (
     possible_errors,
 )
 from haulier.api.operations_channels import CHANNEL_OPERATIONS
+from haulier.api.operations_notices import NOTICE_OPERATIONS
 from haulier.api.requests import LONGEST_WAIT_S, BatchQuery, JobsQuery, StatusQuery
 from haulier.api.services import Services
 
@@ -209,6 +210,7 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
     ),
     *CHANNEL_OPERATIONS,
+    *NOTICE_OPERATIONS,
     Operation(
         name="dead_letters",
         method="GET",

@@ -77,7 +77,7 @@ def _sent(url: str, notice: Notice, page_url: str) -> Verdict:
     """Send in this thread, and say what came of it."""
     from apprise import NotifyFormat, NotifyType
 
-    from haulier.notify.apprise_plugins import plugin_for
+    from haulier.apprise_plugins import plugin_for
     from haulier.notify.requests_watch import Seen, watching_requests
 
     plugin = plugin_for(url)
