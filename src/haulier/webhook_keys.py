@@ -63,13 +63,17 @@ def valid(keys: Sequence[WebhookKey], *, now: datetime) -> list[WebhookKey]:
 
 
 def signatures(keys: Sequence[WebhookKey], *, message_id: str, at: datetime, body: bytes) -> str:
-    """The header `webhook-signature` of a message at `at` (UTC): one signature for each key that counts then."""
+    """The header `webhook-signature` of a message at `at`: one signature for each key that counts then.
+
+    Raises ValueError when `at` is not in UTC: the package takes any zone's time for UTC.
+    """
+    if at.utcoffset() != timedelta():
+        raise ValueError("the time of a signature must be in UTC")
     return " ".join(_signature(key, message_id, at, body) for key in valid(keys, now=at))
 
 
 def _signature(key: WebhookKey, message_id: str, at: datetime, body: bytes) -> str:
     if key.scheme == "hmac":
-        # The package reads any time as UTC, whatever its zone: ours is.
         return Webhook(key.text).sign(message_id, at, body.decode())
     signed = _private(key.text).sign(f"{message_id}.{int(at.timestamp())}.".encode() + body)
     return f"v1a,{base64.b64encode(signed).decode()}"

@@ -33,7 +33,9 @@ def refusal(text: str, *, rules: AddressRules) -> str | None:
         return "must not hold a user name or password"
     if url.fragment:
         return "must not have a fragment (#…)"
-    if port is not None and (port == 0 or port in _BAD_PORTS or (port < 1024 and port not in _LOW_PORTS and not inner)):
+    if port is not None and (
+        not 0 < port < 65_536 or port in _BAD_PORTS or (port < 1024 and port not in _LOW_PORTS and not inner)
+    ):
         return "must not name a port of another protocol: 443, or one from 1024 on"
     return _host_refusal(host, rules=rules, inner=inner)
 

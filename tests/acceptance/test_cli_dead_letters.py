@@ -1,4 +1,4 @@
-"""Dead letters as an operator meets them: a real installation, files that do not exist, and the command line."""
+"""Dead letters as an operator meets them, and channels: a real installation and the command line."""
 
 import json
 import re
@@ -72,3 +72,15 @@ def test_what_is_no_letter_is_told_and_does_not_stop_the_others(house):
 def test_an_ordinary_token_is_refused(house):
     refused = house.haulier("dead-letters", check=False, HAULIER_TOKEN=house.token("dora", "premium"))
     assert (refused.returncode, "[forbidden, request" in refused.stderr) == (1, True)
+
+
+def test_a_webhook_is_added_tested_and_removed_by_the_command_line(house):
+    added = house.haulier("channels", "add-webhook", "https://hook.invalid/", "--on", "failed", "--json")
+    made = json.loads(added.stdout)
+    channel = made["channel_id"]
+    assert made["secret"].startswith("whsec_")
+    assert channel in house.haulier("channels", "list").stdout
+    sent = house.haulier("channels", "test", channel).stdout.split()[0]
+    eventually(lambda: "no connection" in house.haulier("channels", "log", channel).stdout)
+    assert house.haulier("channels", "redeliver", sent).stdout == f"{sent} is on its way\n"
+    assert house.haulier("channels", "remove", channel).stdout == f"{channel} is removed\n"

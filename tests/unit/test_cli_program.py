@@ -29,6 +29,7 @@ COMMANDS = [
     "api",
     "worker",
     "migrate",
+    "channels",
     "dead-letters",
     "preparers",
     "storage",
@@ -76,7 +77,16 @@ def test_every_option_is_a_variable_and_says_what_it_does() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [*COMMANDS, "dead-letters show", "dead-letters retry", "preparers show", "storage init"]
+    "command",
+    [
+        *COMMANDS,
+        "channels add-webhook",
+        "channels log",
+        "dead-letters show",
+        "dead-letters retry",
+        "preparers show",
+        "storage init",
+    ],
 )
 def test_help_has_examples_and_no_noise(run: Any, command: str) -> None:
     text = run(*command.split(), "--help").stdout

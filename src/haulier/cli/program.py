@@ -5,7 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from haulier.cli import access, dead_letters, doctor, get, jobs, preparers, receipts, services, storage, verify
+from haulier.cli import (
+    access,
+    channels,
+    dead_letters,
+    doctor,
+    get,
+    jobs,
+    preparers,
+    receipts,
+    services,
+    storage,
+    verify,
+)
 from haulier.cli.failures import EXIT_CODES
 from haulier.cli.shape import Command, Group, Program, examples
 
@@ -49,8 +61,8 @@ def program(
     """Prepares downloads that take too long for one HTTP request."""
 
 
-def _add(command: Any, summary: str, *lines: str, to: typer.Typer = app) -> None:
-    to.command(cls=Command, short_help=summary, epilog=examples(*lines))(command)
+def _add(command: Any, summary: str, *lines: str, to: typer.Typer = app, name: str | None = None) -> None:
+    to.command(name, cls=Command, short_help=summary, epilog=examples(*lines))(command)
 
 
 def _group(name: str, command: Any, summary: str, *lines: str) -> typer.Typer:
@@ -92,6 +104,54 @@ _add(
     "haulier verify report.zip --receipt report.receipt.json --keys receipt-keys.json",
     "haulier verify report.zip --receipt report.receipt.json --url https://downloads.example.com",
 )
+_channels = _group(
+    "channels",
+    channels.channels,
+    "Be told how jobs end: webhooks and what came of them.",
+    "haulier channels",
+    "haulier channels add-webhook https://example.com/hook --on failed",
+    "haulier channels log 0193f2a0-0000-7000-8000-000000000000",
+)
+_add(channels.show_all, "List your channels.", "haulier channels list --json", to=_channels, name="list")
+_add(
+    channels.add_webhook,
+    "Add a webhook and print its secret.",
+    "haulier channels add-webhook https://example.com/hook",
+    "haulier channels add-webhook https://example.com/hook --on failed --label alerts --ed25519",
+    to=_channels,
+)
+_add(
+    channels.rotate,
+    "Make a new secret and print it.",
+    "haulier channels rotate 0193f2a0-0000-7000-8000-000000000000",
+    to=_channels,
+)
+_add(
+    channels.send_test,
+    "Send a test.",
+    "haulier channels test 0193f2a0-0000-7000-8000-000000000000",
+    to=_channels,
+    name="test",
+)
+_add(
+    channels.log,
+    "Show what was delivered, and what was tried.",
+    "haulier channels log 0193f2a0-0000-7000-8000-000000000000",
+    to=_channels,
+)
+_add(
+    channels.redeliver,
+    "Deliver something once more.",
+    "haulier channels redeliver 0193f2a0-0000-7000-8000-000000000000",
+    to=_channels,
+)
+_add(
+    channels.enable,
+    "Deliver to a disabled channel again.",
+    "haulier channels enable 0193f2a0-0000-7000-8000-000000000000",
+    to=_channels,
+)
+_add(channels.remove, "Remove a channel.", "haulier channels remove 0193f2a0-0000-7000-8000-000000000000", to=_channels)
 _letters = _group(
     "dead-letters",
     dead_letters.dead_letters,

@@ -15,10 +15,12 @@ class Batches:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def initiate(self, file_ids: Sequence[int], *, idempotency_key: str | None = None) -> BatchAccepted:
+    async def initiate(
+        self, file_ids: Sequence[int], *, notify: Sequence[str] | None = None, idempotency_key: str | None = None
+    ) -> BatchAccepted:
         """One job for each of up to 1,000 files, all of them or none; files with a living job of the user join it."""
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-        body = {"file_ids": list(file_ids), "mode": "jobs"}
+        body = {"file_ids": list(file_ids), "mode": "jobs"} | ({} if notify is None else {"notify": list(notify)})
         answer = await self._transport.request("POST", f"{API}/initiate", json=body, headers=headers)
         return read(answer, BatchAccepted)
 

@@ -12,6 +12,7 @@ from uuid import UUID
 import httpx
 
 from haulier.client.batches import Batches
+from haulier.client.channels import Channels
 from haulier.client.dead_letters import DeadLetters
 from haulier.client.download import Downloaded, Fetch, Progress, download_to
 from haulier.client.errors import ApiError, UnexpectedAnswer
@@ -41,7 +42,7 @@ class Client:
 
     `token` is a bearer token, or a function that makes one (asked before each request, so that it may be short-lived).
     `on_wait(reason, seconds)` is told of each pause before another try. Not for several event loops.
-    `batches` has the calls for one job a file, `dead_letters` those for admins.
+    `batches` has the calls for one job a file, `channels` those about being told, `dead_letters` those for admins.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Client:
             on_wait=on_wait,
         )
         self.batches = Batches(self._transport)
+        self.channels = Channels(self._transport)
         self.dead_letters = DeadLetters(self._transport)
 
     async def __aenter__(self) -> Self:
@@ -83,15 +85,18 @@ class Client:
         *,
         params: Mapping[str, Any] | None = None,
         allow_missing: bool = False,
+        notify: Sequence[str] | None = None,
         idempotency_key: str | None = None,
     ) -> JobStatus:
         """Ask for a file, or for several as one ZIP. Without a key it joins the user's living job for the same.
 
         `params` are what the preparer of a single file lets you choose; ApiError `invalid_request` says which is wrong.
+        `notify` names the channels that are told of the outcome (empty: nobody), else those that hear of every job.
         """
         wanted: dict[str, Any] = {"file_id": file_id} if isinstance(file_id, int) else {"file_ids": list(file_id)}
         wanted |= {"params": params} if params else {}
         wanted |= {"allow_missing": True} if allow_missing else {}
+        wanted |= {} if notify is None else {"notify": list(notify)}
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
         return read(await self._transport.request("POST", f"{API}/initiate", json=wanted, headers=headers), JobStatus)
 

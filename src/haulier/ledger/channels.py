@@ -19,6 +19,7 @@ class ChannelQueries(QueryFile, file="channels.sql"):
     channels_of_user: Many
     channel_of_user: One
     change_channel: One
+    channels_sealed_otherwise: Many
     reseal_channel: Exec
     enable_channel: One
     remove_channel: One
@@ -68,7 +69,7 @@ class ChannelDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Channels:
-    """Adds, reads, changes and removes channels, but for `reseal` of one user: others' are as if there were none."""
+    """Adds, reads, changes and removes channels, but for resealing of one user: others' are as if there were none."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -102,6 +103,11 @@ class Channels:
                 before=before,
             )
         )
+
+    async def sealed_otherwise(self, mark: bytes, *, after: UUID, most: int) -> list[tuple[UUID, bytes]]:
+        """Up to `most` channels of all users, by id behind `after`, whose secrets do not begin with `mark`."""
+        rows = await self._database.run(ChannelQueries.channels_sealed_otherwise, mark=mark, after=after, most=most)
+        return [(row["id"], row["sealed"]) for row in rows]
 
     async def reseal(self, channel_id: UUID, *, before: bytes, sealed: bytes) -> None:
         """Put `sealed` in the place of `before`, unless that was changed."""

@@ -14,6 +14,7 @@ from haulier.errors import LedgerUnavailable
 from haulier.failpoints import Point, reached
 from haulier.ledger import Claimed, Finished, Ledger
 from haulier.notify.port import Delivered, GiveUp, Notice, Sender, TryAgain, Verdict
+from haulier.notify.resealing import reseal
 from haulier.notify.schedule import MOST_ATTEMPTS, wait_after
 from haulier.observe import events
 from haulier.sealing import CannotOpen, Sealer
@@ -50,6 +51,7 @@ class Courier:
         self._nudged = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
         self._take_back_at = clock.monotonic()
+        self._resealed = False
 
     def nudge(self) -> None:
         """Something may be due."""
@@ -70,6 +72,7 @@ class Courier:
         """Start what is due and wait for the next look; for `tasks.repeat`. Answers 0: it waits by itself."""
         self._nudged.clear()
         if self._senders:
+            await self._reseal_once()
             await self._take_back()
             await self._start_due()
         try:
@@ -78,6 +81,11 @@ class Courier:
         except TimeoutError:
             pass
         return 0
+
+    async def _reseal_once(self) -> None:
+        if not self._resealed and (channels := await reseal(self._ledger.channels, self._sealer)):
+            log.info(events.CHANNELS_RESEALED, channels=channels)
+        self._resealed = True
 
     async def _take_back(self) -> None:
         if self._clock.monotonic() < self._take_back_at:

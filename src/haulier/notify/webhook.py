@@ -21,7 +21,6 @@ from haulier.webhook_url import refusal
 TIMEOUT_S = 15.0
 CONNECT_S = 5.0
 _GONE = 410
-_NO_ANSWER = f"no answer within {TIMEOUT_S:g} s"
 
 
 class WebhookSender:
@@ -44,7 +43,7 @@ class WebhookSender:
             async with asyncio.timeout(TIMEOUT_S):
                 return await self._post(self._request(notice, secret))
         except (TimeoutError, httpx.TimeoutException):
-            return TryAgain(_NO_ANSWER)
+            return TryAgain(f"no answer within {TIMEOUT_S:g} s")
         except SourceRefused as error:
             return TryAgain(f"its address is not allowed: {error.facts['reason']}")
         except httpx.ConnectError as error:

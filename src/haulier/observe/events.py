@@ -41,6 +41,7 @@ DELIVERIES_TAKEN_BACK = "deliveries_taken_back"
 SENDER_CRASHED = "sender_crashed"
 CHANNEL_DISABLED = "channel_disabled"
 CHANNEL_UNREADABLE = "channel_unreadable"
+CHANNELS_RESEALED = "channels_resealed"
 CHANNELS_WITHOUT_KEY = "channels_without_key"
 
 QUERY_ERROR = "query_error"

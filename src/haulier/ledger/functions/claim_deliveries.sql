@@ -1,9 +1,9 @@
 -- Take up to `p_most` due deliveries of these kinds for `p_lease`, each with its channel and its job.
 --
 -- No channel has more than `p_of_channel` under way (one while it fails), no user more than `p_of_user`; users take turns.
--- So a slow or dead address holds up nobody else, whatever waits for it. Costs one look in the index for each channel that
--- has something waiting. Channels are locked in passing (others are skipped), so that two claims never count the same room;
--- the second statement sees what was committed before.
+-- So a slow or dead address holds up nobody else, whatever waits for it. While nothing is due this costs one look in an
+-- index, else one for each channel that has something waiting. Channels are locked in passing (others are skipped), so that
+-- two claims never count the same room; the second statement sees what was committed before.
 create or replace function claim_deliveries(
     p_most integer, p_lease interval, p_kinds text[], p_of_channel integer, p_of_user integer
 ) returns table (delivery deliveries, channel channels, job jobs) language plpgsql as $$
@@ -11,6 +11,10 @@ create or replace function claim_deliveries(
 declare
     v_channels uuid[];
 begin
+    if not exists (select from deliveries where status = 'pending' and due_at <= haulier_now()) then
+        return;
+    end if;
+
     with recursive lively as (
         (select channel_id from deliveries where status = 'pending' order by channel_id limit 1)
         union all

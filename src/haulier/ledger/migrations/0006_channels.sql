@@ -50,8 +50,9 @@ create table deliveries (
     check ((status = 'sending') = (lease_until is not null)),
     check ((status in ('delivered', 'failed', 'unknown')) = (ended_at is not null))
 );
--- By channel first: the next due one of each is found however many another channel has waiting.
-create index deliveries_due on deliveries (channel_id, due_at) where status = 'pending';
+-- Whether anything is due; and, by channel, the next one of each, however many another channel has waiting.
+create index deliveries_due on deliveries (due_at) where status = 'pending';
+create index deliveries_waiting on deliveries (channel_id, due_at) where status = 'pending';
 create index deliveries_sending on deliveries (channel_id, lease_until) where status = 'sending';
 create index deliveries_of_channel on deliveries (channel_id, at desc, id desc);
 create index deliveries_of_job on deliveries (job_id);

@@ -20,6 +20,11 @@ update channels set
 where id = :channel_id and user_id = :user_id and sealed = :before
 returning *;
 
+-- name: channels_sealed_otherwise :many
+-- Channels whose secrets do not begin with `mark`, by id behind `after`.
+select id, sealed from channels
+where substring(sealed for octet_length(:mark::bytea)) <> :mark and id > :after order by id limit :most;
+
 -- name: reseal_channel :exec
 -- Keep the same secrets sealed with another key, if nobody changed them since.
 update channels set sealed = :sealed where id = :channel_id and sealed = :before;

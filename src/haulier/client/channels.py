@@ -1,0 +1,103 @@
+"""The calls about channels: where outcomes of jobs are told, and what was told there."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from haulier.client.transport import Transport, read
+from haulier.wire_channels import (
+    Channel,
+    ChannelList,
+    ChannelRemoved,
+    ChannelWithSecret,
+    Delivery,
+    DeliveryPage,
+    DeliveryState,
+    EventName,
+)
+
+PATH = "/v1/channels"
+DELIVERIES = "/v1/deliveries"
+
+
+class Channels:
+    """Channels of the client's user. ApiError `channel_not_found` for what is none of theirs."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def add_webhook(
+        self,
+        url: str,
+        *,
+        events: Sequence[EventName] | None = None,
+        every_job: bool = True,
+        label: str = "",
+        signature: Literal["hmac", "ed25519"] = "hmac",
+        idempotency_key: str | None = None,
+    ) -> ChannelWithSecret:
+        """A new webhook. Keep its `secret` (or `public_key`): only this answer has it, and that of `rotate`."""
+        wanted: dict[str, Any] = {"kind": "webhook", "url": url, "every_job": every_job, "signature": signature}
+        wanted |= _given(events=None if events is None else list(events), label=label or None)
+        # With a key in any case, so that a repeated request makes no second channel.
+        headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+        return read(await self._transport.request("POST", PATH, json=wanted, headers=headers), ChannelWithSecret)
+
+    async def all(self) -> ChannelList:
+        """All of them, the oldest first."""
+        return read(await self._transport.request("GET", PATH), ChannelList)
+
+    async def get(self, channel_id: str) -> Channel:
+        return read(await self._transport.request("GET", _path(channel_id)), Channel)
+
+    async def change(
+        self,
+        channel_id: str,
+        *,
+        events: Sequence[EventName] | None = None,
+        every_job: bool | None = None,
+        label: str | None = None,
+        url: str | None = None,
+    ) -> Channel:
+        """Change what is given; `url` of webhooks only."""
+        wanted = _given(events=None if events is None else list(events), every_job=every_job, label=label, url=url)
+        return read(await self._transport.request("PATCH", _path(channel_id), json=wanted), Channel)
+
+    async def remove(self, channel_id: str) -> ChannelRemoved:
+        """Remove it with its deliveries, those that wait included."""
+        return read(await self._transport.request("DELETE", _path(channel_id)), ChannelRemoved)
+
+    async def rotate(self, channel_id: str) -> ChannelWithSecret:
+        """A new secret; the one before signs too for 24 hours."""
+        answer = await self._transport.request("POST", _path(channel_id, "/rotate"), repeatable=False)
+        return read(answer, ChannelWithSecret)
+
+    async def enable(self, channel_id: str) -> Channel:
+        """Deliver to it again."""
+        return read(await self._transport.request("POST", _path(channel_id, "/enable")), Channel)
+
+    async def test(self, channel_id: str) -> Delivery:
+        """Send a test; `deliveries` tells what came of it."""
+        return read(await self._transport.request("POST", _path(channel_id, "/test"), repeatable=False), Delivery)
+
+    async def deliveries(
+        self, channel_id: str, *, status: DeliveryState | None = None, limit: int = 20, cursor: str | None = None
+    ) -> DeliveryPage:
+        """What was told and what was tried, the latest event first; `cursor` is a page's `next_cursor`."""
+        params = _given(status=status, limit=limit, cursor=cursor)
+        answer = await self._transport.request("GET", _path(channel_id, "/deliveries"), params=params)
+        return read(answer, DeliveryPage)
+
+    async def redeliver(self, delivery_id: str) -> Delivery:
+        """Deliver it again, with the same id."""
+        path = f"{DELIVERIES}/{UUID(delivery_id)}/redeliver"
+        return read(await self._transport.request("POST", path, repeatable=False), Delivery)
+
+
+def _path(channel_id: str, rest: str = "") -> str:
+    """Raises ValueError for what is no UUID: it must not become a path of its own."""
+    return f"{PATH}/{UUID(channel_id)}{rest}"
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,158 @@
+"""The courier against fakes: what it asks of the ledger, and what it makes of senders that misbehave."""
+
+import asyncio
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from haulier.clock import SYSTEM_CLOCK
+from haulier.errors import LedgerUnavailable
+from haulier.ledger import Channel, Claimed, Delivery, Finished
+from haulier.notify import courier as module
+from haulier.notify.courier import Courier
+from haulier.notify.port import Delivered
+from haulier.sealing import Sealer
+from haulier.settings import Secret
+from tests.builders import NOW
+from tests.waiting import eventually
+
+SEALER = Sealer([Secret("k" * 32)])
+
+
+def claimed() -> Claimed:
+    channel_id = uuid4()
+    delivery = Delivery(
+        id=uuid4(), channel_id=channel_id, job_id=None, job_version=None, event="test", at=NOW, status="sending",
+        attempts=1, tries=1, due_at=None, ended_at=None,
+    )  # fmt: skip
+    channel = Channel(
+        id=channel_id, user_id="anna", kind="webhook", label="", target="t", events=(), every_job=True, confirmed=True,
+        sealed=SEALER.seal(channel_id, {"url": "u"}), failing_since=None, disabled_at=None, disabled_reason=None,
+        created_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+    return Claimed(delivery, channel, None)
+
+
+@dataclass
+class Outbox:
+    """Gives `due` once; `away` calls fail before an end is written."""
+
+    due: list[Claimed] = field(default_factory=list)
+    away: int = 0
+    asked: int = 0
+    ended: list[Finished] = field(default_factory=list)
+
+    async def claim(self, **_: Any) -> list[Claimed]:
+        self.asked += 1
+        found, self.due = self.due, []
+        return found
+
+    async def take_back(self, **_: Any) -> int:
+        return 0
+
+    async def finish(self, _delivery: Delivery, ended: Finished, **_: Any) -> tuple[bool, bool]:
+        if self.away:
+            self.away -= 1
+            raise LedgerUnavailable
+        self.ended.append(ended)
+        return True, False
+
+    async def sealed_otherwise(self, _mark: bytes, **_: Any) -> list[Any]:
+        return []
+
+
+class Ledger:
+    def __init__(self, outbox: Outbox) -> None:
+        self.deliveries = self.channels = outbox
+
+
+class Sender:
+    def __init__(self, send: Any, *, repeatable: bool = True) -> None:
+        self.repeatable = repeatable
+        self._send = send
+
+    async def send(self, notice: Any, /) -> Any:
+        return await self._send(notice)
+
+
+def courier(outbox: Outbox, sender: Sender, *, sealer: Sealer = SEALER) -> Courier:
+    return Courier(
+        ledger=Ledger(outbox),  # type: ignore[arg-type]
+        senders={"webhook": sender},
+        sealer=sealer,
+        clock=SYSTEM_CLOCK,
+        rng=Random(1),
+    )
+
+
+async def ended(outbox: Outbox, sender: Sender) -> Finished:
+    async with courier(outbox, sender).running(grace_s=1):
+        await eventually(lambda: outbox.ended)
+    return outbox.ended[0]
+
+
+async def arrives(notice: Any) -> Delivered:
+    assert notice.secret == {"url": "u"}
+    return Delivered(200)
+
+
+async def crashes(_: Any) -> Any:
+    raise ZeroDivisionError
+
+
+async def hangs(_: Any) -> Any:
+    await asyncio.Event().wait()
+
+
+async def test_without_a_key_nothing_is_taken():
+    outbox = Outbox([claimed()])
+    keyless = courier(outbox, Sender(arrives), sealer=Sealer([]))
+    async with keyless.running(grace_s=1):
+        keyless.nudge()
+        await asyncio.sleep(0)
+    assert outbox.asked == 0
+
+
+async def test_a_nudge_is_answered_before_the_next_poll(monkeypatch):
+    monkeypatch.setattr(module, "POLL_S", 60)
+    outbox = Outbox()
+    waiting = courier(outbox, Sender(arrives))
+    async with waiting.running(grace_s=1):
+        await eventually(lambda: outbox.asked)
+        outbox.due = [claimed()]
+        waiting.nudge()
+        assert (await eventually(lambda: outbox.ended))[0].answer == 200
+
+
+@pytest.mark.parametrize("misbehaves", [crashes, hangs])
+@pytest.mark.parametrize(("repeatable", "outcome"), [(True, "again"), (False, "unknown")])
+async def test_a_sender_that_misbehaves_harms_only_its_own_delivery(monkeypatch, misbehaves, repeatable, outcome):
+    monkeypatch.setattr(module, "SEND_S", 0.05)
+    assert (await ended(Outbox([claimed()]), Sender(misbehaves, repeatable=repeatable))).outcome == outcome
+
+
+async def test_an_end_is_written_when_the_ledger_is_back(monkeypatch):
+    monkeypatch.setattr(module, "LEDGER_RETRY_S", 0)
+    assert (await ended(Outbox([claimed()], away=3), Sender(arrives))).outcome == "delivered"
+
+
+async def test_at_shutdown_what_is_being_sent_gets_its_time_and_no_more():
+    outbox, go_on = Outbox([claimed()]), asyncio.Event()
+
+    async def slow(_: Any) -> Delivered:
+        await go_on.wait()
+        return Delivered(200)
+
+    sending = courier(outbox, Sender(slow))
+    async with sending.running(grace_s=30):
+        await eventually(lambda: not outbox.due)
+        asyncio.get_running_loop().call_later(0.05, go_on.set)
+    assert len(outbox.ended) == 1
+
+    outbox = Outbox([claimed()])
+    async with courier(outbox, Sender(hangs)).running(grace_s=0):
+        await eventually(lambda: not outbox.due)
+    assert outbox.ended == []
