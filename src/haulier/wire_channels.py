@@ -143,16 +143,24 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     batch_id: JobId | UnsetType = UNSET
 
 
-class TestOutcome(msgspec.Struct, frozen=True):
+class OutcomeMessage(msgspec.Struct, frozen=True):
+    """The body of a webhook about a job. `timestamp` is when it ended; the same over all attempts."""
+
+    type: EventName
+    timestamp: Time
+    data: Outcome
+
+
+class Trial(msgspec.Struct, frozen=True):
     """What a test says."""
 
     channel_id: ChannelId
     message: str
 
 
-class WebhookMessage(msgspec.Struct, frozen=True):
-    """The body of a webhook. `timestamp` is when it happened; the same over all attempts."""
+class TrialMessage(msgspec.Struct, frozen=True):
+    """The body of a webhook that was asked for as a test."""
 
-    type: str
+    type: Literal["test"]
     timestamp: Time
-    data: Outcome | TestOutcome
+    data: Trial

@@ -1,6 +1,8 @@
 """What senders over HTTP have in common: where they may lead, how an answer is read, and how long it asks to wait."""
 
+import asyncio
 import re
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -9,7 +11,8 @@ from haulier.addresses import AddressRules
 from haulier.clock import Clock
 from haulier.settings import Settings
 
-ANSWER_BYTES = 16_384  # read so that a receiver may end its answer, and dropped
+BODY_S = 2.0
+ANSWER_BYTES = 16_384
 
 
 def channel_rules(settings: Settings) -> AddressRules:
@@ -17,9 +20,20 @@ def channel_rules(settings: Settings) -> AddressRules:
     return AddressRules(allow_private=settings.channel_allow_private, networks=settings.channel_networks)
 
 
-async def read_a_little(response: httpx.Response) -> None:
+async def let_go(response: httpx.Response) -> None:
+    """Read so much that the receiver may end its answer, for BODY_S, and close: the status is what counts."""
+    try:
+        with suppress(TimeoutError, httpx.TransportError):
+            async with asyncio.timeout(BODY_S):
+                await _read_a_little(response)
+    finally:
+        await response.aclose()
+
+
+async def _read_a_little(response: httpx.Response) -> None:
     taken = 0
-    async for piece in response.aiter_raw():
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    async for piece in response.stream:
         taken += len(piece)
         if taken >= ANSWER_BYTES:
             return

@@ -1,25 +1,32 @@
 """What is told of a job's outcome, the same whenever and however often it is told. Pure."""
 
+from collections.abc import Mapping
+
 import msgspec
 from msgspec import UNSET
 
 from haulier.clock import wire_time
-from haulier.job import Job
+from haulier.job import Job, Status
 from haulier.notify.port import Notice
 from haulier.settings import Settings
 from haulier.wire import JobError
-from haulier.wire_channels import Outcome, TestOutcome, WebhookMessage
+from haulier.wire_channels import EventName, Outcome, OutcomeMessage, Trial, TrialMessage
 
+_EVENTS: Mapping[Status, EventName] = {
+    Status.COMPLETED: "job.completed",
+    Status.FAILED: "job.failed",
+    Status.CANCELLED: "job.cancelled",
+}
 TEST_MESSAGE = "A test, as you asked for. Outcomes of jobs look like their status."
 
 
 def message_of(notice: Notice, *, settings: Settings) -> bytes:
     """The body of a webhook."""
+    at = wire_time(notice.at)
     if notice.job is None:
-        told: Outcome | TestOutcome = TestOutcome(str(notice.channel_id), TEST_MESSAGE)
-    else:
-        told = outcome_of(notice.job, settings=settings)
-    return msgspec.json.encode(WebhookMessage(notice.event, wire_time(notice.at), told))
+        return msgspec.json.encode(TrialMessage("test", at, Trial(str(notice.channel_id), TEST_MESSAGE)))
+    told = outcome_of(notice.job, settings=settings)
+    return msgspec.json.encode(OutcomeMessage(_EVENTS[notice.job.status], at, told))
 
 
 def outcome_of(job: Job, *, settings: Settings) -> Outcome:

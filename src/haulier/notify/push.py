@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -14,7 +14,7 @@ from haulier.addresses import CheckedTransport
 from haulier.clock import Clock
 from haulier.errors import SourceRefused
 from haulier.notify import wording
-from haulier.notify.answers import channel_rules, read_a_little, wait_asked_for
+from haulier.notify.answers import channel_rules, let_go, wait_asked_for
 from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict
 from haulier.settings import Settings
 from haulier.vapid_keys import vapid_key
@@ -74,13 +74,8 @@ class PushSender:
             return TryAgain("no connection to the push service")
         except (TimeoutError, httpx.TransportError):
             return GiveUp("the push service did not say whether it took the message", unknown=True)
-        try:
-            return self._verdict(response)
-        finally:
-            with suppress(TimeoutError, httpx.TransportError):
-                async with asyncio.timeout(CONNECT_S):
-                    await read_a_little(response)
-            await response.aclose()
+        await let_go(response)
+        return self._verdict(response)
 
     def _request(self, notice: Notice, to: Subscription) -> httpx.Request:
         topic = (notice.job.id if notice.job else notice.channel_id).hex  # 32 characters, the most there may be

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import httpx
 import msgspec
@@ -11,7 +11,7 @@ from haulier import __version__
 from haulier.addresses import CheckedTransport
 from haulier.clock import Clock
 from haulier.errors import SourceRefused
-from haulier.notify.answers import channel_rules, read_a_little, wait_asked_for
+from haulier.notify.answers import channel_rules, let_go, wait_asked_for
 from haulier.notify.message import message_of
 from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict
 from haulier.settings import Settings
@@ -35,13 +35,14 @@ class WebhookSender:
         self._clock = clock
 
     async def send(self, notice: Notice, /) -> Verdict:
-        """One POST, within TIMEOUT_S."""
+        """One POST: its status within TIMEOUT_S counts, whatever becomes of the rest of the answer."""
         secret = msgspec.convert(notice.secret, WebhookSecret)
         if (problem := refusal(secret.url, rules=self._rules)) is not None:
             return TryAgain(f"its URL {problem}")
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                return await self._post(self._request(notice, secret))
+                # Without a client in between: it would follow, authenticate, and keep cookies.
+                response = await self._transport.handle_async_request(self._request(notice, secret))
         except (TimeoutError, httpx.TimeoutException):
             return TryAgain(f"no answer within {TIMEOUT_S:g} s")
         except SourceRefused as error:
@@ -50,6 +51,8 @@ class WebhookSender:
             return TryAgain("its certificate is not valid" if "CERTIFICATE" in str(error) else "no connection")
         except (httpx.TransportError, httpx.InvalidURL, ValueError):
             return TryAgain("its answer is not valid HTTP")
+        await let_go(response)
+        return self._verdict(response)
 
     def _request(self, notice: Notice, secret: WebhookSecret) -> httpx.Request:
         now = self._clock.now()
@@ -70,16 +73,6 @@ class WebhookSender:
             },
             extensions={"timeout": patience.as_dict()},
         )
-
-    async def _post(self, request: httpx.Request) -> Verdict:
-        # Without a client in between: it would follow, authenticate, and keep cookies.
-        response = await self._transport.handle_async_request(request)
-        try:
-            return self._verdict(response)
-        finally:
-            with suppress(TimeoutError, httpx.TransportError):
-                await read_a_little(response)
-            await response.aclose()
 
     def _verdict(self, response: httpx.Response) -> Verdict:
         status = response.status_code
