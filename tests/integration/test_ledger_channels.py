@@ -1,56 +1,17 @@
-"""Channels and the outbox against a real PostgreSQL: what a job's end queues, in what turn it is taken, how it ends."""
+"""Channels against a real PostgreSQL: how many there are, and what a job's end queues for them."""
 
 import asyncio
-from datetime import timedelta
 
 import asyncpg
 import msgspec
 import pytest
 
-from haulier.job import Failure, new_job_id
-from haulier.ledger import MOST_CHANNELS, ChannelDraft, Finished
+from haulier.job import Failure
+from haulier.ledger import MOST_CHANNELS
 from tests.builders import artefact, submission
+from tests.integration.channel_steps import channel, completed, job, told
 from tests.integration.ledger_steps import batch, claimed
 from tests.waiting import eventually
-
-LEASE = timedelta(seconds=60)
-DAYS = timedelta(days=5)
-ALL = ("job.completed", "job.failed", "job.cancelled")
-
-
-async def channel(ledger, user_id="anna", **fields):
-    """A channel that hears of everything."""
-    known = {"kind": "webhook", "label": "", "target": "t", "sealed": b"s", "events": ALL, "every_job": True}
-    return await ledger.channels.add(ChannelDraft(id=new_job_id(), user_id=user_id, **known | fields))
-
-
-async def job(ledger, **fields):
-    return (await ledger.submissions.submit(submission(**fields))).job
-
-
-async def completed(ledger, **fields):
-    return await ledger.attempts.complete(await claimed(ledger, await job(ledger, **fields)), artefact())
-
-
-async def told(connection, job_id):
-    """The channels that hear of a job's end, with the event."""
-    rows = await connection.fetch("select channel_id, event from deliveries where job_id = $1", job_id)
-    return {(row["channel_id"], row["event"]) for row in rows}
-
-
-async def claim(ledger, most=50, *, of_channel=4, of_user=8, kinds=("webhook",)):
-    return await ledger.deliveries.claim(most=most, lease=LEASE, kinds=kinds, of_channel=of_channel, of_user=of_user)
-
-
-async def finish(ledger, found, outcome="delivered", **fields):
-    return await ledger.deliveries.finish(found.delivery, Finished(outcome=outcome, **fields), failing_for=DAYS)
-
-
-async def queue_tests(ledger, channel, count):
-    """`count` deliveries due now."""
-    for _ in range(count):
-        await ledger.deliveries.queue_test(new_job_id(), channel_id=channel.id, user_id=channel.user_id)
-
 
 # ---- what a job's end queues
 
@@ -66,6 +27,17 @@ async def test_every_way_a_job_ends_queues_its_event(ledger, connection):
     assert await told(connection, done.id) == {(hears.id, "job.completed")}
     assert await told(connection, failed.id) == {(hears.id, "job.failed")}
     assert await told(connection, cancelled.id) == {(hears.id, "job.cancelled")}
+
+
+async def test_an_end_that_is_not_committed_tells_nobody(ledger, connection):
+    await channel(ledger)
+    undone = await job(ledger)
+    ending = connection.transaction()
+    await ending.start()
+    await connection.execute("select cancel_job($1, 'anna')", undone.id)
+    assert len(await told(connection, undone.id)) == 1
+    await ending.rollback()
+    assert await told(connection, undone.id) == set()
 
 
 async def test_a_batch_that_is_cancelled_and_a_job_whose_worker_is_lost_are_told(ledger, connection, at):
@@ -161,153 +133,6 @@ async def test_a_channel_that_is_removed_at_the_same_time_does_not_keep_a_job_fr
         await eventually(lambda: connection.fetchval("select count(*) from pg_locks where not granted"))
     await remover.close()
     assert (await ending).status == "completed"
-
-
-# ---- taking
-
-
-async def test_a_claimed_delivery_has_its_channel_and_job_and_is_nobody_elses(ledger):
-    hears, done = await channel(ledger), await completed(ledger)
-    (found,) = await claim(ledger)
-    assert (found.channel.id, found.job.id, found.delivery.job_version) == (hears.id, done.id, done.version)
-    assert (found.delivery.attempts, found.delivery.tries) == (1, 1)
-    assert await claim(ledger) == []
-
-
-async def test_two_who_claim_at_once_never_get_the_same(ledger):
-    for n in range(5):
-        await queue_tests(ledger, await channel(ledger, user_id=f"user {n}"), 6)
-    found = [each for claims in await asyncio.gather(*(claim(ledger) for _ in range(4))) for each in claims]
-    ids = [each.delivery.id for each in found]
-    assert len(ids) == len(set(ids)) > 0
-
-
-async def test_no_channel_and_no_user_takes_more_than_its_part(ledger):
-    first, second = await channel(ledger), await channel(ledger)
-    for each in (first, second):
-        await queue_tests(ledger, each, 10)
-    other = await channel(ledger, user_id="bob")
-    await queue_tests(ledger, other, 3)
-    found = [each.channel.id for each in await claim(ledger, of_channel=4, of_user=6)]
-    assert (found.count(first.id) + found.count(second.id), found.count(other.id)) == (6, 3)
-    assert max(found.count(first.id), found.count(second.id)) <= 4
-    assert await claim(ledger, of_channel=4, of_user=6) == []
-
-
-async def test_users_take_turns_when_there_is_little_room(ledger):
-    greedy, modest = await channel(ledger), await channel(ledger, user_id="bob")
-    await queue_tests(ledger, greedy, 10)
-    await queue_tests(ledger, modest, 1)
-    assert {each.channel.id for each in await claim(ledger, 2)} == {greedy.id, modest.id}
-
-
-async def test_a_failing_channel_is_tried_with_one_at_a_time(ledger):
-    failing = await channel(ledger)
-    await queue_tests(ledger, failing, 5)
-    found = await claim(ledger)
-    assert len(found) == 4
-    for each in found:
-        await finish(ledger, each, "again", wait=timedelta(hours=1))
-    assert len(await claim(ledger)) == 1
-
-
-async def test_other_kinds_and_what_is_not_due_yet_are_left(ledger, at):
-    await queue_tests(ledger, await channel(ledger), 1)
-    assert await claim(ledger, kinds=("email",)) == []
-    (found,) = await claim(ledger)
-    await finish(ledger, found, "again", wait=timedelta(minutes=5), reason="it answered 500", answer=500)
-    await at(minutes=4)
-    assert await claim(ledger) == []
-    await at(minutes=6)
-    assert [each.delivery.attempts for each in await claim(ledger)] == [2]
-
-
-# ---- ending
-
-
-async def test_attempts_are_logged_and_a_late_end_changes_nothing(ledger):
-    await queue_tests(ledger, await channel(ledger), 1)
-    (found,) = await claim(ledger)
-    assert await finish(ledger, found, answer=204, duration=timedelta(milliseconds=12)) == (True, False)
-    assert await finish(ledger, found, "failed", reason="late") == (False, False)
-    (attempt,) = (await ledger.deliveries.attempts([found.delivery.id]))[found.delivery.id]
-    assert (attempt.number, attempt.outcome, attempt.answer, attempt.duration_ms) == (1, "delivered", 204, 12)
-
-
-@pytest.mark.parametrize(("repeatable", "status"), [(["webhook"], "pending"), ([], "unknown")])
-async def test_what_a_lost_worker_was_sending_is_sent_again_or_unknown(ledger, at, repeatable, status):
-    hears = await channel(ledger)
-    await queue_tests(ledger, hears, 1)
-    (found,) = await claim(ledger)
-    assert await ledger.deliveries.take_back(kinds=["webhook"], repeatable=repeatable, most=10) == 0
-    await at(seconds=61)
-    assert await ledger.deliveries.take_back(kinds=["webhook"], repeatable=repeatable, most=10) == 1
-    (delivery,) = await ledger.deliveries.page(hears.id, status=None, limit=5)
-    assert delivery.status == status
-    assert await finish(ledger, found) == (False, False)
-
-
-async def test_a_channel_that_is_gone_is_disabled_with_all_that_waits_for_it(ledger):
-    gone = await channel(ledger)
-    await queue_tests(ledger, gone, 3)
-    found = await claim(ledger, 1)
-    assert await finish(ledger, found[0], "failed", reason="it answered 410", answer=410, disable=True) == (True, True)
-    after = await ledger.channels.get(gone.id, user_id="anna")
-    assert (after.disabled_reason, after.is_on) == ("it answered 410", False)
-    assert len(await ledger.deliveries.page(gone.id, status="failed", limit=5)) == 3
-    enabled = await ledger.channels.enable(gone.id, user_id="anna")
-    assert (enabled.is_on, enabled.failing_since) == (True, None)
-
-
-async def test_a_channel_to_which_nothing_was_delivered_for_five_days_is_disabled(ledger, at):
-    failing = await channel(ledger)
-    await queue_tests(ledger, failing, 1)
-    (found,) = await claim(ledger)
-    assert await finish(ledger, found, "failed", reason="it answered 500") == (True, False)
-    await at(days=6)
-    await queue_tests(ledger, failing, 1)
-    (found,) = await claim(ledger)
-    assert await finish(ledger, found, "failed", reason="it answered 500") == (True, True)
-    after = await ledger.channels.get(failing.id, user_id="anna")
-    assert after.disabled_reason == "nothing could be delivered for 5 days; the last reason: it answered 500"
-
-
-async def test_one_delivered_message_ends_a_failing_time(ledger, at):
-    failing = await channel(ledger)
-    await queue_tests(ledger, failing, 2)
-    (found, *_) = await claim(ledger)
-    await finish(ledger, found, "failed", reason="x")
-    assert (await ledger.channels.get(failing.id, user_id="anna")).failing_since is not None
-    await at(minutes=2)
-    await ledger.deliveries.take_back(kinds=["webhook"], repeatable=["webhook"], most=10)
-    (found,) = await claim(ledger)
-    await finish(ledger, found)
-    assert (await ledger.channels.get(failing.id, user_id="anna")).failing_since is None
-
-
-async def test_a_redelivery_is_the_same_delivery_with_all_its_attempts_before_it(ledger):
-    await queue_tests(ledger, await channel(ledger), 1)
-    (found,) = await claim(ledger)
-    assert await ledger.deliveries.redeliver(found.delivery.id) is None
-    await finish(ledger, found, "failed", reason="x")
-    again = await ledger.deliveries.redeliver(found.delivery.id)
-    assert (again.id, again.status, again.tries) == (found.delivery.id, "pending", 0)
-    (found,) = await claim(ledger)
-    assert (found.delivery.attempts, found.delivery.tries) == (2, 1)
-
-
-async def test_deliveries_are_forgotten_with_their_job_or_after_their_time(ledger, connection, at):
-    hears = await channel(ledger)
-    await queue_tests(ledger, hears, 1)
-    await completed(ledger)
-    for found in await claim(ledger):
-        await finish(ledger, found)
-    await at(days=40)
-    await ledger.retention.expire_artefacts()
-    await ledger.retention.forget(jobs_after=timedelta(days=30), events_after=timedelta(days=90))
-    assert await connection.fetchval("select count(*) from deliveries") == 0
-    assert await connection.fetchval("select count(*) from delivery_attempts") == 0
-    assert await ledger.channels.get(hears.id, user_id="anna") is not None
 
 
 # ---- channels

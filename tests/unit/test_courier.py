@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import structlog
 
 from haulier.clock import SYSTEM_CLOCK
 from haulier.errors import LedgerUnavailable
@@ -14,6 +15,7 @@ from haulier.ledger import Channel, Claimed, Delivery, Finished
 from haulier.notify import courier as module
 from haulier.notify.courier import Courier
 from haulier.notify.port import Delivered
+from haulier.observe import events
 from haulier.sealing import Sealer
 from haulier.settings import Secret
 from tests.builders import NOW
@@ -132,6 +134,17 @@ async def test_a_nudge_is_answered_before_the_next_poll(monkeypatch):
 async def test_a_sender_that_misbehaves_harms_only_its_own_delivery(monkeypatch, misbehaves, repeatable, outcome):
     monkeypatch.setattr(module, "SEND_S", 0.05)
     assert (await ended(Outbox([claimed()]), Sender(misbehaves, repeatable=repeatable))).outcome == outcome
+
+
+async def test_what_a_crash_says_is_not_logged():
+    async def tells(notice: Any) -> Any:
+        raise ValueError(f"cannot reach https://example.com/{notice.secret}")
+
+    with structlog.testing.capture_logs() as lines:
+        await ended(Outbox([claimed()]), Sender(tells))
+    crash = next(line for line in lines if line["event"] == events.SENDER_CRASHED)
+    assert (crash["error"], crash["where"][-1].startswith("test_courier.py:")) == ("ValueError", True)
+    assert "example.com" not in repr(lines)
 
 
 async def test_an_end_is_written_when_the_ledger_is_back(monkeypatch):

@@ -17,6 +17,9 @@ DeliveryStatus = Literal["pending", "sending", "delivered", "failed", "unknown"]
 Outcome = Literal["delivered", "again", "failed", "unknown"]
 
 
+LATEST_ATTEMPTS = 20
+
+
 class DeliveryQueries(QueryFile, file="deliveries.sql"):
     claim_deliveries: Many
     finish_delivery: One
@@ -153,9 +156,12 @@ class Deliveries:
         return [delivery_from(row) for row in rows]
 
     async def attempts(self, delivery_ids: Sequence[UUID]) -> dict[UUID, list[DeliveryAttempt]]:
-        """What was tried for each of these, in order."""
+        """What was tried for each of these, in order: the latest LATEST_ATTEMPTS, since redeliveries have no end."""
         found: dict[UUID, list[DeliveryAttempt]] = {delivery_id: [] for delivery_id in delivery_ids}
-        for row in await self._database.run(DeliveryQueries.attempts_of_deliveries, delivery_ids=delivery_ids):
+        rows = await self._database.run(
+            DeliveryQueries.attempts_of_deliveries, delivery_ids=delivery_ids, most=LATEST_ATTEMPTS
+        )
+        for row in rows:
             found[row["delivery_id"]].append(
                 DeliveryAttempt(
                     number=row["number"],

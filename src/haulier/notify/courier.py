@@ -1,6 +1,7 @@
 """The courier: takes what is due out of the outbox and sends it, many at a time. Every worker process runs one."""
 
 import asyncio
+import traceback
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -140,8 +141,9 @@ class Courier:
                 return await sender.send(notice)
         except TimeoutError:
             return TryAgain("it took too long") if sender.repeatable else GiveUp(doubt, unknown=True)
-        except Exception:
-            log.exception(events.SENDER_CRASHED)
+        except Exception as error:
+            # Without its message, which may quote an address or a key.
+            log.error(events.SENDER_CRASHED, error=type(error).__name__, where=_places(error))  # noqa: TRY400
             return TryAgain("it could not be sent") if sender.repeatable else GiveUp(doubt, unknown=True)
 
     def _notice(self, claimed: Claimed) -> Notice:
@@ -206,6 +208,12 @@ def ended_by(verdict: Verdict, *, tries: int, took: timedelta, rng: Random) -> F
                 duration=took,
                 wait=wait or timedelta(),
             )
+
+
+def _places(error: Exception) -> list[str]:
+    """The innermost lines of code that it came through."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    return [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames]
 
 
 def _plain(reason: str) -> str:

@@ -21,8 +21,13 @@ order by at desc, id desc
 limit :count;
 
 -- name: attempts_of_deliveries :many
--- All attempts of these deliveries, each one's first attempt first.
-select * from delivery_attempts where delivery_id = any(:delivery_ids::uuid[]) order by delivery_id, number;
+-- The latest `most` attempts of each of these deliveries, each one's first attempt first.
+select tried.*
+from unnest(:delivery_ids::uuid[]) as wanted (id)
+cross join lateral (
+    select * from delivery_attempts where delivery_id = wanted.id order by number desc limit :most
+) tried
+order by tried.delivery_id, tried.number;
 
 -- name: queue_test :one
 -- A delivery of the event `test`; no row when the channel is not the user's.

@@ -1,0 +1,154 @@
+"""The outbox against a real PostgreSQL: in what turn deliveries are taken, and how they end."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from tests.integration.channel_steps import channel, claim, completed, finish, queue_tests
+
+# ---- taking
+
+
+async def test_a_claimed_delivery_has_its_channel_and_job_and_is_nobody_elses(ledger):
+    hears, done = await channel(ledger), await completed(ledger)
+    (found,) = await claim(ledger)
+    assert (found.channel.id, found.job.id, found.delivery.job_version) == (hears.id, done.id, done.version)
+    assert (found.delivery.attempts, found.delivery.tries) == (1, 1)
+    assert await claim(ledger) == []
+
+
+async def test_two_who_claim_at_once_never_get_the_same(ledger):
+    for n in range(5):
+        await queue_tests(ledger, await channel(ledger, user_id=f"user {n}"), 6)
+    found = [each for claims in await asyncio.gather(*(claim(ledger) for _ in range(4))) for each in claims]
+    ids = [each.delivery.id for each in found]
+    assert len(ids) == len(set(ids)) > 0
+
+
+async def test_no_channel_and_no_user_takes_more_than_its_part(ledger):
+    first, second = await channel(ledger), await channel(ledger)
+    for each in (first, second):
+        await queue_tests(ledger, each, 10)
+    other = await channel(ledger, user_id="bob")
+    await queue_tests(ledger, other, 3)
+    found = [each.channel.id for each in await claim(ledger, of_channel=4, of_user=6)]
+    assert (found.count(first.id) + found.count(second.id), found.count(other.id)) == (6, 3)
+    assert max(found.count(first.id), found.count(second.id)) <= 4
+    assert await claim(ledger, of_channel=4, of_user=6) == []
+
+
+async def test_users_take_turns_when_there_is_little_room(ledger):
+    greedy, modest = await channel(ledger), await channel(ledger, user_id="bob")
+    await queue_tests(ledger, greedy, 10)
+    await queue_tests(ledger, modest, 1)
+    assert {each.channel.id for each in await claim(ledger, 2)} == {greedy.id, modest.id}
+
+
+async def test_a_failing_channel_is_tried_with_one_at_a_time(ledger):
+    failing = await channel(ledger)
+    await queue_tests(ledger, failing, 5)
+    found = await claim(ledger)
+    assert len(found) == 4
+    for each in found:
+        await finish(ledger, each, "again", wait=timedelta(hours=1))
+    assert len(await claim(ledger)) == 1
+
+
+async def test_other_kinds_and_what_is_not_due_yet_are_left(ledger, at):
+    await queue_tests(ledger, await channel(ledger), 1)
+    assert await claim(ledger, kinds=("email",)) == []
+    (found,) = await claim(ledger)
+    await finish(ledger, found, "again", wait=timedelta(minutes=5), reason="it answered 500", answer=500)
+    await at(minutes=4)
+    assert await claim(ledger) == []
+    await at(minutes=6)
+    assert [each.delivery.attempts for each in await claim(ledger)] == [2]
+
+
+# ---- ending
+
+
+async def test_attempts_are_logged_and_a_late_end_changes_nothing(ledger):
+    await queue_tests(ledger, await channel(ledger), 1)
+    (found,) = await claim(ledger)
+    assert await finish(ledger, found, answer=204, duration=timedelta(milliseconds=12)) == (True, False)
+    assert await finish(ledger, found, "failed", reason="late") == (False, False)
+    (attempt,) = (await ledger.deliveries.attempts([found.delivery.id]))[found.delivery.id]
+    assert (attempt.number, attempt.outcome, attempt.answer, attempt.duration_ms) == (1, "delivered", 204, 12)
+
+
+@pytest.mark.parametrize(("repeatable", "status"), [(["webhook"], "pending"), ([], "unknown")])
+async def test_what_a_lost_worker_was_sending_is_sent_again_or_unknown(ledger, at, repeatable, status):
+    hears = await channel(ledger)
+    await queue_tests(ledger, hears, 1)
+    (found,) = await claim(ledger)
+    assert await ledger.deliveries.take_back(kinds=["webhook"], repeatable=repeatable, most=10) == 0
+    await at(seconds=61)
+    assert await ledger.deliveries.take_back(kinds=["webhook"], repeatable=repeatable, most=10) == 1
+    (delivery,) = await ledger.deliveries.page(hears.id, status=None, limit=5)
+    assert delivery.status == status
+    assert await finish(ledger, found) == (False, False)
+
+
+async def test_a_channel_that_is_gone_is_disabled_with_all_that_waits_for_it(ledger):
+    gone = await channel(ledger)
+    await queue_tests(ledger, gone, 3)
+    found = await claim(ledger, 1)
+    assert await finish(ledger, found[0], "failed", reason="it answered 410", answer=410, disable=True) == (True, True)
+    after = await ledger.channels.get(gone.id, user_id="anna")
+    assert (after.disabled_reason, after.is_on) == ("it answered 410", False)
+    assert len(await ledger.deliveries.page(gone.id, status="failed", limit=5)) == 3
+    enabled = await ledger.channels.enable(gone.id, user_id="anna")
+    assert (enabled.is_on, enabled.failing_since) == (True, None)
+
+
+async def test_a_channel_to_which_nothing_was_delivered_for_five_days_is_disabled(ledger, at):
+    failing = await channel(ledger)
+    await queue_tests(ledger, failing, 1)
+    (found,) = await claim(ledger)
+    assert await finish(ledger, found, "failed", reason="it answered 500") == (True, False)
+    await at(days=6)
+    await queue_tests(ledger, failing, 1)
+    (found,) = await claim(ledger)
+    assert await finish(ledger, found, "failed", reason="it answered 500") == (True, True)
+    after = await ledger.channels.get(failing.id, user_id="anna")
+    assert after.disabled_reason == "nothing could be delivered for 5 days; the last reason: it answered 500"
+
+
+async def test_one_delivered_message_ends_a_failing_time(ledger, at):
+    failing = await channel(ledger)
+    await queue_tests(ledger, failing, 2)
+    (found, *_) = await claim(ledger)
+    await finish(ledger, found, "failed", reason="x")
+    assert (await ledger.channels.get(failing.id, user_id="anna")).failing_since is not None
+    await at(minutes=2)
+    await ledger.deliveries.take_back(kinds=["webhook"], repeatable=["webhook"], most=10)
+    (found,) = await claim(ledger)
+    await finish(ledger, found)
+    assert (await ledger.channels.get(failing.id, user_id="anna")).failing_since is None
+
+
+async def test_a_redelivery_is_the_same_delivery_with_all_its_attempts_before_it(ledger):
+    await queue_tests(ledger, await channel(ledger), 1)
+    (found,) = await claim(ledger)
+    assert await ledger.deliveries.redeliver(found.delivery.id) is None
+    await finish(ledger, found, "failed", reason="x")
+    again = await ledger.deliveries.redeliver(found.delivery.id)
+    assert (again.id, again.status, again.tries) == (found.delivery.id, "pending", 0)
+    (found,) = await claim(ledger)
+    assert (found.delivery.attempts, found.delivery.tries) == (2, 1)
+
+
+async def test_deliveries_are_forgotten_with_their_job_or_after_their_time(ledger, connection, at):
+    hears = await channel(ledger)
+    await queue_tests(ledger, hears, 1)
+    await completed(ledger)
+    for found in await claim(ledger):
+        await finish(ledger, found)
+    await at(days=40)
+    await ledger.retention.expire_artefacts()
+    await ledger.retention.forget(jobs_after=timedelta(days=30), events_after=timedelta(days=90))
+    assert await connection.fetchval("select count(*) from deliveries") == 0
+    assert await connection.fetchval("select count(*) from delivery_attempts") == 0
+    assert await ledger.channels.get(hears.id, user_id="anna") is not None
