@@ -74,12 +74,20 @@ class Claims(msgspec.Struct, frozen=True):
 
 
 def mint_token(
-    secret: Secret, *, user: str, role: str, ttl_s: int, now: datetime, issuer: str = "", audience: str = ""
+    secret: Secret,
+    *,
+    user: str,
+    role: str,
+    ttl_s: int,
+    now: datetime,
+    issuer: str = "",
+    audience: str = "",
+    email: str = "",
 ) -> str:
-    """An HS256 token of `user`, valid for `ttl_s` seconds from `now`; `iss` and `aud` when given."""
+    """An HS256 token of `user`, valid for `ttl_s` seconds from `now`; `iss`, `aud` and `email` when given."""
     issued = int(now.timestamp())
     claims: dict[str, str | int] = {"sub": user, "role": role, "iat": issued, "exp": issued + ttl_s}
-    claims |= {name: value for name, value in (("iss", issuer), ("aud", audience)) if value}
+    claims |= {name: value for name, value in (("iss", issuer), ("aud", audience), ("email", email)) if value}
     return encode({"alg": "HS256"}, claims, OctKey.import_key(secret.reveal()), algorithms=["HS256"])
 
 
