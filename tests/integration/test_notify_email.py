@@ -6,9 +6,12 @@ from urllib.parse import quote
 
 import pytest
 
+from haulier.cli.diagnosis import Mark
+from haulier.cli.diagnosis_mail import mail
 from haulier.clock import SYSTEM_CLOCK
 from haulier.notify.email import EmailSender
 from haulier.notify.port import Delivered, GiveUp, TryAgain
+from haulier.settings import Secret, load
 from haulier.smtp_url import smtp_server
 from tests.mail_server import PASSWORD, USER, certificates, running_mail_server
 from tests.notices import desk, notice, page
@@ -115,3 +118,27 @@ async def test_a_send_that_is_cancelled_leaves_no_connection():
         sending.cancel()
         await asyncio.wait({sending})
         assert sending.cancelled()
+
+
+@pytest.mark.parametrize(
+    ("password", "mark", "text"),
+    [
+        (quote(PASSWORD, safe=""), Mark.GOOD, "the mail server answers without encryption and takes our login"),
+        ("wrong", Mark.BAD, "the mail server refuses our login"),
+    ],
+)
+async def test_doctor_knocks_and_sends_nothing(password, mark, text):
+    async with running_mail_server(login=True) as server:
+        url = Secret(f"smtp://{USER}:{password}@127.0.0.1:{server.port}?starttls=no")
+        (finding,) = await mail(load({}, smtp_url=url, mail_from="a@b.c"), SYSTEM_CLOCK)
+    assert (finding.mark, finding.text) == (mark, text)
+    assert password not in finding.advice
+    assert server.raw == []
+
+
+@pytest.mark.parametrize("secret", [{}, {"code": "123456", "code_ends": "2026-11-23T10:00:00.000Z"}])
+async def test_a_code_that_is_of_no_use_any_more_is_not_mailed(secret):
+    async with running_mail_server() as server:
+        told = notice(event="confirm", job=None, secret={"address": "a@b.c"} | secret)
+        assert isinstance(await sender(f"smtp://127.0.0.1:{server.port}?starttls=no").send(told), GiveUp)
+    assert server.raw == []

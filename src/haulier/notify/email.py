@@ -5,7 +5,7 @@ import re
 import ssl
 from typing import TYPE_CHECKING
 
-from haulier.clock import Clock
+from haulier.clock import Clock, instant
 from haulier.mail_address import bare_address
 from haulier.notify.letters import Desk, letter
 from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict
@@ -43,8 +43,8 @@ class EmailSender:
 
     async def send(self, notice: Notice, /) -> Verdict:
         """Hand the letter in. A reply 5xx to it is final, 4xx is not; what silence after it means nobody knows."""
-        if notice.event == "confirm" and "code" not in notice.secret:
-            return GiveUp("the address is confirmed already")
+        if notice.event == "confirm" and (late := self._too_late(notice)) is not None:
+            return late
         address: str = notice.secret["address"]
         message = letter(notice, to=address, desk=self._desk, now=self._clock.now()).as_bytes()
         smtp = self._connection()
@@ -57,6 +57,26 @@ class EmailSender:
             return TryAgain("the mail server is too slow")
         finally:
             smtp.close()
+
+    def _too_late(self, notice: Notice) -> GiveUp | None:
+        """Why a code need not be mailed any more."""
+        if "code" not in notice.secret:
+            return GiveUp("the address is confirmed already")
+        if instant(notice.secret["code_ends"]) <= self._clock.now():
+            return GiveUp("the code has expired")
+        return None
+
+    async def check(self) -> str | None:
+        """Connect and log in as for a letter, without one: what is wrong, in words, or None."""
+        smtp = self._connection()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                problem = await self._opened(smtp)
+        except TimeoutError:
+            return "the mail server is too slow"
+        finally:
+            smtp.close()
+        return problem.reason if problem else None
 
     def _connection(self) -> "SMTP":
         import aiosmtplib
