@@ -97,7 +97,7 @@ async def test_another_address_hears_nothing_before_its_code_came_back(api, serv
         assert right.json()["status"] == "active"
         await completed(services, await api.initiate(70_001))
         await eventually(lambda: len(mails.raw) == 2)
-    assert mails.mails[1]["Subject"] == "Your download is ready: \u206870000.zip\u2069"
+    assert mails.mails[1]["Subject"] == "Your download is ready: 70000.zip"
     assert [each["event"] for each in await log_of(api, channel)] == ["job.completed", "confirm"]
 
 

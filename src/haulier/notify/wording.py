@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal, get_args
+from unicodedata import bidirectional
 
 import msgspec
 
@@ -137,7 +138,7 @@ def title(notice: Notice) -> str:
     """One line that says what happened to what. A name that runs from right to left turns only itself."""
     said = words(language_of(notice))
     name = file_name(notice.job, said) if notice.job else ""
-    return said.title.get(notice.event, notice.event).replace("{name}", f"{_ISOLATE}{name}{_END_ISOLATE}")
+    return said.title.get(notice.event, notice.event).replace("{name}", _isolated(name))
 
 
 def body(notice: Notice) -> list[str]:
@@ -163,14 +164,23 @@ def file_name(job: Job, said: Words) -> str:
 
 
 def seen(text: str) -> str:
-    """`text` on one line, without control characters and without those that turn the direction of what follows."""
-    return " ".join(_UNSEEN.sub(" ", text).split())
+    """`text` on one line, without control characters and without those that turn the direction of what follows.
+
+    `=?` is taken apart: the standard library decodes what looks like an encoded word in a header, line ends included.
+    """
+    return " ".join(_UNSEEN.sub(" ", text).replace("=?", "= ?").split())
 
 
 def moment(at: datetime, said: Words) -> str:
     """A moment in words, to the minute."""
     at = at.astimezone(UTC)
     return said.moment.format(day=at.day, month=said.months[at.month - 1], year=at.year, time=f"{at:%H:%M}")
+
+
+def _isolated(name: str) -> str:
+    if any(bidirectional(character) in ("R", "AL", "AN") for character in name):
+        return f"{_ISOLATE}{name}{_END_ISOLATE}"
+    return name
 
 
 def _shortened(name: str) -> str:
