@@ -79,7 +79,7 @@ async def test_the_address_of_the_token_is_confirmed_at_once_and_hears_of_a_job_
     (mail,) = mails.mails
     assert mail["To"] == "anna@example.org"
     assert mail["Message-ID"] == f"<{delivery['delivery_id']}@haulier.example>"
-    assert mail["Subject"].startswith("Ihr Download ist bereit")
+    assert mail["Subject"].startswith("Ihr Download")
     assert f"https://haulier.example/jobs/{job_id}" in mail.get_body(("plain",)).get_content()
 
 

@@ -28,9 +28,15 @@ _PAGE: Headers = (
     (b"cache-control", b"private, no-store"),
     (b"content-security-policy", b"default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"),
 )
-_QUESTION = {"en": "Do you want no more of these e-mails?", "de": "Möchten Sie keine weiteren E-Mails dieser Art?"}
+_QUESTION = {
+    "en": "Do you want no more of these e-mails?",
+    "de": "Möchten Sie keine weiteren E-Mails dieser Art?",  # codespell:ignore
+}
 _BUTTON = {"en": "No more e-mails", "de": "Keine weiteren E-Mails"}
-_DONE = {"en": "You will get no more of these e-mails.", "de": "Sie erhalten keine weiteren E-Mails dieser Art."}
+_DONE = {
+    "en": "You will get no more of these e-mails.",
+    "de": "Sie erhalten keine weiteren E-Mails dieser Art.",  # codespell:ignore
+}
 
 
 class StopQuery(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -13,13 +13,13 @@ from haulier.api.channel_port import Asker, Made
 from haulier.apprise_urls import problem_of
 from haulier.clock import wire_time
 from haulier.errors import ChannelKindOff, InvalidRequest
+from haulier.ledger import CODE_LIFE
 from haulier.mail_address import is_mail_address, masked, same_address
 from haulier.vapid_keys import POINT_BYTES, base64url_bytes, is_point
 from haulier.webhook_url import refusal
 from haulier.wire_channel_kinds import NewApprise, NewEmail, NewPush
 from haulier.wire_channels import ChannelChange
 
-CODE_LIFE = timedelta(minutes=30)
 CODES = 1_000_000
 AUTH_BYTES = 16
 

@@ -8,7 +8,7 @@ from haulier.ledger.backlog import Backlog
 from haulier.ledger.batches import Batch, BatchAdmission, Batches, BatchFile, BatchSubmission
 from haulier.ledger.builds import Builds, Joined, KeptPart, KeptUpload
 from haulier.ledger.channels import MOST_CHANNELS, SENDING_RATE, Channel, ChannelDraft, Channels
-from haulier.ledger.confirming import Confirming
+from haulier.ledger.confirming import CODE_LIFE, Confirming
 from haulier.ledger.database import Database, open_database
 from haulier.ledger.dead_letters import AttemptRecord, DeadLetter, DeadLetters, LetterFilter
 from haulier.ledger.deliveries import (
@@ -29,6 +29,7 @@ from haulier.ledger.submissions import Admission, Allowance, Submission, Submiss
 from haulier.settings import Secret
 
 __all__ = [
+    "CODE_LIFE",
     "MOST_CHANNELS",
     "PLACES_COUNTED",
     "SENDING_RATE",

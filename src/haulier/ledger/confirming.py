@@ -1,13 +1,14 @@
 """Confirming channels that lead to somebody else's place perhaps, and switching them off from there."""
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from haulier.ledger.channels import Channel, channel_from
 from haulier.ledger.database import Database
 from haulier.ledger.queryfile import Exec, One, QueryFile
 
+CODE_LIFE = timedelta(minutes=30)
 CODES_OF_USER = 10
 CODES_TO_ADDRESS = 3
 

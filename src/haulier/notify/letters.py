@@ -1,7 +1,7 @@
 """Letters: an e-mail of a notice, as text and as HTML. Pure; the only link to a file is that of its job's page."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
@@ -14,10 +14,9 @@ from uuid import UUID
 
 import msgspec
 
+from haulier.ledger import CODE_LIFE
 from haulier.notify import wording
 from haulier.notify.port import Notice
-
-CODE_MINUTES = 30
 
 
 class _Policy(EmailPolicy):
@@ -71,7 +70,7 @@ def letter(notice: Notice, *, to: str, desk: Desk, now: datetime) -> EmailMessag
 def _sentences(notice: Notice) -> list[str]:
     said = wording.words(wording.language_of(notice))
     if notice.event == "confirm":
-        return [*wording.body(notice), said.code_ends.format(minutes=CODE_MINUTES), said.not_you]
+        return [*wording.body(notice), said.code_ends.format(minutes=CODE_LIFE // timedelta(minutes=1)), said.not_you]
     return wording.body(notice)
 
 
