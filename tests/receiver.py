@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from haulier.wire_channels import OutcomeMessage, TrialMessage
 from tests.api_client import ApiClient
 from tests.loopback import Handler, Loopback, Reply, Seen, loopback
 from tests.waiting import eventually
@@ -34,7 +35,11 @@ class Receiver:
 
 
 def message(seen: Seen) -> Any:
-    return msgspec.json.decode(seen.body)
+    """The body, which has to be just what OpenAPI says."""
+    told = msgspec.json.decode(seen.body)
+    shape = TrialMessage if told["type"] == "test" else OutcomeMessage
+    assert msgspec.json.encode(msgspec.json.decode(seen.body, type=shape)) == seen.body
+    return told
 
 
 @asynccontextmanager

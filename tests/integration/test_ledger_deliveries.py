@@ -103,6 +103,15 @@ async def test_a_channel_that_is_gone_is_disabled_with_all_that_waits_for_it(led
     assert (enabled.is_on, enabled.failing_since) == (True, None)
 
 
+async def test_what_was_being_sent_when_its_channel_was_disabled_is_not_tried_again(ledger):
+    gone = await channel(ledger)
+    await queue_tests(ledger, gone, 2)
+    first, second = await claim(ledger)
+    await finish(ledger, first, "failed", reason="it answered 410", disable=True)
+    assert await finish(ledger, second, "again", wait=timedelta(hours=1)) == (True, False)
+    assert len(await ledger.deliveries.page(gone.id, status="failed", limit=5)) == 2
+
+
 async def test_a_channel_to_which_nothing_was_delivered_for_five_days_is_disabled(ledger, at):
     failing = await channel(ledger)
     await queue_tests(ledger, failing, 1)

@@ -56,6 +56,12 @@ def test_path_parameters_are_declared(document):
             assert declared == set(re.findall(r"\{(\w+)\}", path))
 
 
+def test_the_messages_of_webhooks_are_described(document):
+    bodies = [call["post"]["requestBody"]["content"]["application/json"] for call in document["webhooks"].values()]
+    assert {body["schema"]["$ref"].rpartition("/")[2] for body in bodies} == {"OutcomeMessage", "TrialMessage"}
+    assert "Outcome" in document["components"]["schemas"]
+
+
 def test_documents_can_be_switched_off():
     assert document_operations(load({}, docs=False)) == ()
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from haulier import __version__
+from haulier.api.openapi_webhooks import MESSAGES, webhooks
 from haulier.api.operations import OPERATIONS, Header, IdParameter, Operation, Reply, possible_errors
 from haulier.api.problems import MEDIA_TYPE, problem_type
 from haulier.errors import HaulierError
@@ -18,7 +19,7 @@ Json = dict[str, Any]
 
 def openapi(*, base_url: str) -> Json:
     """The document for an API at `base_url`."""
-    shapes: set[type] = {Problem}
+    shapes: set[type] = {Problem, *MESSAGES}
     for operation in OPERATIONS:
         shapes |= {shape for reply in operation.replies.values() for shape in reply.shapes}
         shapes |= set(operation.bodies)
@@ -37,6 +38,7 @@ def openapi(*, base_url: str) -> Json:
         "servers": [{"url": base_url}],
         "security": [{"bearer": []}],
         "paths": paths,
+        "webhooks": webhooks(reference=REF),
         "components": {
             "schemas": schemas,
             "securitySchemes": {

@@ -40,7 +40,11 @@ begin
         end
     where id = v_channel and disabled_at is null
     returning disabled_reason is not null into finish_delivery.disabled;
-    disabled := coalesce(finish_delivery.disabled, false);
+    if not found and p_outcome = 'again' then -- it was disabled while this one was sent
+        update deliveries set status = 'failed', due_at = null, ended_at = haulier_now() where id = p_id;
+        status := 'failed';
+    end if;
+    disabled := coalesce(disabled, false);
     if disabled then
         update channels set disabled_at = haulier_now(), updated_at = haulier_now() where id = v_channel;
         update deliveries set status = 'failed', due_at = null, ended_at = haulier_now()
