@@ -16,7 +16,7 @@ from tests.couriers import another_api, running_couriers
 from tests.integration.api_steps import completed
 from tests.loopback import Reply, loopback
 from tests.notices import completed_job, notice
-from tests.receiver import message, over
+from tests.receiver import over
 
 SECRET = "TIiajkdnlazkcOXrIdevi7FQ"
 URL = f"slack://T1JJ3T3L2/A1BRTD4JD/{SECRET}/"
@@ -56,7 +56,7 @@ async def test_a_file_name_gives_no_orders(settings, slack):
     async with open_apprise(settings) as sender:
         job = completed_job(artefact=artefact(file_name="<!everyone> @here.zip"))
         assert await sender.send(told(job=job)) == Delivered(200)
-    text = str(message(slack.to(HOOK)[0]))
+    text = str(msgspec.json.decode(slack.to(HOOK)[0].body))
     assert "<!" not in text
     assert "@here" not in text
 
@@ -159,4 +159,4 @@ async def test_what_the_operator_allows_besides_can_lead_anywhere(settings):
         server.on("POST", "/hook", Reply(200))
         url = f"json://{server.url.removeprefix('http://')}/hook"
         assert await sender.send(notice(secret={"url": url})) == Delivered(200)
-    assert "photos.zip" in message(server.seen[0])["title"]
+    assert "photos.zip" in msgspec.json.decode(server.seen[0].body)["title"]
