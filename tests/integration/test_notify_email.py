@@ -142,3 +142,18 @@ async def test_a_code_that_is_of_no_use_any_more_is_not_mailed(secret):
         told = notice(event="confirm", job=None, secret={"address": "a@b.c"} | secret)
         assert isinstance(await sender(f"smtp://127.0.0.1:{server.port}?starttls=no").send(told), GiveUp)
     assert server.raw == []
+
+
+async def test_more_letters_than_connections_wait_or_come_back_later(monkeypatch):
+    monkeypatch.setattr("haulier.notify.email.CONNECTIONS", 1)
+    monkeypatch.setattr("haulier.notify.email.ROOM_S", 0.05)
+    async with running_mail_server() as server:
+        server.silent = True
+        one = sender(f"smtp://127.0.0.1:{server.port}?starttls=no")
+        first = asyncio.create_task(one.send(notice()))
+        await eventually(lambda: server.raw)
+        assert await one.send(notice()) == TryAgain("too many e-mails are being sent at the moment")
+        first.cancel()
+        await asyncio.wait({first})
+        server.silent = False
+        assert await one.send(notice()) == Delivered(250)

@@ -4,15 +4,17 @@ import msgspec
 import pytest
 
 from haulier.clock import SYSTEM_CLOCK
+from haulier.job import Failure, Request
 from haulier.notify.port import Delivered, GiveUp, TryAgain
-from haulier.notify.push import open_push
+from haulier.notify.push import message_of, open_push
 from haulier.settings import Secret
 from haulier.vapid_keys import fresh_vapid_key
 from tests.browser import Browser, signed_claims, unpadded
+from tests.builders import artefact
 from tests.couriers import running_couriers
 from tests.integration.api_steps import completed
 from tests.loopback import Reply
-from tests.notices import notice
+from tests.notices import completed_job, notice
 from tests.receiver import over, receiver
 
 
@@ -100,6 +102,14 @@ async def test_a_private_address_is_never_reached(settings):
         localhost = Browser(service.url.replace("http://127.0.0.1", "https://localhost"))
         assert isinstance(await sender.send(told(localhost)), GiveUp)
         assert service.seen == []
+
+
+def test_the_longest_message_fits(settings):
+    job = completed_job(
+        artefact=artefact(file_name="𝕏" * 500), error=Failure("x", "𝕏" * 5_000), request=Request(file_id=100_000_000)
+    )
+    message = message_of(notice(event="job.failed", job=job), settings=settings)
+    assert len(message) < 3_900
 
 
 BROWSER = Browser("https://push.example/x")

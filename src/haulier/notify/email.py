@@ -3,6 +3,7 @@
 import asyncio
 import re
 import ssl
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from haulier.clock import Clock, instant
@@ -14,14 +15,16 @@ from haulier.smtp_url import SmtpServer
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
-TIMEOUT_S = 20.0  # for all before the letter, and again for the letter
+TIMEOUT_S = 15.0  # for all before the letter, and again for the letter
+CONNECTIONS = 8  # mail servers let few in at a time
+ROOM_S = 10.0
 # RFC 3463: no such mailbox, no such system, malformed, moved, no mail accepted there (RFC 7505); mailbox disabled.
 _NOBODY_THERE = re.compile(r"5\.(?:1\.(?:1|2|3|6|10)|2\.1)\b")
 _TEMPORARY = range(400, 500)
 
 
 class EmailSender:
-    """Sends notices as letters through one mail server, with a connection for each."""
+    """Sends notices as letters through one mail server, with a connection for each, CONNECTIONS at a time."""
 
     repeatable = False
 
@@ -40,6 +43,7 @@ class EmailSender:
         self._clock = clock
         self._trusted = trusted
         self._timeout_s = timeout_s
+        self._room = asyncio.Semaphore(CONNECTIONS)
 
     async def send(self, notice: Notice, /) -> Verdict:
         """Hand the letter in. A reply 5xx to it is final, 4xx is not; what silence after it means nobody knows."""
@@ -47,16 +51,24 @@ class EmailSender:
             return late
         address: str = notice.secret["address"]
         message = letter(notice, to=address, desk=self._desk, now=self._clock.now()).as_bytes()
-        smtp = self._connection()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                if (problem := await self._opened(smtp) or await self._addressed(smtp, address)) is not None:
-                    return problem
-            return await _handed_in(smtp, message)
+            async with asyncio.timeout(ROOM_S):
+                await self._room.acquire()
         except TimeoutError:
-            return TryAgain("the mail server is too slow")
+            return TryAgain("too many e-mails are being sent at the moment")
+        try:
+            return await self._sent(address, message)
         finally:
-            smtp.close()
+            self._room.release()
+
+    async def _sent(self, address: str, message: bytes) -> Verdict:
+        with closing(self._connection()) as smtp:
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    problem = await self._opened(smtp) or await self._addressed(smtp, address)
+            except TimeoutError:
+                return TryAgain("the mail server is too slow")
+            return problem or await _handed_in(smtp, message, timeout_s=self._timeout_s)
 
     def _too_late(self, notice: Notice) -> GiveUp | None:
         """Why a code need not be mailed any more."""
@@ -68,14 +80,12 @@ class EmailSender:
 
     async def check(self) -> str | None:
         """Connect and log in as for a letter, without one: what is wrong, in words, or None."""
-        smtp = self._connection()
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                problem = await self._opened(smtp)
-        except TimeoutError:
-            return "the mail server is too slow"
-        finally:
-            smtp.close()
+        with closing(self._connection()) as smtp:
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    problem = await self._opened(smtp)
+            except TimeoutError:
+                return "the mail server is too slow"
         return problem.reason if problem else None
 
     def _connection(self) -> "SMTP":
@@ -127,11 +137,12 @@ class EmailSender:
         return None
 
 
-async def _handed_in(smtp: "SMTP", message: bytes) -> Verdict:
+async def _handed_in(smtp: "SMTP", message: bytes, *, timeout_s: float) -> Verdict:
     import aiosmtplib
 
     try:
-        response = await smtp.data(message)
+        async with asyncio.timeout(timeout_s):
+            response = await smtp.data(message)
     except aiosmtplib.SMTPResponseException as error:
         return _refused(error.code, error.message)
     except (aiosmtplib.SMTPException, OSError):

@@ -14,6 +14,7 @@ Language = Literal["en", "de"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 NAME_LENGTH = 120
+REASON_LENGTH = 300  # a push holds less than 4 KB
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]+")
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
 
@@ -43,7 +44,7 @@ def body(notice: Notice) -> list[str]:
     if job and notice.event == "job.completed" and job.artefact_expires_at:
         sentences.append(said.kept_until.format(moment=moment(job.artefact_expires_at, said)))
     if job and notice.event == "job.failed" and job.error:
-        sentences.append(said.reason.replace("{reason}", seen(job.error.message)))
+        sentences.append(said.reason.replace("{reason}", _cut(seen(job.error.message))))
     return sentences
 
 
@@ -76,6 +77,10 @@ def _isolated(name: str) -> str:
     if any(bidirectional(character) in ("R", "AL", "AN") for character in name):
         return f"{_ISOLATE}{name}{_END_ISOLATE}"
     return name
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= REASON_LENGTH else f"{text[: REASON_LENGTH - 1]}…"
 
 
 def _shortened(name: str) -> str:
