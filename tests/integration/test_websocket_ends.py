@@ -68,6 +68,13 @@ async def test_a_client_that_floods_is_closed(server):
         assert await ws.closed() == 4429
 
 
+async def test_messages_beyond_what_is_read_ahead_are_answered_in_their_order(server):
+    async with socket(server) as ws:
+        for number in range(60):
+            await ws.say("unsubscribe", job_id=str(number))
+        assert [(await ws.hear())["job_id"] for _ in range(60)] == [str(number) for number in range(60)]
+
+
 async def test_a_message_that_is_too_large_closes_it(server):
     async with socket(server) as ws:
         await ws.connection.send("x" * (MAX_MESSAGE_BYTES + 1))
