@@ -10,9 +10,9 @@ import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from haulier.api.asyncapi import asyncapi
+from haulier.api.live.asyncapi import asyncapi
+from haulier.api.live.streams import messages
 from haulier.api.openapi import openapi
-from haulier.api.streams import messages
 from haulier.wire_live import ClientMessage, ServerMessage
 from tests.integration.api_steps import completed, failed
 from tests.interoperability import node_packages

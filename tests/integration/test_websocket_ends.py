@@ -132,8 +132,8 @@ async def test_a_connection_is_one_log_line_without_its_ticket(server, capfd):
 
 
 async def test_a_client_that_takes_nothing_is_dropped(server, monkeypatch, capfd):
-    monkeypatch.setattr("haulier.api.frames.SLOW_S", 0.1)
-    monkeypatch.setattr("haulier.api.frames.CLOSE_S", 0.1)
+    monkeypatch.setattr("haulier.api.live.frames.SLOW_S", 0.1)
+    monkeypatch.setattr("haulier.api.live.frames.CLOSE_S", 0.1)
     job_id = await server.initiate()
     reader, writer = await raw(server, "/ws", headers=f"Upgrade: websocket\r\nConnection: Upgrade\r\n{KEY}")
     await reader.readuntil(b"ready")
@@ -145,7 +145,7 @@ async def test_a_client_that_takes_nothing_is_dropped(server, monkeypatch, capfd
             writer.write(again * 500)
         return not len(server.services.feeds)
 
-    monkeypatch.setattr("haulier.api.frames.Bucket.take", lambda *_: True)
+    monkeypatch.setattr("haulier.api.live.frames.Bucket.take", lambda *_: True)
     await eventually(talk)
     await eventually(lambda: [line["close_code"] for line in request_lines(capfd)] == [4408])
     writer.transport.abort()
@@ -182,7 +182,7 @@ async def test_a_peer_that_answers_no_ping_is_closed(settings, monkeypatch, capf
 
 async def test_a_defect_closes_it_and_is_logged(server, monkeypatch, capfd):
     async with socket(server) as ws:
-        monkeypatch.setattr("haulier.api.following.Following.subscribe", None)
+        monkeypatch.setattr("haulier.api.live.following.Following.subscribe", None)
         await ws.say("subscribe", job_id="x")
         assert await ws.closed() == 1011
     await eventually(lambda: len(server.services.feeds) == 0)
@@ -190,7 +190,7 @@ async def test_a_defect_closes_it_and_is_logged(server, monkeypatch, capfd):
 
 
 async def test_connections_that_have_not_said_who_they_are_are_few(server, monkeypatch):
-    monkeypatch.setattr("haulier.api.websocket.MOST_UNKNOWN", 1)
+    monkeypatch.setattr("haulier.api.live.websocket.MOST_UNKNOWN", 1)
     async with opened(server) as ws:
         assert (await refused(server)).code == "unavailable"
         await ws.say("auth", token=server.token("anna"))
