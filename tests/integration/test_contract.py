@@ -18,6 +18,7 @@ from tests.integration.api_steps import completed, failed
 from tests.interoperability import node_packages
 from tests.serving import serving
 from tests.sockets import socket
+from tests.waiting import eventually
 
 __all__ = ["node_packages"]  # a fixture
 
@@ -104,7 +105,8 @@ async def test_event_streams_say_what_asyncapi_says(server):
         asyncio.create_task(told(f"/v1/download/events/{done}", "job_events")),
         asyncio.create_task(told("/v1/download/events", "events")),
     ]
-    await asyncio.sleep(0.1)
+    feeds = server.services.feeds
+    await eventually(lambda: feeds.by_job and feeds.by_user)
     await completed(server.services, done)
     await failed(server.services, lost)
     one = await streams[0]
