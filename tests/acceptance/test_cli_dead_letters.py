@@ -71,7 +71,7 @@ def test_what_is_no_letter_is_told_and_does_not_stop_the_others(house):
 
 def test_an_ordinary_token_is_refused(house):
     refused = house.haulier("dead-letters", check=False, HAULIER_TOKEN=house.token("dora", "premium"))
-    assert (refused.returncode, "[forbidden, request" in refused.stderr) == (1, True)
+    assert (refused.returncode, "[forbidden, request" in refused.stderr) == (6, True)
 
 
 def test_a_webhook_is_added_tested_and_removed_by_the_command_line(house):

@@ -52,7 +52,7 @@ def file_of(file_id: int, job_id: str, state: str, **fields: object) -> dict[str
 
 async def test_each_saves_every_file_into_the_folder(api: Loopback, run: Run, tmp_path: Path) -> None:
     batch(api, file_of(70_000, JOB, "completed"))
-    done = await run("get", "--each", "70000", "-o", "downloads")
+    done = await run("get", "--batch", "70000", "-o", "downloads")
     assert done.code == 0, done.stderr
     assert (tmp_path / "downloads" / "report.bin").read_bytes() == CONTENT
     assert msgspec.json.decode(api.to(INITIATE)[0].body) == {"file_ids": [70_000], "mode": "jobs"}
@@ -60,8 +60,8 @@ async def test_each_saves_every_file_into_the_folder(api: Loopback, run: Run, tm
 
 async def test_a_second_run_keeps_what_is_there(api: Loopback, run: Run) -> None:
     batch(api, file_of(70_000, JOB, "completed"))
-    await run("get", "--each", "70000")
-    done = await run("get", "--each", "70000")
+    await run("get", "--batch", "70000")
+    done = await run("get", "--batch", "70000")
     assert (done.code, "report.bin is there already" in done.stderr) == (0, True)
     assert len(api.to("/store/report.bin")) == 1
 
@@ -69,21 +69,23 @@ async def test_a_second_run_keeps_what_is_there(api: Loopback, run: Run) -> None
 async def test_another_file_of_that_name_is_not_replaced(api: Loopback, run: Run, tmp_path: Path) -> None:
     batch(api, file_of(70_000, JOB, "completed"))
     (tmp_path / "report.bin").write_bytes(b"mine")
-    done = await run("get", "--each", "70000")
+    done = await run("get", "--batch", "70000")
     assert (done.code, "target_exists" in done.stderr) == (3, True)
     assert (tmp_path / "report.bin").read_bytes() == b"mine"
 
 
 async def test_what_cannot_be_had_leaves_the_others_alone(api: Loopback, run: Run, tmp_path: Path) -> None:
     batch(api, file_of(70_000, JOB, "completed"), file_of(70_001, OTHER, "failed", error=GONE))
-    done = await run("get", "--each", "70000", "70001", "--json")
+    done = await run("get", "--batch", "70000", "70001", "--json")
     assert done.code == 5
     assert (tmp_path / "report.bin").exists()
     assert done.stderr.splitlines()[-2:] == [
         "1 of 2 files could not be had:",
         "  file 70001: It is gone. [source_missing]",
     ]
-    assert msgspec.json.decode(done.stdout)["batch_id"] == BATCH
+    told = [msgspec.json.decode(line) for line in done.stdout.splitlines()]
+    assert next(each for each in told if each["event"] == "batch")["batch"]["batch_id"] == BATCH
+    assert (told[-1]["event"], told[-1]["code"]) == ("error", "incomplete")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ async def test_when_nothing_can_be_had_the_batch_has_failed(
     words: str,
 ) -> None:
     batch(api, file_of(70_001, OTHER, state, **fields))
-    done = await run("get", "--each", "70001")
+    done = await run("get", "--batch", "70001")
     assert (done.code, words in done.stderr) == (3, True)
 
 
@@ -117,7 +119,7 @@ async def test_a_batch_is_cancelled_and_its_jobs_listed(api: Loopback, run: Run)
 @pytest.mark.parametrize("output", ["-", "file.bin"])
 async def test_each_needs_a_folder(api: Loopback, run: Run, tmp_path: Path, output: str) -> None:
     (tmp_path / "file.bin").touch()
-    done = await run("get", "--each", "70000", "-o", output)
+    done = await run("get", "--batch", "70000", "-o", output)
     assert (done.code, "folder" in done.stderr, api.seen) == (2, True, [])
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.loopback import CONTENT, JOB, Loopback, Reply, answer, completed, loopback, problem, ranged, status
+from tests.loopback import CONTENT, JOB, SHA256, Loopback, Reply, answer, completed, loopback, problem, ranged, status
 
 INITIATE = "/v1/download/initiate"
 STATUS = f"/v1/download/status/{JOB}"
@@ -76,14 +76,77 @@ async def test_get_saves_a_verified_file_under_its_own_name(api: Loopback, run: 
     assert "signature" not in done.stderr
 
 
-async def test_get_json_prints_the_final_status_only(api: Loopback, run: Run, tmp_path: Path) -> None:
+def events(done: Done) -> list[dict[str, object]]:
+    return [msgspec.json.decode(line) for line in done.stdout.splitlines()]
+
+
+async def test_get_json_prints_an_object_for_each_event(api: Loopback, run: Run, tmp_path: Path) -> None:
+    api.on("GET", STATUS, answer(completed()))
+    done = await run("get", "70000", "--json")
+    assert (done.code, done.stderr) == (0, "")
+    told = events(done)
+    assert [each["event"] for each in told if each["event"] != "downloading"] == ["status", "status", "saved"]
+    facts = {"path": "report.bin", "size": len(CONTENT), "sha256": SHA256, "verified": True}
+    assert told[-1] == {"event": "saved"} | facts
+    assert told[1]["job"]["status"] == "completed"
+    assert (tmp_path / "report.bin").exists()
+
+
+async def test_an_error_is_the_last_event(api: Loopback, run: Run) -> None:
     api.on("GET", STATUS, answer(completed()))
     done = await run("get", "70000", "--json", "-o", "sub/")
     assert done.code == 1
+    assert events(done)[-1]["code"] == "download_failed"
     assert "cannot be written" in done.stderr
-    done = await run("get", "70000", "--json", "-o", ".")
-    assert (done.code, msgspec.json.decode(done.stdout)["status"]) == (0, "completed")
-    assert (tmp_path / "report.bin").exists()
+    api.on("POST", INITIATE, problem(401, "unauthenticated"))
+    done = await run("get", "70000", "--json")
+    assert (done.code, events(done)[-1]["code"]) == (6, "unauthenticated")
+
+
+@pytest.mark.parametrize(
+    ("status_", "code", "exit_code"),
+    [(403, "forbidden", 6), (429, "quota_exceeded", 7), (409, "job_not_ready", 1)],
+)
+async def test_each_kind_of_refusal_has_its_exit_code(
+    api: Loopback, run: Run, status_: int, code: str, exit_code: int
+) -> None:
+    api.on("POST", INITIATE, problem(status_, code, Retry_After="90000"))
+    assert (await run("get", "70000")).code == exit_code
+
+
+async def test_an_address_without_a_server_exits_with_8(run: Run) -> None:
+    done = await run("get", "70000", "--url", "http://127.0.0.1:9")
+    assert done.code == 8
+    assert "Is it running" in done.stderr
+
+
+async def test_damage_exits_with_9(api: Loopback, run: Run, tmp_path: Path) -> None:
+    api.on("GET", STATUS, answer(completed(sha256="0" * 64)))
+    assert (await run("get", "70000")).code == 9
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+async def test_quiet_says_nothing(api: Loopback, run: Run) -> None:
+    api.on("GET", STATUS, answer(completed()))
+    done = await run("get", "70000", "-q")
+    assert (done.code, done.stdout, done.stderr) == (0, b"", "")
+
+
+async def test_a_job_is_taken_up(api: Loopback, run: Run, tmp_path: Path) -> None:
+    api.on("GET", STATUS, answer(status(), ETag='"1"'), answer(completed()))
+    assert (await run("get", JOB.upper())).code == 0
+    assert api.to(INITIATE) == []
+    assert (tmp_path / "report.bin").read_bytes() == CONTENT
+
+
+async def test_without_resume_the_part_is_not_used(api: Loopback, run: Run, tmp_path: Path) -> None:
+    api.on("GET", STATUS, answer(completed()))
+    for option, expected in (("--no-resume", None), ("--resume", "bytes=1000-")):
+        (tmp_path / "report.bin").unlink(missing_ok=True)
+        (tmp_path / "report.bin.part").write_bytes(CONTENT[:1_000])
+        (tmp_path / "report.bin.part.json").write_bytes(msgspec.json.encode({"etag": '"v1"', "size": len(CONTENT)}))
+        assert (await run("get", "70000", option)).code == 0
+        assert api.seen[-1].headers.get("range") == expected
 
 
 async def test_get_to_stdout_is_the_bytes_alone(api: Loopback, run: Run) -> None:
@@ -129,6 +192,18 @@ async def test_ctrl_c_leaves_the_job_and_says_how_to_go_on(api: Loopback, tmp_pa
     assert "`haulier get 70000 -o x.bin` continues" in err.decode()
     assert f"`haulier cancel {JOB}` stops it" in err.decode()
     assert "Traceback" not in err.decode()
+
+
+async def test_sigterm_leaves_the_job_as_well(api: Loopback, tmp_path: Path) -> None:
+    api.on("GET", STATUS, answer(status(), ETag='"1"'), WAITING)
+    process = await start(api, tmp_path, "get", "70000")
+    async with asyncio.timeout(20):
+        while len(api.to(STATUS)) < 2:  # noqa: ASYNC110 - what is waited for is in another process
+            await asyncio.sleep(0.02)
+    process.terminate()
+    _, err = await process.communicate()
+    assert process.returncode == 130
+    assert "the job goes on" in err.decode()
 
 
 async def test_a_reader_that_goes_away_is_no_traceback(api: Loopback, tmp_path: Path) -> None:
@@ -198,6 +273,9 @@ async def test_what_is_chosen_is_sent_as_json_or_text(api: Loopback, run: Run) -
         (["70000", "--param", "columns"], "'columns' is not NAME=VALUE"),
         (["70000", "--param", "=6"], "'=6' is not NAME=VALUE"),
         (["70000", "70001", "--param", "columns=6"], "--param chooses for one file"),
+        (["99"], "'99' is neither a number from 10000 to 100000000 nor the id of a job"),
+        (["70000", JOB], "a job's id stands alone"),
+        ([JOB, "--batch"], "come too late for it"),
     ],
 )
 async def test_a_choice_that_cannot_be_sent_is_refused_at_once(

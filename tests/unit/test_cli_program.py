@@ -19,6 +19,7 @@ COMMANDS = [
     "up",
     "get",
     "status",
+    "watch",
     "jobs",
     "cancel",
     "receipt",
@@ -70,7 +71,13 @@ def test_all_commands_are_there() -> None:
 
 # A variable that was exported once must not retry everything without a question, nor believe every receipt; and what is
 # chosen of one file must not be sent for every other one.
-SAID_EACH_TIME = ["get param", "verify no_signature", "dead-letters retry everything", "dead-letters retry yes"]
+SAID_EACH_TIME = [
+    "get param",
+    "get notify",
+    "verify no_signature",
+    "dead-letters retry everything",
+    "dead-letters retry yes",
+]
 
 
 def test_every_option_is_a_variable_and_says_what_it_does() -> None:
@@ -193,7 +200,7 @@ def test_whom_other_commands_speak_for_filters_no_dead_letters(run: Any) -> None
 
 def test_an_api_that_is_not_there_is_one_sentence(run: Any) -> None:
     done = run("jobs", "--url", "http://127.0.0.1:9", "--token", "t")
-    assert done.exit_code == 1
+    assert done.exit_code == 8
     assert done.stderr.startswith("No answer from http://127.0.0.1:9")
     assert done.stderr.rstrip().endswith("[unreachable]")
 

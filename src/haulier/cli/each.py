@@ -1,8 +1,7 @@
-"""`get --each`: a batch, from file ids to one verified file each."""
+"""`get --batch`: a batch, from file ids to one verified file each."""
 
 import asyncio
 import hashlib
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,50 +18,17 @@ LOOK_S = 2.0
 FAILURES_SHOWN = 20
 
 
-def get_each(
-    file_ids: list[int],
-    view: "View",
-    *,
-    output: str | None,
-    force: bool,
-    json: bool,
-    url: str | None,
-    given_token: str | None,
-    user: str,
-    home: Path,
-) -> None:
-    """Raises CommandFailed: INCOMPLETE when some of the files could not be had, JOB_FAILED when none could."""
-    from haulier.cli.access import connect
-    from haulier.cli.failures import INTERRUPTED, CommandFailed
-    from haulier.cli.printing import print_json
-    from haulier.cli.view import pause_words
-
+def folder_of(output: str | None) -> Path:
+    """The folder that several files are saved in."""
     if output == STDOUT:
-        raise typer.BadParameter("--each saves several files; give --output a folder")
+        raise typer.BadParameter("--batch saves several files; give --output a folder")
     if output is not None and Path(output).is_file():
-        raise typer.BadParameter(f"--each saves several files; {output} is not a folder")
-    wanted = list(dict.fromkeys(file_ids))
-    client = connect(
-        url=url,
-        given_token=given_token,
-        user=user,
-        home=home,
-        on_wait=lambda why, wait_s: view.say(pause_words(why, wait_s)),
-    )
-    run = EachRun(client, view, folder=Path(output or "."), force=force)
-    try:
-        with view:
-            asyncio.run(run.run(wanted))
-    except KeyboardInterrupt:
-        again = shlex.join(["haulier", "get", "--each", *map(str, wanted), *(["-o", output] if output else [])])
-        raise CommandFailed(run.after_interrupt(again), exit_code=INTERRUPTED) from None
-    finally:
-        if json and run.batch is not None:
-            print_json(run.batch)
+        raise typer.BadParameter(f"--batch saves several files; {output} is not a folder")
+    return Path(output or ".")
 
 
-class EachRun:
-    """One `haulier get --each`: files are saved as they get ready. `batch` is how it stood last."""
+class BatchRun:
+    """One `haulier get --batch`: files are saved as they get ready. `batch` is how it stood last."""
 
     def __init__(self, client: "Client", view: "View", *, folder: Path, force: bool) -> None:
         self.batch: BatchStatus | None = None
@@ -74,17 +40,29 @@ class EachRun:
         self._lost: list[str] = []
         self._said = ""
 
-    async def run(self, file_ids: list[int]) -> None:
+    async def run(self, file_ids: list[int], *, notify: list[str] | None = None) -> None:
+        """Raises CommandFailed: INCOMPLETE when some of the files could not be had, JOB_FAILED when none could."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        async with self._client:
-            accepted = await self._client.batches.initiate(file_ids)
-            while True:
-                self.batch = await self._client.batches.get(accepted.batch_id)
-                await self._take(self.batch)
-                if self.batch.over:
-                    break
-                await asyncio.sleep(LOOK_S)
+        accepted = await self._client.batches.initiate(file_ids, notify=notify)
+        while True:
+            self.batch = await self._client.batches.get(accepted.batch_id)
+            await self._take(self.batch)
+            if self.batch.over:
+                break
+            await asyncio.sleep(LOOK_S)
+        self._view.ended(self.batch)
         self._tell_lost(len(file_ids))
+
+    async def cancel(self) -> str:
+        """Stop what is not over of the batch; answers what came of it."""
+        assert self.batch is not None
+        done = await self._client.batches.cancel(self.batch.batch_id)
+        return f"Cancelled {done.cancelled} jobs of batch {self.batch.batch_id}."
+
+    @property
+    def can_cancel(self) -> bool:
+        """Whether there is something that could be stopped."""
+        return self.batch is not None and not self.batch.over
 
     def after_interrupt(self, again: str) -> str:
         if self.batch is None:
@@ -114,7 +92,6 @@ class EachRun:
             self._said = ready
 
     async def _save(self, file: "BatchFile") -> None:
-        from haulier.cli.words import size_words
         from haulier.client.getting import target
 
         job = await self._client.status(file.job_id)
@@ -123,7 +100,7 @@ class EachRun:
             self._view.say(f"{path} is there already")
             return
         got = await self._client.save(job, path, force=self._force, on_progress=self._view.show_bytes)
-        self._view.say(f"Saved {path} ({size_words(got.size)}, {got.sha256})")
+        self._view.saved(path=str(path), size=got.size, sha256=got.sha256, verified=got.verified)
 
     def _tell_lost(self, total: int) -> None:
         from haulier.cli.failures import INCOMPLETE, JOB_FAILED, CommandFailed

@@ -11,7 +11,18 @@ USAGE = 2
 JOB_FAILED = 3
 JOB_CANCELLED = 4
 INCOMPLETE = 5
+NOT_ALLOWED = 6
+LIMITED = 7
+UNREACHABLE = 8
+DAMAGED = 9
 INTERRUPTED = 130
+_CODES = {
+    FAILURE: "failed",
+    JOB_FAILED: "job_failed",
+    JOB_CANCELLED: "job_cancelled",
+    INCOMPLETE: "incomplete",
+    INTERRUPTED: "interrupted",
+}
 
 EXIT_CODES = """\
 Exit codes:
@@ -21,6 +32,10 @@ Exit codes:
   3    the job failed
   4    the job was cancelled
   5    not all of several files could be had; the others were saved
+  6    the token is missing, not valid, or does not allow it
+  7    a limit is reached: rate, daily quota
+  8    the service does not answer, or cannot take it right now
+  9    what was downloaded is damaged; it was removed
   130  interrupted by Ctrl-C"""
 
 
@@ -49,7 +64,26 @@ def tell(error: BaseException) -> int:
             say(f"  {problem}")
         return USAGE
     say(_sentence(error))
-    return USAGE if isinstance(error, NotVerifiable) else FAILURE
+    return _exit_code(error)
+
+
+def code_of(error: BaseException) -> str:
+    """A stable word for `error`, for programs."""
+    if isinstance(error, CommandFailed):
+        return _CODES.get(error.exit_code, "failed")
+    return getattr(error, "code", "internal_error")
+
+
+def _exit_code(error: BaseException) -> int:
+    from haulier.client.errors import ApiError, DownloadDamaged, UnexpectedAnswer, Unreachable
+
+    if isinstance(error, NotVerifiable):
+        return USAGE
+    if isinstance(error, ApiError):
+        return {401: NOT_ALLOWED, 403: NOT_ALLOWED, 429: LIMITED, 503: UNREACHABLE}.get(error.status, FAILURE)
+    if isinstance(error, (Unreachable, UnexpectedAnswer)):
+        return UNREACHABLE
+    return DAMAGED if isinstance(error, DownloadDamaged) else FAILURE
 
 
 def say(text: str) -> None:

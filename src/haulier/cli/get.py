@@ -1,30 +1,34 @@
-"""`get`: from a file id to a verified file on disk."""
+"""`get`: from a file id, or a job, to a verified file on disk."""
 
 import asyncio
+import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from haulier.cli.options import DEFAULT_HOME, Home, Json, Token, Url, User
+from haulier.cli.options import DEFAULT_HOME, Home, Token, Url, User
 from haulier.job import MAX_FILE_ID, MIN_FILE_ID
 
 if TYPE_CHECKING:
+    from haulier.cli.each import BatchRun
+    from haulier.cli.getting import Run
     from haulier.cli.view import View
-    from haulier.client import Client
-    from haulier.wire import JobStatus
 
 STDOUT = "-"
+_JOB = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def get(
-    file_ids: Annotated[list[int], typer.Argument(metavar="FILE_ID", min=MIN_FILE_ID, max=MAX_FILE_ID, hidden=True)],
-    each: Annotated[
+    wanted: Annotated[list[str], typer.Argument(metavar="FILE_ID", hidden=True)],
+    batch: Annotated[
         bool,
-        typer.Option("--each", envvar="HAULIER_EACH", help="Each FILE_ID as a file of its own instead of one ZIP."),
+        typer.Option(
+            "--batch", "--each", envvar="HAULIER_EACH", help="Each FILE_ID as a file of its own instead of one ZIP."
+        ),
     ] = False,
     output: Annotated[
         str | None,
@@ -35,6 +39,14 @@ def get(
     force: Annotated[
         bool, typer.Option("--force", "-f", envvar="HAULIER_FORCE", help="Replace an existing file.")
     ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume/--no-resume",
+            envvar="HAULIER_RESUME",
+            help="Go on with PATH.part of an earlier run.",
+        ),
+    ] = True,
     param: Annotated[
         list[str] | None,
         typer.Option(
@@ -53,13 +65,27 @@ def get(
             help="Leave what does not exist out of an archive instead of failing.",
         ),
     ] = False,
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--notify",
+            metavar="CHANNEL",
+            help="Tell this channel of the outcome; repeat it for more. See haulier channels.",
+            show_default=False,
+        ),
+    ] = None,
     receipt: Annotated[
         Path | None,
         typer.Option(
             "--receipt", envvar="HAULIER_RECEIPT", metavar="PATH", help="Save the signed receipt too, for `verify`."
         ),
     ] = None,
-    json: Json = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", envvar="HAULIER_QUIET", help="Say nothing but what goes wrong.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", envvar="HAULIER_JSON", help="Print each event as a line of JSON on stdout.")
+    ] = False,
     url: Url = None,
     token: Token = None,
     user: User = "demo",
@@ -67,33 +93,26 @@ def get(
 ) -> None:
     """Prepare a file, follow it, download it and check its SHA-256.
 
-    FILE_ID is a number from 10000 to 100000000; several become one ZIP. Joins your job for the same if there is one. An
-    interrupted download leaves PATH.part and is resumed by the next run; Ctrl-C leaves the job running. With --each,
-    PATH is a folder, and files that cannot be had leave the others alone (exit code 5).
+    FILE_ID is a number from 10000 to 100000000; several become one ZIP. It may also be the id of a job, which is then
+    taken up. Joins your job for the same if there is one. An interrupted download leaves PATH.part and the next run
+    resumes it. Ctrl-C asks whether the job shall go on; where there is no terminal it goes on. With --batch, PATH is a
+    folder, and files that cannot be had leave the others alone (exit code 5).
     `haulier preparers show --file FILE_ID` tells what --param may choose.
     """
-    from rich.console import Console
-
     from haulier.cli.access import connect
-    from haulier.cli.each import get_each
-    from haulier.cli.failures import INTERRUPTED, CommandFailed
-    from haulier.cli.printing import print_json
-    from haulier.cli.view import pause_words, view_for
+    from haulier.cli.each import BatchRun, folder_of
+    from haulier.cli.getting import Run
+    from haulier.cli.quiet_views import telling_errors
+    from haulier.cli.view import pause_words
 
     if json and output == STDOUT:
         raise typer.BadParameter("--json and --output - both want stdout; leave one out")
+    job_id, file_ids = wanted_of(wanted)
     params = params_of(param or [])
-    if params and len(file_ids) > 1:
-        raise typer.BadParameter("--param chooses for one file; ask for the files one by one")
-    if each and (params or allow_missing or receipt):
-        raise typer.BadParameter("--param, --allow-missing and --receipt belong to one job; leave --each out")
-    console = Console(stderr=True)
-    view = view_for(console)
-    if each:
-        get_each(
-            file_ids, view, output=output, force=force, json=json, url=url, given_token=token, user=user, home=home
-        )
-        return
+    _refuse_what_does_not_fit(
+        job_id=job_id, count=len(file_ids), batch=batch, chosen=bool(params), of_one=bool(allow_missing or receipt)
+    )
+    view = _view(quiet=quiet, json=json)
     client = connect(
         url=url,
         given_token=token,
@@ -101,20 +120,84 @@ def get(
         home=home,
         on_wait=lambda why, wait_s: view.say(pause_words(why, wait_s)),
     )
-    run = Run(client, view, output=output, receipt=receipt, force=force)
+    given = ["--batch"] if batch else []
+    given += [part for each in param or [] for part in ("--param", each)]
+    given += ["--allow-missing"] if allow_missing else []
+    given += ["-o", output] if output else []
+    given += ["--receipt", str(receipt)] if receipt else []
+    again = shlex.join(["haulier", "get", *wanted, *given])
+
+    run: Run | BatchRun
+    if batch:
+        run = BatchRun(client, view, folder=folder_of(output), force=force)
+        work = run.run(list(dict.fromkeys(file_ids)), notify=notify or None)
+    else:
+        run = Run(client, view, output=output, receipt=receipt, force=force, resume=resume)
+        work = (
+            run.ask(file_ids, params=params, allow_missing=allow_missing, notify=notify or None)
+            if job_id is None
+            else run.take_up(job_id)
+        )
+
+    async def whole() -> None:
+        async with client:
+            await _until_left(work, run, view, again=again)
+
+    with telling_errors(json), view:
+        asyncio.run(whole())
+
+
+async def _until_left(work: Coroutine[Any, Any, None], run: "Run | BatchRun", view: "View", *, again: str) -> None:
+    """Raises CommandFailed when the user leaves: 130 with the job going on, JOB_CANCELLED without."""
+    from haulier.cli.failures import INTERRUPTED, JOB_CANCELLED, CommandFailed
+    from haulier.cli.interrupts import Interrupted, interruptible
+
+    asks = sys.stdin.isatty() and sys.stderr.isatty()
     try:
-        with view:
-            asyncio.run(run.run(file_ids, params=params, allow_missing=allow_missing))
-    except KeyboardInterrupt:
-        given = [part for each in param or [] for part in ("--param", each)]
-        given += ["--allow-missing"] if allow_missing else []
-        given += ["-o", output] if output else []
-        given += ["--receipt", str(receipt)] if receipt else []
-        again = shlex.join(["haulier", "get", *map(str, file_ids), *given])
+        await interruptible(work, view, asks=asks, can_cancel=lambda: run.can_cancel)
+    except Interrupted as left:
+        if left.cancel:
+            raise CommandFailed(await run.cancel(), exit_code=JOB_CANCELLED) from None
         raise CommandFailed(run.after_interrupt(again), exit_code=INTERRUPTED) from None
-    finally:
-        if json and run.job is not None:
-            print_json(run.job)
+
+
+def _view(*, quiet: bool, json: bool) -> "View":
+    from haulier.cli.quiet_views import JsonEvents, Quiet
+    from haulier.cli.view import view_for
+
+    if json:
+        return JsonEvents()
+    if quiet:
+        return Quiet()
+    from rich.console import Console
+
+    return view_for(Console(stderr=True))
+
+
+def wanted_of(given: Sequence[str]) -> tuple[str | None, list[int]]:
+    """The job that is named, or the files. Raises BadParameter for what is neither."""
+    if len(given) == 1 and _JOB.fullmatch(given[0]):
+        return given[0].lower(), []
+    file_ids: list[int] = []
+    for word in given:
+        if _JOB.fullmatch(word):
+            raise typer.BadParameter("a job's id stands alone; get its file by itself", param_hint="FILE_ID")
+        if not word.isdecimal() or not MIN_FILE_ID <= int(word) <= MAX_FILE_ID:
+            raise typer.BadParameter(
+                f"{word!r} is neither a number from {MIN_FILE_ID} to {MAX_FILE_ID} nor the id of a job",
+                param_hint="FILE_ID",
+            )
+        file_ids.append(int(word))
+    return None, file_ids
+
+
+def _refuse_what_does_not_fit(*, job_id: str | None, count: int, batch: bool, chosen: bool, of_one: bool) -> None:
+    if chosen and count > 1:
+        raise typer.BadParameter("--param chooses for one file; ask for the files one by one")
+    if batch and (chosen or of_one):
+        raise typer.BadParameter("--param, --allow-missing and --receipt belong to one job; leave --batch out")
+    if job_id is not None and (batch or chosen):
+        raise typer.BadParameter("the job is made already; --batch and --param come too late for it")
 
 
 def params_of(given: Sequence[str]) -> dict[str, Any]:
@@ -131,81 +214,3 @@ def params_of(given: Sequence[str]) -> dict[str, Any]:
         except ValueError:
             params[name] = value
     return params
-
-
-class Run:
-    """One `haulier get`. `job` is the last status seen, also after an interruption."""
-
-    def __init__(
-        self, client: "Client", view: "View", *, output: str | None, receipt: Path | None, force: bool
-    ) -> None:
-        self.job: JobStatus | None = None
-        self._client = client
-        self._view = view
-        self._output = output
-        self._receipt = receipt
-        self._force = force
-
-    async def run(self, file_ids: list[int], *, params: Mapping[str, Any], allow_missing: bool) -> None:
-        """Raises CommandFailed with the exit codes of a failed and of a cancelled job."""
-        from haulier.cli.jobs import raise_if_incomplete, raise_unless_completed
-
-        self._refuse_existing()
-        several = len(file_ids) > 1
-        async with self._client:
-            self.job = await self._client.initiate(
-                file_ids[0] if len(file_ids) == 1 else file_ids, params=params, allow_missing=allow_missing
-            )
-            self._view.show_job(self.job)
-            async for job in self._client.follow(self.job.job_id, files=not several):
-                self.job = job
-                self._view.show_job(job)
-            raise_unless_completed(self.job)
-            await self._save(self.job)
-            await self._save_receipt(self.job)
-
-            if several:
-                self.job = await self._client.status(self.job.job_id)
-                raise_if_incomplete(self.job)
-
-    def after_interrupt(self, again: str) -> str:
-        if self.job is None:
-            return "Interrupted."
-        if self.job.status == "completed":
-            return f"Interrupted. `{again}` continues the download."
-        return f"Interrupted; the job goes on. `{again}` continues, `haulier cancel {self.job.job_id}` stops it."
-
-    def _refuse_existing(self) -> None:
-        """Before anything is prepared, as far as the name is known."""
-        from haulier.cli.receipts import refuse_existing
-        from haulier.client import TargetExists
-
-        if self._output and self._output != STDOUT and not self._force and Path(self._output).is_file():
-            raise TargetExists(Path(self._output))
-        if self._receipt:
-            refuse_existing(self._receipt, force=self._force)
-
-    async def _save(self, job: "JobStatus") -> None:
-        from haulier.cli.words import size_words
-        from haulier.client.getting import target
-        from haulier.client.sinks import StreamSink
-
-        if self._output == STDOUT:
-            await self._client.save_into(job, StreamSink(_to_stdout), on_progress=self._view.show_bytes)
-            return
-        path = target(self._output or ".", job)
-        got = await self._client.save(job, path, force=self._force, on_progress=self._view.show_bytes)
-        checked = "SHA-256 verified" if got.verified else "size verified; the service knows no SHA-256 for it"
-        self._view.say(f"Saved {path} ({size_words(got.size)}, {checked}: {got.sha256})")
-
-    async def _save_receipt(self, job: "JobStatus") -> None:
-        from haulier.cli.receipts import job_document, save
-
-        if self._receipt:
-            save(self._receipt, await job_document(self._client, job.job_id), force=self._force)
-            self._view.say(f"Saved the receipt as {self._receipt}")
-
-
-def _to_stdout(chunk: bytes) -> None:
-    sys.stdout.buffer.write(chunk)
-    sys.stdout.buffer.flush()

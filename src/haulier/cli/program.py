@@ -87,7 +87,7 @@ _add(
     "Prepare, download and verify a file.",
     "haulier get 70000",
     "haulier get 70000 70001 -o both.zip",
-    "haulier get --each 70000 70001 -o downloads/",
+    "haulier get --batch 70000 70001 -o downloads/",
     "haulier get 70000 -o - | tar tz",
     "haulier get 70002 --param columns=6 --param format=pdf",
     "haulier get 70000 -o report.zip --receipt report.receipt.json",

@@ -1,7 +1,7 @@
 """What a person sees of a job and its download: a progress bar, or sparse lines where there is no terminal."""
 
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from msgspec import UNSET
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.text import Text
 from haulier.cli.words import duration_words, files_words, one_line, size_words, state_words
 from haulier.clock import SYSTEM_CLOCK, Clock
 from haulier.wire import JobStatus
+from haulier.wire_batches import BatchStatus
 
 LINE_EVERY_S = 15.0
 LINE_EVERY_PERCENT = 25
@@ -31,9 +32,28 @@ class View(Protocol):
 
     def say(self, text: str) -> None: ...
 
+    def saved(self, **facts: Any) -> None:
+        """A file is where it should be: `path`, `size`, `sha256`, `verified`."""
+        ...
+
+    def ended(self, batch: BatchStatus) -> None:
+        """All jobs of a batch are over."""
+        ...
+
+    def pause(self) -> None:
+        """Leave the terminal to somebody else."""
+        ...
+
+    def resume(self) -> None: ...
+
 
 def view_for(console: Console, *, clock: Clock = SYSTEM_CLOCK) -> View:
     return Bar(console, clock=clock) if console.is_terminal else Lines(console, clock=clock)
+
+
+def saved_words(*, path: object, size: int, sha256: str, verified: bool) -> str:
+    checked = "SHA-256 verified" if verified else "size verified; the service knows no SHA-256 for it"
+    return f"Saved {path} ({size_words(size)}, {checked}: {sha256})"
 
 
 class Figures(ProgressColumn):
@@ -91,11 +111,24 @@ class Bar:
         self._progress.update(self._task, description=description, completed=done, total=total, in_bytes=in_bytes)
 
     def show_bytes(self, done: int, total: int | None, *, doing: str = "downloading") -> None:
+        if total and done >= total:
+            doing = "verifying"
         self._enter(doing, doing)
         self._progress.update(self._task, completed=done, total=total, in_bytes=True)
 
     def say(self, text: str) -> None:
         self._console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
+
+    def saved(self, **facts: Any) -> None:
+        self.say(saved_words(**facts))
+
+    def ended(self, batch: BatchStatus) -> None: ...
+
+    def pause(self) -> None:
+        self._progress.stop()
+
+    def resume(self) -> None:
+        self._progress.start()
 
     def _enter(self, phase: str, description: str) -> None:
         """Rate and remaining time count from the beginning of a phase."""
@@ -135,6 +168,15 @@ class Lines:
 
     def say(self, text: str) -> None:
         self._console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
+
+    def saved(self, **facts: Any) -> None:
+        self.say(saved_words(**facts))
+
+    def ended(self, batch: BatchStatus) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
 
     def _due(self, phase: str, percent: int) -> bool:
         now = self._clock.monotonic()

@@ -230,10 +230,11 @@ class Client:
         path: Path,
         *,
         force: bool = False,
+        resume: bool = True,
         connections: int = CONNECTIONS,
         on_progress: Progress = _unwatched,
     ) -> Downloaded:
-        """Fetch the file of a completed job to `path`, resuming `path.part` where an earlier run left one.
+        """Fetch the file of a completed job to `path`, with `resume` going on where an earlier run left `path.part`.
 
         Large files come over several `connections`. Checks size and SHA-256 as far as they are known, then renames.
         Raises as `download`. `on_progress(done, total)` counts bytes, total None if unknown.
@@ -241,9 +242,11 @@ class Client:
         if connections > 1 and job.file_size is not UNSET and job.file_size >= parallel.PARALLEL_FROM_BYTES:
             with suppress(NotInRanges):
                 return await self._save_in_segments(
-                    job, path, force=force, connections=connections, on_progress=on_progress
+                    job, path, force=force, resume=resume, connections=connections, on_progress=on_progress
                 )
         async with PartFile.open(path, force=force) as part:
+            if not resume:
+                await part.discard()
             return await self.save_into(job, part, on_progress=on_progress)
 
     async def save_into(self, job: JobStatus, sink: Sink, *, on_progress: Progress = _unwatched) -> Downloaded:
@@ -251,13 +254,15 @@ class Client:
         return await download_to(sink, self._fetch(job), job, on_progress=on_progress)
 
     async def _save_in_segments(
-        self, job: JobStatus, path: Path, *, force: bool, connections: int, on_progress: Progress
+        self, job: JobStatus, path: Path, *, force: bool, resume: bool, connections: int, on_progress: Progress
     ) -> Downloaded:
         known = await self.result(job.job_id)
         if not known.etag.startswith('"'):
             raise NotInRanges
         sha256 = None if known.sha256 is UNSET else known.sha256
         async with SegmentFile.open(path, force=force, etag=known.etag, size=known.file_size, sha256=sha256) as file:
+            if not resume:
+                await file.discard()
             return await download_segments(
                 file, self._fetch(job), sha256=sha256, connections=connections, on_progress=on_progress
             )

@@ -1,0 +1,124 @@
+"""One `haulier get`: ask, follow, save; and what is left to do when it is interrupted."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from haulier.cli.view import View
+    from haulier.client import Client
+    from haulier.wire import JobStatus
+
+STDOUT = "-"
+
+
+class Run:
+    """Brings the file of one job. `job` is the last status seen, also after an interruption."""
+
+    def __init__(
+        self,
+        client: "Client",
+        view: "View",
+        *,
+        output: str | None,
+        receipt: Path | None,
+        force: bool,
+        resume: bool = True,
+    ) -> None:
+        self.job: JobStatus | None = None
+        self._client = client
+        self._view = view
+        self._output = output
+        self._receipt = receipt
+        self._force = force
+        self._resume = resume
+
+    async def ask(
+        self, file_ids: list[int], *, params: Mapping[str, Any], allow_missing: bool, notify: list[str] | None = None
+    ) -> None:
+        """A job for the file, or for several as one ZIP, and its file."""
+        self._refuse_existing()
+        wanted = file_ids[0] if len(file_ids) == 1 else file_ids
+        self.job = await self._client.initiate(wanted, params=params, allow_missing=allow_missing, notify=notify)
+        await self._bring(several=len(file_ids) > 1)
+
+    async def take_up(self, job_id: str) -> None:
+        """The file of a job that is there already."""
+        self._refuse_existing()
+        self.job = await self._client.status(job_id, files=False)
+        await self._bring(several=bool(self.job.file_ids))
+
+    async def cancel(self) -> str:
+        """Stop the job; answers what came of it."""
+        from haulier.client import ApiError
+
+        assert self.job is not None
+        try:
+            await self._client.cancel(self.job.job_id)
+        except ApiError as error:  # it ended just before
+            return str(error)
+        return f"Cancelled {self.job.job_id}."
+
+    @property
+    def can_cancel(self) -> bool:
+        """Whether there is a job that could be stopped."""
+        return self.job is not None and self.job.status in ("queued", "processing")
+
+    def after_interrupt(self, again: str) -> str:
+        if self.job is None:
+            return "Interrupted."
+        if self.job.status == "completed":
+            return f"Interrupted. `{again}` continues the download."
+        return f"Interrupted; the job goes on. `{again}` continues, `haulier cancel {self.job.job_id}` stops it."
+
+    async def _bring(self, *, several: bool) -> None:
+        """Raises CommandFailed with the exit codes of a failed and of a cancelled job."""
+        from haulier.cli.jobs import raise_if_incomplete, raise_unless_completed
+
+        assert self.job is not None
+        self._view.show_job(self.job)
+        async for job in self._client.follow(self.job.job_id, files=not several):
+            self.job = job
+            self._view.show_job(job)
+        raise_unless_completed(self.job)
+        await self._save(self.job)
+        await self._save_receipt(self.job)
+        if several:
+            self.job = await self._client.status(self.job.job_id)
+            raise_if_incomplete(self.job)
+
+    def _refuse_existing(self) -> None:
+        """Before anything is prepared, as far as the name is known."""
+        from haulier.cli.receipts import refuse_existing
+        from haulier.client.getting import refuse_existing as refuse_file
+
+        if self._output and self._output != STDOUT:
+            refuse_file(self._output, force=self._force)
+        if self._receipt:
+            refuse_existing(self._receipt, force=self._force)
+
+    async def _save(self, job: "JobStatus") -> None:
+        from haulier.client.getting import target
+        from haulier.client.sinks import StreamSink
+
+        if self._output == STDOUT:
+            await self._client.save_into(job, StreamSink(_to_stdout), on_progress=self._view.show_bytes)
+            return
+        path = target(self._output or ".", job)
+        got = await self._client.save(
+            job, path, force=self._force, resume=self._resume, on_progress=self._view.show_bytes
+        )
+        self._view.saved(path=str(path), size=got.size, sha256=got.sha256, verified=got.verified)
+
+    async def _save_receipt(self, job: "JobStatus") -> None:
+        from haulier.cli.receipts import job_document, save
+
+        if self._receipt:
+            save(self._receipt, await job_document(self._client, job.job_id), force=self._force)
+            self._view.say(f"Saved the receipt as {self._receipt}")
+
+
+def _to_stdout(chunk: bytes) -> None:
+    sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()

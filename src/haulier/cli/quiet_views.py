@@ -1,0 +1,87 @@
+"""Views without a picture: nothing at all, or one JSON object for each event on stdout (docs/cli.md)."""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from haulier.cli.failures import CommandFailed, code_of
+from haulier.cli.words import one_line
+from haulier.client import ClientError
+from haulier.clock import SYSTEM_CLOCK, Clock
+from haulier.errors import HaulierError
+from haulier.wire import JobStatus
+from haulier.wire_batches import BatchStatus
+
+BYTES_EVERY_S = 1.0
+
+
+class Quiet:
+    """Shows nothing; errors are told when the program ends."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def show_job(self, job: JobStatus) -> None: ...
+
+    def show_bytes(self, done: int, total: int | None, *, doing: str = "downloading") -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+    def saved(self, **facts: Any) -> None: ...
+
+    def ended(self, batch: BatchStatus) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+
+class JsonEvents(Quiet):
+    """`{"event": "status" | "downloading" | "note" | "saved" | "error", …}`, a line each."""
+
+    def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
+        self._told_at = float("-inf")
+
+    def show_job(self, job: JobStatus) -> None:
+        emit("status", job=job)
+
+    def show_bytes(self, done: int, total: int | None, *, doing: str = "downloading") -> None:
+        now = self._clock.monotonic()
+        if done == total or now >= self._told_at + BYTES_EVERY_S:
+            self._told_at = now
+            emit("downloading", done_bytes=done, total_bytes=total)
+
+    def say(self, text: str) -> None:
+        emit("note", message=one_line(text))
+
+    def saved(self, **facts: Any) -> None:
+        emit("saved", **facts)
+
+    def ended(self, batch: BatchStatus) -> None:
+        emit("batch", batch=batch)
+
+
+@contextmanager
+def telling_errors(on: bool) -> Generator[None]:
+    """What ends the block badly becomes the last event; the sentence on stderr and the exit code stay as they are."""
+    try:
+        yield
+    except (CommandFailed, ClientError, HaulierError) as error:
+        if on:
+            emit("error", code=code_of(error), message=str(error))
+        raise
+
+
+def emit(event: str, **facts: Any) -> None:
+    """One event as a line on stdout."""
+    sys.stdout.write(msgspec.json.encode({"event": event} | facts).decode() + "\n")
+    sys.stdout.flush()
