@@ -5,7 +5,7 @@ import type { Via } from '../stores.js'
 import { useDownloadVia, type Download, type DownloadTarget } from '../useDownload.js'
 import { Announcement } from './Announcement.js'
 import { Context } from './context.js'
-import { useKeptFocus } from './useKeptFocus.js'
+import { KeptFocus } from './KeptFocus.js'
 
 type Target = { fileId: number; params?: Params | undefined; jobId?: never } | { jobId: string; fileId?: never; params?: never }
 
@@ -31,7 +31,6 @@ export function Root(props: RootProps) {
     [download, texts, label, isRepeatable],
   )
   const element = useRef<HTMLDivElement>(null)
-  useKeptFocus(element)
   const hasActed = useRef(false)
   const onAct = (event: MouseEvent<HTMLDivElement>) => {
     hasActed.current = true
@@ -50,7 +49,7 @@ export function Root(props: RootProps) {
         data-phase={download.phase}
         data-connection={download.connection}
       >
-        {typeof children === 'function' ? children(download) : children}
+        <KeptFocus root={element}>{typeof children === 'function' ? children(download) : children}</KeptFocus>
         <Announcement hasActed={hasActed} />
       </div>
     </Context.Provider>

@@ -1,0 +1,21 @@
+import { useDownloads } from '@haulier/react'
+
+/** Everything that was asked for, live. */
+export function History() {
+  const { jobs, isReady, error } = useDownloads({ limit: 10 })
+  return (
+    <section aria-labelledby="history">
+      <h2 id="history">What you asked for</h2>
+      {error && <p>{error.message}</p>}
+      {isReady && jobs.length === 0 && <p>Nothing yet.</p>}
+      <ol className="history">
+        {jobs.map((job) => (
+          <li key={job.job_id}>
+            <span>{job.file_name ?? `File ${job.file_id ?? ''}`}</span>
+            <span>{job.status === 'processing' ? `${job.progress} %` : job.status}</span>
+          </li>
+        ))}
+      </ol>
+    </section>
+  )
+}
