@@ -1,12 +1,25 @@
-# `make setup | run | test | check | bench | faults`: each does its own set-up from a clean checkout.
+# `make setup | run | test | check | bench | faults | web`: each does its own set-up from a clean checkout.
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup run test check bench faults lock clean
+MODULE := src/haulier/webui/haulier-download.js
 
+.PHONY: setup run test check bench faults lock clean web
+
+# The parts for browsers need Node; everything else works without them.
 setup: .venv/installed
+	@if command -v npm > /dev/null; then $(MAKE) -s web || echo "the parts for browsers could not be built; all else works" >&2; \
+	else echo "npm is not there: the parts for browsers are left out; make web builds them later" >&2; fi
+
+# The custom element, and the client in it, as the API serves them.
+web: $(MODULE)
+
+$(MODULE): $(shell find clients/element/src clients/typescript/src -name '*.ts' ! -name schema.ts) clients/package-lock.json .venv/installed
+	@cd clients && { [ -d node_modules/vite ] || npm ci --silent; }
+	@cd clients && npm run build -w typescript --silent > /dev/null && npm run build -w element --silent > /dev/null
+	@mkdir -p $(@D) && cp clients/element/dist/haulier-download.js $@
 
 run: setup
 	@$(BIN)/haulier up --demo
@@ -47,4 +60,4 @@ lock: .venv/installed-dev
 	@touch $@
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis src/haulier/webui clients/node_modules clients/*/dist clients/typescript/src/schema.ts

@@ -29,9 +29,9 @@ class Serving(ApiClient):
         self._server = server
 
     @property
-    def connections(self) -> int:
-        """How many connections the server has, this client's own included."""
-        return len(self._server.server_state.connections)
+    def protocols(self) -> list[Any]:
+        """The server's end of each connection, this client's own included."""
+        return [*self._server.server_state.connections]
 
     def stop(self) -> None:
         """Ask the server to stop, as SIGTERM does."""

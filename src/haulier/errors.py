@@ -98,9 +98,31 @@ class ChannelNotFound(HaulierError):
     sentence = "There is no such channel, or it is not yours."
 
 
+class ChannelKindOff(HaulierError):
+    code, status, title = "channel_kind_off", 404, "Kind of channel not offered"
+    sentence = "This installation offers no channels of kind {kind}; its operator switches them on with {setting}."
+
+
+class WrongCode(HaulierError):
+    code, status, title = "wrong_code", 400, "Wrong code"
+    sentence = "This is not the code that was mailed to you; tries left: {left}."
+
+
+class StopLinkUnknown(HaulierError):
+    code, status, title = "stop_link_unknown", 404, "Nothing to switch off"
+    sentence = "This link switches nothing off: it is not complete, or its channel was removed."
+
+
 class DeliveryNotFound(HaulierError):
     code, status, title = "delivery_not_found", 404, "Delivery not found"
     sentence = "There is no such delivery, or it is not yours."
+
+
+class WebNotBuilt(HaulierError):
+    code, status, title = "web_not_built", 404, "Not built"
+    sentence = (
+        "This installation came without the parts for browsers; its operator builds them with `make web` (Node 20)."
+    )
 
 
 class BatchNotFound(HaulierError):
@@ -163,6 +185,11 @@ class ArtefactReplaced(HaulierError):
     )
 
 
+class CodeOver(HaulierError):
+    code, status, title = "code_over", 410, "Code not good any more"
+    sentence = "The code has expired or was tried too often. Remove the channel and add it again to get another one."
+
+
 class ArtefactExpired(HaulierError):
     code, status, title = "artefact_expired", 410, "File expired"
     sentence = "The prepared file has expired. Initiate the download again."
@@ -204,6 +231,11 @@ class RateLimited(HaulierError):
 class SendingRateLimited(HaulierError):
     code, status, title = "sending_rate_limited", 429, "Too many tests"
     sentence = "You may ask for {limit} tests and redeliveries a minute. Try again in {wait_s} s."
+
+
+class CodesLimited(HaulierError):
+    code, status, title = "codes_limited", 429, "Too many codes"
+    sentence = "Too many codes were asked for today, by you or for this address. Try again in {wait_s} s."
 
 
 class QuotaExceeded(HaulierError):

@@ -74,8 +74,13 @@ def channel_sealer(settings: Settings) -> Sealer:
 
     What those derive to opens in any case, so that a key of its own can be set later.
     """
+    return Sealer(channel_secrets(settings))
+
+
+def channel_secrets(settings: Settings) -> list[Secret]:
+    """All secrets that channels' keys are derived from, the current one first; some may be empty."""
     old = [Secret(text) for text in settings.channel_old_keys.reveal().replace(",", " ").split()]
-    return Sealer([settings.channel_key, settings.url_secret, settings.jwt_secret, *old])
+    return [settings.channel_key, settings.url_secret, settings.jwt_secret, *old]
 
 
 def _key(secret: Secret) -> bytes:

@@ -1,35 +1,19 @@
 """The Node package of BullMQ, and with it bull-board, reads the same queue."""
 
 import asyncio
-import fcntl
 import json
-import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 
 from haulier.engine import Engine, GivenUp, Runner
 from haulier.settings import Secret
 from tests.integration.engine_steps import Look, handed, opened
+from tests.interoperability import NODE, node_packages
 from tests.waiting import until
 
-NODE = Path(__file__).parents[1] / "node"
+__all__ = ["node_packages"]  # a fixture
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
-
-
-@pytest.fixture(scope="session")
-def node_packages():
-    """tests/node/node_modules, installed once although test processes run side by side."""
-    for program in ("node", "npm"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed: the Node package cannot be tried")
-    with (NODE / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (NODE / "node_modules/bullmq/package.json").exists():
-            install = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
-            subprocess.run(install, cwd=NODE, check=True, timeout=150)
 
 
 @pytest.fixture

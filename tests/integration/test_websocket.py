@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from haulier.errors import LedgerUnavailable
 from haulier.job import Progress
 from haulier.ledger import Beat
 from tests.integration.api_steps import completed, processing
@@ -51,9 +52,11 @@ async def test_its_first_message_opens_it(server):
         assert await ws.hear() == {"type": "ready"}
 
 
-async def test_a_bad_token_is_refused_before_the_handshake(server):
+async def test_a_bad_token_is_refused_before_the_handshake(server, caplog):
     problem = await refused(server, additional_headers={"Authorization": "Bearer a.b.c"})
     assert (problem.status, problem.code, problem.instance) == (401, "unauthenticated", "/ws")
+    await eventually(lambda: len(server.protocols) <= 1)
+    assert not [each for each in caplog.records if each.name.startswith("uvicorn")]
 
 
 @pytest.mark.parametrize("first", ['{"type":"auth","token":"a.b.c"}', '{"type":"subscribe","all":true}', "{", b"{}"])
@@ -160,6 +163,21 @@ async def test_all_jobs_are_told_new_ones_included_and_nobody_elses(server):
         assert (await ws.hear_until("unsubscribed"))[-1] == {"type": "unsubscribed", "all": True}
         await processing(server.services, second)
         assert await ws.silent()
+
+
+async def test_without_the_ledger_a_subscription_is_refused_and_can_be_asked_for_again(server, monkeypatch):
+    changes = server.services.ledger.changes
+
+    async def away(*_, **__):
+        raise LedgerUnavailable
+
+    async with socket(server) as ws:
+        with monkeypatch.context() as patched:
+            patched.setattr(changes, "alive", away)
+            await ws.say("subscribe", all=True)
+            assert await ws.error() == "ledger_unavailable"
+        assert not server.services.feeds.by_user
+        assert await ws.follow() == []
 
 
 async def test_a_job_followed_by_itself_stays_when_all_are_left(server):

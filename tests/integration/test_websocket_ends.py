@@ -8,12 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 
 from haulier.wire_live import MALFORMED_MESSAGES, MAX_MESSAGE_BYTES
 from tests.integration.api_steps import processing
 from tests.serving import serving
-from tests.sockets import opened, socket
+from tests.sockets import opened, refused, socket
 from tests.waiting import eventually
 
 KEY = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -65,6 +66,13 @@ async def test_a_client_that_floods_is_closed(server):
         for _ in range(200):
             await ws.say("ping")
         assert await ws.closed() == 4429
+
+
+async def test_messages_beyond_what_is_read_ahead_are_answered_in_their_order(server):
+    async with socket(server) as ws:
+        for number in range(60):
+            await ws.say("unsubscribe", job_id=str(number))
+        assert [(await ws.hear())["job_id"] for _ in range(60)] == [str(number) for number in range(60)]
 
 
 async def test_a_message_that_is_too_large_closes_it(server):
@@ -143,12 +151,68 @@ async def test_a_client_that_takes_nothing_is_dropped(server, monkeypatch, capfd
     writer.transport.abort()
 
 
+async def test_a_client_that_pings_and_reads_no_answer_is_not_read_any_more(server):
+    reader, writer = await raw(server, "/ws", headers=f"Upgrade: websocket\r\nConnection: Upgrade\r\n{KEY}")
+    await reader.readuntil(b"ready")
+    writer.transport.pause_reading()
+    pings = (struct.pack("!BB", 0x89, 0x80 | 125) + bytes(4) + bytes(125)) * 500
+    (protocol,) = [each for each in server.protocols if hasattr(each, "read_paused")]
+
+    def flood():
+        if writer.transport.get_write_buffer_size() < 65_536:
+            writer.write(pings)
+        return protocol.read_paused
+
+    await eventually(flood)
+    assert protocol.transport.get_write_buffer_size() < 2**20
+    writer.transport.resume_reading()
+    while protocol.read_paused:
+        await reader.read(65_536)
+    writer.transport.abort()
+
+
+async def test_a_peer_that_answers_no_ping_is_closed(settings, monkeypatch, capfd):
+    monkeypatch.setattr("haulier.api.serve.PING_S", 0.05)
+    async with serving(settings) as api:
+        reader, writer = await raw(api, "/ws", headers=f"Upgrade: websocket\r\nConnection: Upgrade\r\n{KEY}")
+        assert b"keepalive ping timeout" in await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        await eventually(lambda: len(api.services.feeds) == 0)
+
+
+async def test_a_defect_closes_it_and_is_logged(server, monkeypatch, capfd):
+    async with socket(server) as ws:
+        monkeypatch.setattr("haulier.api.following.Following.subscribe", None)
+        await ws.say("subscribe", job_id="x")
+        assert await ws.closed() == 1011
+    await eventually(lambda: len(server.services.feeds) == 0)
+    assert "request_failed" in "".join(capfd.readouterr())
+
+
+async def test_connections_that_have_not_said_who_they_are_are_few(server, monkeypatch):
+    monkeypatch.setattr("haulier.api.websocket.MOST_UNKNOWN", 1)
+    async with opened(server) as ws:
+        assert (await refused(server)).code == "unavailable"
+        await ws.say("auth", token=server.token("anna"))
+        assert await ws.hear() == {"type": "ready"}
+        async with opened(server):
+            pass
+
+
 def _descriptors():
     return len([*Path("/proc/self/fd").iterdir()])
 
 
 @pytest.mark.parametrize("path", ["/ws", "/v1/download/events", "/v1/download/events/{job_id}"])
-async def test_abrupt_ends_leave_nothing_behind(server, path, caplog):
+async def test_abrupt_ends_leave_nothing_behind(settings, path, caplog):
+    own = msgspec.structs.replace(settings, log_level="warning", database_pool=2, live_connections_user=1_000)
+    async with serving(own) as server:
+        await _come_and_go(server, path, times=CLOSES)
+    assert not [each for each in caplog.records if each.name.startswith(("uvicorn", "asyncio"))]
+
+
+async def _come_and_go(server, path, *, times):
+    """Open and break connections; fail unless tasks, feeds and descriptors are as before."""
     job_id = await server.initiate(70_000)
     upgrade = f"Upgrade: websocket\r\nConnection: Upgrade\r\n{KEY}" if path == "/ws" else ""
     follow = frame('{"type":"subscribe","all":true}') + frame(json.dumps({"type": "subscribe", "job_id": job_id}))
@@ -168,16 +232,15 @@ async def test_abrupt_ends_leave_nothing_behind(server, path, caplog):
         await asyncio.gather(*(come_and_go(number) for number in range(start, start + 50)))
 
     async def gone():
-        await eventually(lambda: server.connections <= 1)
+        await eventually(lambda: len(server.protocols) <= 1)
         await eventually(lambda: (len(feeds), len(feeds.by_job), len(feeds.by_user)) == (0, 0, 0))
 
     feeds = server.services.feeds
     await burst(0)  # opens the pools
     await gone()
     tasks, descriptors = len(asyncio.all_tasks()), _descriptors()
-    for start in range(50, CLOSES, 50):
+    for start in range(50, times, 50):
         await burst(start)
     await gone()
     await eventually(lambda: len(asyncio.all_tasks()) <= tasks)
     assert _descriptors() <= descriptors
-    assert not [each for each in caplog.records if each.name.startswith(("uvicorn", "asyncio"))]

@@ -74,6 +74,23 @@ async def test_the_role_is_free_unless_it_is_said(tokens):
 
 
 @pytest.mark.parametrize(
+    ("claim", "email"),
+    [
+        ({"email": "anna@example.org"}, "anna@example.org"),
+        ({"email": "anna@example.org", "email_verified": True}, "anna@example.org"),
+        ({"email": "anna@example.org", "email_verified": False}, ""),
+        ({"email": "anna@example.org", "email_verified": "false"}, ""),
+        ({"email": None}, ""),
+        ({"email": ["anna@example.org"]}, ""),
+        ({"email": "Anna <anna@example.org>"}, ""),
+        ({"email": "a@b.c\r\nBcc: x@y.z"}, ""),
+    ],
+)
+async def test_an_address_counts_when_its_issuer_vouches_for_it_and_keeps_nobody_out(tokens, claim, email):
+    assert (await tokens.verify(signed(claims(**claim)))).email == email
+
+
+@pytest.mark.parametrize(
     "claim",
     [
         {"exp": None},

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from haulier.api.asyncapi import asyncapi
 from haulier.api.documents import document_operations
 from haulier.api.openapi import openapi
 from haulier.api.operations import OPERATIONS, possible_errors
@@ -33,6 +34,20 @@ def test_every_reference_of_openapi_resolves(document):
     found = references(document)
     assert {name.removeprefix("#/components/schemas/") for name in found} <= document["components"]["schemas"].keys()
     assert "#/components/schemas/JobStatus" in found
+
+
+def test_every_reference_of_asyncapi_resolves():
+    described = asyncapi(base_url="https://haulier.example/api")
+    for reference in references(described):
+        found = described
+        for name in reference.removeprefix("#/").split("/"):
+            found = found[name]
+    assert described["servers"]["websocket"] | {"security": []} == {
+        "host": "haulier.example",
+        "protocol": "wss",
+        "pathname": "/api",
+        "security": [],
+    }
 
 
 def test_every_operation_is_described_once(document):

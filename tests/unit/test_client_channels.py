@@ -141,3 +141,19 @@ def test_people_see_a_secret_once_and_the_log(capsys: pytest.CaptureFixture[str]
     assert "secret      whsec_eA==\n" in capsys.readouterr().out
     print_log(shape({"deliveries": [delivery()], "limit": 20, "next_cursor": None}, DeliveryPage))
     assert f"500     it answered 500; next at {AT}" in capsys.readouterr().out
+
+
+async def test_e_mail_and_apprise_channels_are_added_once_and_confirmed(client: Client, server: Loopback) -> None:
+    server.on("POST", "/v1/channels", answer(channel(kind="email", status="unconfirmed"), code=201))
+    server.on("POST", f"{PATH}/confirm", answer(channel(kind="email")))
+    await client.channels.add_email("anna@example.org", language="de", events=["job.failed"])
+    await client.channels.add_apprise(name="ops")
+    await client.channels.add_apprise("slack://a/b/c")
+    assert (await client.channels.confirm(CHANNEL, "123456")).status == "active"
+    bodies = [msgspec.json.decode(seen.body) for seen in server.seen]
+    assert bodies[0]["address"] == "anna@example.org"
+    assert bodies[0]["events"] == ["job.failed"]
+    assert ("url" in bodies[1], bodies[1]["name"]) == (False, "ops")
+    assert ("name" in bodies[2], bodies[2]["url"]) == (False, "slack://a/b/c")
+    assert bodies[3] == {"code": "123456"}
+    assert len({seen.headers.get("idempotency-key") for seen in server.seen[:3]}) == 3

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from haulier.clock import SYSTEM_CLOCK
 from haulier.job import Failure, Request, Status
-from haulier.notify import webhook
+from haulier.notify import answers
 from haulier.notify.message import message_of, outcome_of
 from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain
 from haulier.notify.webhook import WebhookSender
@@ -74,7 +74,7 @@ def test_what_breaks_on_the_way_is_tried_again_with_a_reason(error, reason):
 
 
 def test_an_answer_whose_body_never_ends_has_arrived(monkeypatch):
-    monkeypatch.setattr(webhook, "BODY_S", 0.05)
+    monkeypatch.setattr(answers, "BODY_S", 0.05)
     closed = []
 
     class Endless(httpx.AsyncByteStream):

@@ -12,6 +12,7 @@ from haulier.api.endpoint import Endpoint, Named
 from haulier.api.envelope import Envelope
 from haulier.api.files import ServeFile
 from haulier.api.operations import OPERATIONS, Operation
+from haulier.api.pages import page_operations
 from haulier.api.services import Services
 from haulier.api.websocket import WebSocket
 from haulier.errors import NotFound
@@ -52,7 +53,7 @@ _PAGE_MAY_READ = [
 def create_app(services: Services) -> ASGIApp:
     """The API over open services. Whoever opened them closes them."""
     settings = services.settings
-    routes = _routes((*OPERATIONS, *document_operations(settings)), services)
+    routes = _routes((*OPERATIONS, *document_operations(settings), *page_operations(settings)), services)
     router = Router([*routes, *_files(services), *_websocket(services)], redirect_slashes=False, default=_not_found)
     return _for_pages(Envelope(router, settings=settings, clock=services.clock), settings)
 

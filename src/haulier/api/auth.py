@@ -25,6 +25,7 @@ from haulier.api.keys import Keys, SharedSecret, open_key_set
 from haulier.clock import Clock
 from haulier.errors import HeadersTooLarge, Unauthenticated
 from haulier.limits import Role
+from haulier.mail_address import is_mail_address
 from haulier.settings import Secret, Settings
 
 MAX_TOKEN_BYTES = 8_192
@@ -38,11 +39,12 @@ _CREDENTIALS = re.compile(r"[^:]*:([A-Za-z0-9._~+/=-]+)")  # RFC 7617: a user na
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who asks. `expires` is the token's end in seconds since 1970."""
+    """Who asks. `expires` is the token's end in seconds since 1970; `email` an address that its issuer vouches for."""
 
     user_id: str
     role: Role
     expires: float
+    email: str = ""
 
     @property
     def is_admin(self) -> bool:
@@ -59,15 +61,33 @@ class Claims(msgspec.Struct, frozen=True):
     nbf: float = 0.0
     iss: str = ""
     aud: str | list[str] = ""
+    # Whatever issuers put there must not keep anybody out.
+    email: object = None
+    email_verified: object = True
+
+    @property
+    def verified_email(self) -> str:
+        """The address that the issuer vouches for; empty without one."""
+        if self.email_verified in (False, "false") or not isinstance(self.email, str):
+            return ""
+        return self.email if is_mail_address(self.email) else ""
 
 
 def mint_token(
-    secret: Secret, *, user: str, role: str, ttl_s: int, now: datetime, issuer: str = "", audience: str = ""
+    secret: Secret,
+    *,
+    user: str,
+    role: str,
+    ttl_s: int,
+    now: datetime,
+    issuer: str = "",
+    audience: str = "",
+    email: str = "",
 ) -> str:
-    """An HS256 token of `user`, valid for `ttl_s` seconds from `now`; `iss` and `aud` when given."""
+    """An HS256 token of `user`, valid for `ttl_s` seconds from `now`; `iss`, `aud` and `email` when given."""
     issued = int(now.timestamp())
     claims: dict[str, str | int] = {"sub": user, "role": role, "iat": issued, "exp": issued + ttl_s}
-    claims |= {name: value for name, value in (("iss", issuer), ("aud", audience)) if value}
+    claims |= {name: value for name, value in (("iss", issuer), ("aud", audience), ("email", email)) if value}
     return encode({"alg": "HS256"}, claims, OctKey.import_key(secret.reveal()), algorithms=["HS256"])
 
 
@@ -139,7 +159,7 @@ class Tokens:
             problem = "the token is meant for another service"
         if problem:
             raise Unauthenticated(reason=problem, error="invalid_token")
-        return Caller(user_id=claims.sub, role=claims.role, expires=claims.exp)
+        return Caller(user_id=claims.sub, role=claims.role, expires=claims.exp, email=claims.verified_email)
 
 
 def _password(authorization: str) -> str | None:

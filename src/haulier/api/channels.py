@@ -1,5 +1,6 @@
 """Channels of the caller: where outcomes are told. Others' are as if there were none, for admins too."""
 
+import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -10,6 +11,8 @@ from msgspec import UNSET
 
 from haulier.api.bodies import body_of, kind_body_of
 from haulier.api.channel_kinds import KINDS, NEW_CHANNELS
+from haulier.api.channel_port import Asker
+from haulier.api.code_limits import admit_code
 from haulier.api.exchange import Answer, Exchange, json_answer
 from haulier.api.requests import channel_id_of, idempotency_key_of
 from haulier.api.services import Services
@@ -38,9 +41,13 @@ async def create(exchange: Exchange, services: Services) -> Answer:
     key = idempotency_key_of(exchange)
     body = await kind_body_of(exchange, NEW_CHANNELS)
     kind = _kind_name(body)
-    made = KINDS[kind].make(body, settings=services.settings)
+    # In a thread: apprise has to be loaded for what it reaches.
+    made = await asyncio.to_thread(KINDS[kind].make, body, asker=asker_of(exchange, services))
     user_id = exchange.caller.user_id
     channel_id = services.new_id() if key is None else uuid5(_IDS, f"{user_id}\0{key}")
+    before = None if key is None else await services.ledger.channels.get(channel_id, user_id=user_id)
+    if made.code_to and before is None:
+        await admit_code(made.code_to, exchange, services)
     # Sealed with the rest, so that a repeated request can be told from another one with the same key.
     kept = {"request": hashlib.sha256(msgspec.json.encode(body)).hexdigest(), "shown": made.shown} if key else {}
     draft = ChannelDraft(
@@ -52,12 +59,13 @@ async def create(exchange: Exchange, services: Services) -> Answer:
         sealed=services.sealer.seal(channel_id, {**made.secret, **kept}),
         events=tuple(dict.fromkeys(body.events)),
         every_job=body.every_job,
-        confirmed=made.confirmed,
+        confirmed=not made.code_to,
     )
-    channel = await services.ledger.channels.add(draft)
+    channel = None if before else await services.ledger.channels.add(draft)
     if channel is not None:
         return json_answer(with_secret(channel, made.shown), status=201)
-    before = None if key is None else await services.ledger.channels.get(channel_id, user_id=user_id)
+    if before is None and key is not None:
+        before = await services.ledger.channels.get(channel_id, user_id=user_id)
     if before is None:
         raise TooManyChannels(limit=MOST_CHANNELS)
     secret = opened(before, services)
@@ -83,7 +91,7 @@ async def change(exchange: Exchange, services: Services) -> Answer:
     body = await body_of(exchange, ChannelChange)
     before = await own_channel(exchange, services)
     secret = opened(before, services)
-    made = KINDS[before.kind].change(body, secret, settings=services.settings)
+    made = KINDS[before.kind].change(body, secret, asker=asker_of(exchange, services))
     if made is None and body.url is not UNSET:
         raise InvalidRequest(("/url", f"is nothing that a channel of kind {before.kind} has"))
     after = msgspec.structs.replace(
@@ -148,6 +156,11 @@ async def own_channel(exchange: Exchange, services: Services) -> Channel:
     if found is None:
         raise ChannelNotFound
     return found
+
+
+def asker_of(exchange: Exchange, services: Services) -> Asker:
+    """Who asks."""
+    return Asker(settings=services.settings, caller=exchange.caller, now=services.clock.now())
 
 
 def check_on(services: Services) -> None:

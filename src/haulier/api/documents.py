@@ -1,13 +1,15 @@
-"""What describes the API to people and programs: /openapi.json, /docs, and the way there from /."""
+"""What describes the API to people and programs: /openapi.json, /asyncapi.json, /docs, and the way there from /."""
 
 import base64
 import hashlib
 import html
 import re
 from importlib import resources
+from typing import Any
 
 import msgspec
 
+from haulier.api.asyncapi import asyncapi
 from haulier.api.exchange import Answer, Exchange, Headers
 from haulier.api.openapi import openapi
 from haulier.api.operations import OPERATIONS, Handler, Operation, Reply, possible_errors
@@ -22,15 +24,13 @@ def document_operations(settings: Settings) -> tuple[Operation, ...]:
     """The documents as operations of their own, outside of what they describe; none when they are switched off."""
     if not settings.docs:
         return ()
-    schema = msgspec.json.encode(openapi(base_url=settings.base_url))
     style = resources.files("haulier.api").joinpath("docs.css").read_text("utf-8")
     page = _page(style, base_url=settings.base_url).encode()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'; base-uri 'none'".encode()
     return (
-        _document(
-            "openapi", "/openapi.json", Answer(schema, headers=((b"content-type", b"application/json"), *_KEPT_SHORTLY))
-        ),
+        _document("openapi", "/openapi.json", _json(openapi(base_url=settings.base_url))),
+        _document("asyncapi", "/asyncapi.json", _json(asyncapi(base_url=settings.base_url))),
         _document(
             "docs",
             "/docs",
@@ -45,6 +45,11 @@ def document_operations(settings: Settings) -> tuple[Operation, ...]:
         ),
         _document("home", "/", Answer(status=307, headers=((b"location", b"/docs"), *_KEPT_SHORTLY))),
     )
+
+
+def _json(document: dict[str, Any]) -> Answer:
+    headers = ((b"content-type", b"application/json"), *_KEPT_SHORTLY)
+    return Answer(msgspec.json.encode(document), headers=headers)
 
 
 def _document(name: str, path: str, answer: Answer) -> Operation:
@@ -72,7 +77,8 @@ def _page(style: str, *, base_url: str) -> str:
 <header>
 <h1>Haulier API</h1>
 <p>Ask for a file, follow its job, download it. Every call carries <code>Authorization: Bearer TOKEN</code>; answers are
-JSON, errors are <code>application/problem+json</code>. For programs: <a href="/openapi.json">openapi.json</a>.</p>
+JSON, errors are <code>application/problem+json</code>. For programs: <a href="/openapi.json">openapi.json</a>,
+and <a href="/asyncapi.json">asyncapi.json</a> for event streams and the WebSocket at <code>/ws</code>.</p>
 </header>
 <main>
 <section aria-labelledby="calls"><h2 id="calls">Calls</h2>

@@ -13,7 +13,7 @@ from haulier.api.rendering import Rendered
 from haulier.api.requests import uuid_of
 from haulier.api.services import Services
 from haulier.api.telling import Telling
-from haulier.errors import JobNotFound, TooManySubscriptions
+from haulier.errors import JobNotFound, LedgerUnavailable, TooManySubscriptions
 from haulier.job import Job
 from haulier.live import Feed
 from haulier.wire_live import MOST_SUBSCRIPTIONS
@@ -56,11 +56,17 @@ class Following:
 
     async def subscribe_all(self) -> AsyncIterator[bytes]:
         """Follow all jobs of the user; tells those that wait or run. Raises LedgerUnavailable."""
-        user_id = self.caller.user_id
+        user_id, had_all = self.caller.user_id, self._has_all
         self._feed.follow_user(user_id)
         self._has_all = True
         self._of_all = Telling(self._services, with_files=False)
-        for job in await self._services.ledger.changes.alive(user_id, most=SNAPSHOT_JOBS):
+        try:
+            jobs = await self._services.ledger.changes.alive(user_id, most=SNAPSHOT_JOBS)
+        except LedgerUnavailable:
+            if not had_all:
+                self.unsubscribe_all()
+            raise
+        for job in jobs:
             self._services.snapshots.remember(job)
             if message := await self.changed(job):
                 yield message

@@ -29,6 +29,7 @@ from haulier.api.operation import (
 )
 from haulier.api.operations_channels import CHANNEL_OPERATIONS
 from haulier.api.operations_live import LIVE_OPERATIONS
+from haulier.api.operations_notices import NOTICE_OPERATIONS
 from haulier.api.requests import LONGEST_WAIT_S, BatchQuery, JobsQuery, StatusQuery
 from haulier.api.services import Services
 
@@ -221,6 +222,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     *LIVE_OPERATIONS,
     *CHANNEL_OPERATIONS,
+    *NOTICE_OPERATIONS,
     Operation(
         name="dead_letters",
         method="GET",

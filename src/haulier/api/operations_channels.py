@@ -21,7 +21,14 @@ CHANNEL_OPERATIONS: tuple[Operation, ...] = (
         example='{"kind": "webhook", "url": "https://example.com/hook"}',
         headers=(IDEMPOTENCY_KEY,),
         replies={201: Reply("The channel, with its secret: it is not shown again.", wire_channels.ChannelWithSecret)},
-        errors=(*BODY_ERRORS, errors.TooManyChannels, errors.IdempotencyMismatch, *_ALWAYS),
+        errors=(
+            *BODY_ERRORS,
+            errors.ChannelKindOff,
+            errors.TooManyChannels,
+            errors.IdempotencyMismatch,
+            errors.CodesLimited,
+            *_ALWAYS,
+        ),
     ),
     Operation(
         name="channels",

@@ -36,13 +36,15 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
             self.scope[ABORT] = self.transport.abort  # pyright: ignore[reportGeneralTypeIssues]
 
     async def send(self, message: Any) -> None:
-        # uvicorn would take both for a defect of the application.
+        # uvicorn would take each of these for a defect of the application: a client that left, or was refused.
         if self.transport.is_closing() and not self.handshake_complete:
             self.handshake_complete = True
             raise ClientDisconnected
         if self.close_sent:
             raise ClientDisconnected
         await super().send(message)
+        if self.close_sent and self.initial_response is not None:
+            self.handshake_complete = True
         if self.close_timer is not None:
             self.close_timer.cancel()
             self.close_timer = self.loop.call_later(CLOSE_S, self.transport.abort)

@@ -45,6 +45,9 @@ def token(
     ttl: Annotated[
         int, typer.Option("--ttl", envvar="HAULIER_TTL", min=1, metavar="S", help="Seconds until it expires.")
     ] = 3600,
+    email: Annotated[
+        str, typer.Option("--email", envvar="HAULIER_EMAIL", metavar="ADDRESS", help="An address to vouch for.")
+    ] = "",
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Make a bearer token with HAULIER_JWT_SECRET, or with the secret of a running home."""
@@ -69,6 +72,7 @@ def token(
         now=SYSTEM_CLOCK.now(),
         issuer=loaded.jwt_issuer,
         audience=loaded.jwt_audience,
+        email=email,
     )
     sys.stdout.write(f"{made}\n")
 

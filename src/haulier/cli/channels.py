@@ -42,7 +42,7 @@ def show_all(
     from haulier.cli.channels_view import print_channels
     from haulier.cli.printing import print_json
 
-    found = _ask(url, token, user, home, lambda client: client.channels.all())
+    found = ask(url, token, user, home, lambda client: client.channels.all())
     print_json(found) if json else print_channels(found)
 
 
@@ -79,7 +79,7 @@ def add_webhook(
     """Add a webhook that posts to URL, and print its secret, which is not shown again."""
     if wrong := [event for event in on or () if event not in EVENTS]:
         raise typer.BadParameter(f"{wrong[0]!r} is none of {', '.join(EVENTS)}", param_hint="--on")
-    made = _ask(
+    made = ask(
         url,
         token,
         user,
@@ -104,14 +104,14 @@ def rotate(
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Make a new secret and print it; the one before signs too for 24 hours."""
-    _print_secret(_ask(url, token, user, home, lambda client: client.channels.rotate(str(channel))), json=json)
+    _print_secret(ask(url, token, user, home, lambda client: client.channels.rotate(str(channel))), json=json)
 
 
 def enable(
     channel: ChannelId, url: Url = None, token: Token = None, user: User = "demo", home: Home = DEFAULT_HOME
 ) -> None:
     """Deliver to a disabled channel again."""
-    _ask(url, token, user, home, lambda client: client.channels.enable(str(channel)))
+    ask(url, token, user, home, lambda client: client.channels.enable(str(channel)))
     sys.stdout.write(f"{channel} is enabled\n")
 
 
@@ -119,7 +119,7 @@ def remove(
     channel: ChannelId, url: Url = None, token: Token = None, user: User = "demo", home: Home = DEFAULT_HOME
 ) -> None:
     """Remove a channel with its deliveries, those that wait included."""
-    _ask(url, token, user, home, lambda client: client.channels.remove(str(channel)))
+    ask(url, token, user, home, lambda client: client.channels.remove(str(channel)))
     sys.stdout.write(f"{channel} is removed\n")
 
 
@@ -134,7 +134,7 @@ def send_test(
     """Send a test to a channel. `haulier channels log` tells what came of it."""
     from haulier.cli.printing import print_json
 
-    queued = _ask(url, token, user, home, lambda client: client.channels.test(str(channel)))
+    queued = ask(url, token, user, home, lambda client: client.channels.test(str(channel)))
     print_json(queued) if json else sys.stdout.write(f"{queued.delivery_id} is on its way\n")
 
 
@@ -153,7 +153,7 @@ def log(
     from haulier.cli.channels_view import print_log
     from haulier.cli.printing import print_json
 
-    page = _ask(url, token, user, home, lambda client: client.channels.deliveries(str(channel), limit=limit))
+    page = ask(url, token, user, home, lambda client: client.channels.deliveries(str(channel), limit=limit))
     print_json(page) if json else print_log(page)
 
 
@@ -168,7 +168,7 @@ def redeliver(
     """Deliver something once more, with the same id."""
     from haulier.cli.printing import print_json
 
-    queued = _ask(url, token, user, home, lambda client: client.channels.redeliver(str(delivery)))
+    queued = ask(url, token, user, home, lambda client: client.channels.redeliver(str(delivery)))
     print_json(queued) if json else sys.stdout.write(f"{queued.delivery_id} is on its way\n")
 
 
@@ -179,10 +179,11 @@ def _print_secret(made: "ChannelWithSecret", *, json: bool) -> None:
     print_json(made) if json else print_secret(made)
 
 
-def _ask(
-    url: str | None, token: str | None, user: str, home: Path, ask: Callable[["Client"], Awaitable[Result]]
+def ask(
+    url: str | None, token: str | None, user: str, home: Path, call: Callable[["Client"], Awaitable[Result]]
 ) -> Result:
+    """What the API answers to `call`, for the user that the options name."""
     from haulier.cli.access import connect
     from haulier.cli.asking import answer, impatient
 
-    return answer(connect(url=url, given_token=token, user=user, home=home, patience=impatient()), ask)
+    return answer(connect(url=url, given_token=token, user=user, home=home, patience=impatient()), call)

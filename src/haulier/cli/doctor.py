@@ -74,7 +74,7 @@ def settings_of(environ: Mapping[str, str], *, options: frozenset[str]) -> "tupl
 
 async def diagnose(settings: "Settings") -> "list[Finding]":
     """Look at everything that the settings name, at the same time."""
-    from haulier.cli import diagnosis, diagnosis_queries, storage_diagnosis
+    from haulier.cli import diagnosis, diagnosis_mail, diagnosis_queries, storage_diagnosis
     from haulier.clock import SYSTEM_CLOCK
 
     checks: list[Check] = [diagnosis.tokens, diagnosis.receipts, diagnosis.catalogue]
@@ -82,6 +82,7 @@ async def diagnose(settings: "Settings") -> "list[Finding]":
         (settings.database_url, diagnosis.ledger),
         (settings.redis_url, diagnosis.engine),
         (settings.storage_url, storage_diagnosis.storage),
+        (settings.smtp_url, diagnosis_mail.mail),
     ):
         if url:
             checks.append(check)

@@ -12,6 +12,7 @@ from haulier.cli import (
     doctor,
     get,
     jobs,
+    notices,
     openapi,
     preparers,
     receipts,
@@ -122,6 +123,27 @@ _add(
     to=_channels,
 )
 _add(
+    notices.add_email,
+    "Add e-mails to an address.",
+    "haulier channels add-email anna@example.com --language de",
+    "haulier channels add-email",
+    to=_channels,
+)
+_add(
+    notices.confirm,
+    "Confirm a channel with the code that was mailed.",
+    "haulier channels confirm 0193f2a0-0000-7000-8000-000000000000 123456",
+    to=_channels,
+)
+_add(
+    notices.add_apprise,
+    "Add what apprise reaches: Slack, Telegram, …",
+    "haulier channels add-apprise - < slack-url.txt",
+    "haulier channels add-apprise --name ops --on failed",
+    to=_channels,
+)
+_add(notices.kinds, "List which kinds of channels there are.", "haulier channels kinds --json", to=_channels)
+_add(
     channels.rotate,
     "Make a new secret and print it.",
     "haulier channels rotate 0193f2a0-0000-7000-8000-000000000000",
@@ -182,6 +204,13 @@ _add(
     "Make a key that signs receipts.",
     "haulier receipt-key",
     "haulier receipt-key --public",
+)
+_add(
+    notices.make_vapid_key,
+    "Make a key for browser push.",
+    "haulier vapid-key",
+    "haulier vapid-key --public",
+    name="vapid-key",
 )
 _add(
     access.env,

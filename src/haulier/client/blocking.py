@@ -107,6 +107,10 @@ class SyncChannels:
         self._runner = runner
 
     add_webhook = _call(Channels.add_webhook)
+    add_email = _call(Channels.add_email)
+    add_apprise = _call(Channels.add_apprise)
+    confirm = _call(Channels.confirm)
+    kinds = _call(Channels.kinds)
     all = _call(Channels.all)
     get = _call(Channels.get)
     change = _call(Channels.change)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from haulier.client.transport import Transport, read
+from haulier.wire_channel_kinds import ChannelKinds
 from haulier.wire_channels import (
     Channel,
     ChannelList,
@@ -18,6 +19,8 @@ from haulier.wire_channels import (
 
 PATH = "/v1/channels"
 DELIVERIES = "/v1/deliveries"
+KINDS = "/v1/channel-kinds"
+Language = Literal["en", "de"]
 
 
 class Channels:
@@ -39,9 +42,54 @@ class Channels:
         """A new webhook. Keep its `secret` (or `public_key`): only this answer has it, and that of `rotate`."""
         wanted: dict[str, Any] = {"kind": "webhook", "url": url, "every_job": every_job, "signature": signature}
         wanted |= _given(events=None if events is None else list(events), label=label or None)
+        return await self._added(wanted, None, idempotency_key)
+
+    async def add_email(
+        self,
+        address: str = "",
+        *,
+        language: Language = "en",
+        events: Sequence[EventName] | None = None,
+        every_job: bool = True,
+        label: str = "",
+        idempotency_key: str | None = None,
+    ) -> ChannelWithSecret:
+        """E-mails to `address`, or to that of the token. Unless the token vouches for it, `confirm` has to follow."""
+        wanted = {"kind": "email", "address": address, "language": language, "every_job": every_job, "label": label}
+        return await self._added(wanted, events, idempotency_key)
+
+    async def add_apprise(
+        self,
+        url: str = "",
+        *,
+        name: str = "",
+        language: Language = "en",
+        events: Sequence[EventName] | None = None,
+        every_job: bool = True,
+        label: str = "",
+        idempotency_key: str | None = None,
+    ) -> ChannelWithSecret:
+        """Messages to an apprise `url` of your own, or to the place of this `name`; see `kinds`."""
+        where = {"url": url} if url else {"name": name}
+        wanted = {"kind": "apprise", **where, "language": language, "every_job": every_job, "label": label}
+        return await self._added(wanted, events, idempotency_key)
+
+    async def _added(
+        self, wanted: dict[str, Any], events: Sequence[EventName] | None, key: str | None
+    ) -> ChannelWithSecret:
+        wanted |= _given(events=None if events is None else list(events))
         # With a key in any case, so that a repeated request makes no second channel.
-        headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+        headers = {"Idempotency-Key": key or str(uuid4())}
         return read(await self._transport.request("POST", PATH, json=wanted, headers=headers), ChannelWithSecret)
+
+    async def confirm(self, channel_id: str, code: str) -> Channel:
+        """Confirm it with the code that was mailed. ApiError `wrong_code` or `code_over`."""
+        path = _path(channel_id, "/confirm")
+        return read(await self._transport.request("POST", path, json={"code": code}, repeatable=False), Channel)
+
+    async def kinds(self) -> ChannelKinds:
+        """What the installation offers you."""
+        return read(await self._transport.request("GET", KINDS), ChannelKinds)
 
     async def all(self) -> ChannelList:
         """All of them, the oldest first."""

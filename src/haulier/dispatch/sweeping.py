@@ -74,8 +74,9 @@ async def sweep_builds(ledger: Ledger, storage: Storage) -> int:
 
 
 async def sweep_records(ledger: Ledger, engine: Engine) -> None:
-    """Forget old idempotency keys and counts, workers that are gone, and finished engine entries."""
+    """Forget old keys and counts, what nobody confirmed, workers that are gone, and finished engine entries."""
     await ledger.retention.sweep()
+    await ledger.confirming.sweep()
     await ledger.workers.sweep()
     await engine.clean()
 

@@ -9,6 +9,7 @@ from haulier.ledger.batches import Batch, BatchAdmission, Batches, BatchFile, Ba
 from haulier.ledger.builds import Builds, Joined, KeptPart, KeptUpload
 from haulier.ledger.changes import Changes
 from haulier.ledger.channels import MOST_CHANNELS, SENDING_RATE, Channel, ChannelDraft, Channels
+from haulier.ledger.confirming import CODE_LIFE, Confirming
 from haulier.ledger.database import Database, open_database
 from haulier.ledger.dead_letters import AttemptRecord, DeadLetter, DeadLetters, LetterFilter
 from haulier.ledger.deliveries import (
@@ -29,6 +30,7 @@ from haulier.ledger.submissions import Admission, Allowance, Submission, Submiss
 from haulier.settings import Secret
 
 __all__ = [
+    "CODE_LIFE",
     "MOST_CHANNELS",
     "PLACES_COUNTED",
     "SENDING_RATE",
@@ -49,6 +51,7 @@ __all__ = [
     "ChannelDraft",
     "Channels",
     "Claimed",
+    "Confirming",
     "DeadLetter",
     "DeadLetters",
     "Deliveries",
@@ -96,6 +99,7 @@ class Ledger:
         self.retention = Retention(database)
         self.workers = Workers(database)
         self.channels = Channels(database)
+        self.confirming = Confirming(database)
         self.deliveries = Deliveries(database)
         self.dead_letters = DeadLetters(database)
         self.provenance = Provenances(database)

@@ -1,5 +1,6 @@
 """What changed of many jobs, in one look: for those who follow jobs and cannot rely on having heard of each change."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -10,6 +11,7 @@ from haulier.ledger.queryfile import Many, QueryFile
 from haulier.ledger.records import job_from
 
 CHANGES_AT_ONCE = 5_000
+LISTS_AT_ONCE = 4  # of a process: when all clients come back after a restart, nobody else shall wait behind them
 
 
 class ChangeQueries(QueryFile, file="changes.sql"):
@@ -24,6 +26,7 @@ class Changes:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._lists = asyncio.Semaphore(LISTS_AT_ONCE)
 
     async def of_jobs(self, known: Mapping[UUID, int]) -> list[Job]:
         """The jobs whose version is not the `known` one; a job that does not exist is left out."""
@@ -41,9 +44,12 @@ class Changes:
 
     async def alive(self, user_id: str, *, most: int) -> list[Job]:
         """Jobs of the user that wait or run: those that run first, then the newest."""
-        return [job_from(row) for row in await self._database.run(ChangeQueries.jobs_alive, user_id=user_id, most=most)]
+        async with self._lists:
+            rows = await self._database.run(ChangeQueries.jobs_alive, user_id=user_id, most=most)
+        return [job_from(row) for row in rows]
 
     async def ended_since(self, user_id: str, *, since: datetime, most: int) -> list[Job]:
         """The latest jobs of the user that ended after `since`, the earliest of them first."""
-        rows = await self._database.run(ChangeQueries.jobs_ended_since, user_id=user_id, since=since, most=most)
+        async with self._lists:
+            rows = await self._database.run(ChangeQueries.jobs_ended_since, user_id=user_id, since=since, most=most)
         return [job_from(row) for row in rows]

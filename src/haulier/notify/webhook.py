@@ -1,18 +1,17 @@
 """Webhooks: one signed POST, as Standard Webhooks says, to an address that was checked just before."""
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
-from email.utils import parsedate_to_datetime
+from contextlib import asynccontextmanager
 
 import httpx
 import msgspec
 
 from haulier import __version__
-from haulier.addresses import AddressRules, CheckedTransport
+from haulier.addresses import CheckedTransport
 from haulier.clock import Clock
 from haulier.errors import SourceRefused
+from haulier.notify.answers import channel_rules, let_go, wait_asked_for
 from haulier.notify.message import message_of
 from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict
 from haulier.settings import Settings
@@ -21,8 +20,6 @@ from haulier.webhook_url import refusal
 
 TIMEOUT_S = 15.0
 CONNECT_S = 5.0
-BODY_S = 2.0
-ANSWER_BYTES = 16_384  # read so that a receiver may end its answer, and dropped
 _GONE = 410
 
 
@@ -54,13 +51,8 @@ class WebhookSender:
             return TryAgain("its certificate is not valid" if "CERTIFICATE" in str(error) else "no connection")
         except (httpx.TransportError, httpx.InvalidURL, ValueError):
             return TryAgain("its answer is not valid HTTP")
-        try:
-            with suppress(TimeoutError, httpx.TransportError):
-                async with asyncio.timeout(BODY_S):
-                    await _read_a_little(response)
-            return self._verdict(response)
-        finally:
-            await response.aclose()
+        await let_go(response)
+        return self._verdict(response)
 
     def _request(self, notice: Notice, secret: WebhookSecret) -> httpx.Request:
         now = self._clock.now()
@@ -90,31 +82,7 @@ class WebhookSender:
             return GiveUp("it answered 410: nothing is wanted there any more", status, disable=True)
         if 300 <= status < 400:
             return TryAgain(f"it answered {status}: redirects are not followed", status)
-        return TryAgain(f"it answered {status}", status, after_s=self._after_s(response))
-
-    def _after_s(self, response: httpx.Response) -> float | None:
-        """Seconds that the receiver asks to wait, by number or date; None without a sensible one."""
-        text = response.headers.get("retry-after", "").strip()
-        if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
-            return float(text)
-        try:
-            return max(0.0, parsedate_to_datetime(text).timestamp() - self._clock.now().timestamp())
-        except (ValueError, TypeError, OverflowError):
-            return None
-
-
-async def _read_a_little(response: httpx.Response) -> None:
-    taken = 0
-    assert isinstance(response.stream, httpx.AsyncByteStream)
-    async for piece in response.stream:
-        taken += len(piece)
-        if taken >= ANSWER_BYTES:
-            return
-
-
-def channel_rules(settings: Settings) -> AddressRules:
-    """Where channels may lead."""
-    return AddressRules(allow_private=settings.channel_allow_private, networks=settings.channel_networks)
+        return TryAgain(f"it answered {status}", status, after_s=wait_asked_for(response, clock=self._clock))
 
 
 @asynccontextmanager

@@ -7,8 +7,11 @@ from urllib.parse import urlsplit
 
 from haulier.durations import seconds_of
 from haulier.limits import Role
+from haulier.mail_address import bare_address
 from haulier.receipt_keys import private_key, public_keys
-from haulier.settings.fields import Secret, Settings, least_expire_days
+from haulier.settings.fields import Settings, least_expire_days
+from haulier.settings.secret import Secret
+from haulier.vapid_keys import vapid_key
 
 MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key has at least 256 bits
 SHORTEST_RETENTION_S = 86_400
@@ -122,6 +125,38 @@ def _channels(settings: Settings) -> Problems:
         yield "job_page", "must be an http:// or https:// address"
 
 
+def _mail_and_push(settings: Settings) -> Problems:
+    for name, parsed in (("smtp_url", "mail_server"), ("apprise_services", "apprise_schemas")):
+        try:
+            getattr(settings, parsed)
+        except ValueError as error:
+            yield name, str(error)
+    if settings.mail_from and bare_address(settings.mail_from) is None:
+        yield "mail_from", "must be an address, like Downloads <downloads@example.com>"
+    if settings.smtp_url and not settings.mail_from:
+        yield "mail_from", "is required with HAULIER_SMTP_URL"
+    if settings.vapid_subject and not re.match(r"mailto:[^@\s]+@[^@\s]+$|https://[^/\s]+", settings.vapid_subject):
+        yield "vapid_subject", "must be like mailto:operator@example.com or https://example.com"
+    if settings.vapid_key:
+        try:
+            vapid_key(settings.vapid_key.reveal())
+        except ValueError as error:
+            yield "vapid_key", f"{error}; `haulier vapid-key` makes one"
+        if not settings.push_contact:
+            yield "vapid_subject", "is required with HAULIER_VAPID_KEY, unless there is HAULIER_MAIL_FROM"
+
+
+def _apprise_channels(settings: Settings) -> Problems:
+    try:
+        places = settings.apprise_places.values()
+    except ValueError as error:
+        yield "apprise_channels", str(error)
+        return
+    for place in places:
+        if wrong := sorted(place.roles - {role.value for role in Role}):
+            yield "apprise_channels", f"{wrong[0]} of {place.name} must be one of {', '.join(Role)}"
+
+
 def _retention(settings: Settings) -> Problems:
     """Keys are remembered for a day: a job must not be forgotten before the key that names it."""
     lengths: list[float] = []
@@ -147,4 +182,6 @@ _CHECKS: tuple[Callable[[Settings], Problems], ...] = (
     _page_origins,
     _receipt_keys,
     _channels,
+    _mail_and_push,
+    _apprise_channels,
 )

@@ -5,44 +5,22 @@ docs/configuration.md is compared with this list by a test.
 
 import math
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
 
 from haulier.durations import seconds_of
 from haulier.limits import ADMIN, FREE, PREMIUM, Role, RoleLimits, parse_limits
+from haulier.settings.notice_fields import NoticeSettings
+from haulier.settings.secret import Secret
+from haulier.settings.secret import doc as _doc
 
 PREFIX = "HAULIER_"
 DAY_S = 86_400
 DEFAULT_EXPIRE_DAYS = 8
 
 
-class Secret:
-    """Text that never prints itself; `reveal()` is the one way to read it."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str = "") -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        return self._text
-
-    def __bool__(self) -> bool:
-        return bool(self._text)
-
-    def __repr__(self) -> str:
-        return "Secret(***)" if self._text else "Secret()"
-
-    __str__ = __repr__
-
-
-def _doc(text: str, **limits: Any) -> Meta:
-    return Meta(description=text, **limits)
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(NoticeSettings, frozen=True, kw_only=True):
     """The settings of one process. Durations are seconds, sizes bytes."""
 
     # dependencies
@@ -110,7 +88,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     live_connections: Annotated[int, _doc("Most SSE and WebSocket connections of one process.", ge=1)] = 10_000
     live_connections_user: Annotated[int, _doc("Most of them of one user; admins have no limit.", ge=1)] = 100
-    docs: Annotated[bool, _doc("Serve /docs and /openapi.json.")] = True
+    docs: Annotated[bool, _doc("Serve /docs, /openapi.json and /asyncapi.json.")] = True
     url_ttl_s: Annotated[int, _doc("Life of a download URL in status and result.", ge=10, le=604_800)] = 3_600
     file_url_ttl_s: Annotated[int, _doc("Life of the URL that /v1/download/file redirects to.", ge=1, le=604_800)] = 300
     file_delivery: Annotated[

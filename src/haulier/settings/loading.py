@@ -9,7 +9,8 @@ import msgspec
 
 from haulier.errors import ConfigurationError
 from haulier.settings.checks import inconsistencies
-from haulier.settings.fields import Secret, Settings, variable
+from haulier.settings.fields import Settings, variable
+from haulier.settings.secret import Secret
 
 
 def load(environ: Mapping[str, str] | None = None, *, need: tuple[str, ...] = (), **overrides: Any) -> Settings:

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  build: {
+    target: 'es2022',
+    minify: true,
+    sourcemap: false,
+    lib: { entry: 'src/index.ts', formats: ['es'], fileName: () => 'haulier-download.js' },
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    environment: 'happy-dom',
+  },
+})

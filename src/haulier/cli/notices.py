@@ -1,0 +1,171 @@
+"""Commands of `channels` for e-mail and apprise, and `vapid-key`."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from haulier.cli.channels import EVENTS, ChannelId, ask
+from haulier.cli.home import surroundings
+from haulier.cli.options import DEFAULT_HOME, Home, Json, Token, Url, User
+
+if TYPE_CHECKING:
+    from haulier.wire_channel_kinds import ChannelKinds
+    from haulier.wire_channels import ChannelWithSecret, EventName
+
+Language = Annotated[
+    Literal["en", "de"], typer.Option("--language", envvar="HAULIER_CHANNEL_LANGUAGE", help="en or de.")
+]
+Events = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--on", envvar="HAULIER_CHANNEL_EVENTS", metavar="EVENT", help="completed, failed or cancelled; default all."
+    ),
+]
+NamedOnly = Annotated[
+    bool,
+    typer.Option("--named-only", envvar="HAULIER_CHANNEL_NAMED_ONLY", help="Hear only of jobs that name the channel."),
+]
+Label = Annotated[
+    str, typer.Option("--label", envvar="HAULIER_CHANNEL_LABEL", metavar="TEXT", help="A name of your own for it.")
+]
+
+
+def add_email(
+    address: Annotated[str, typer.Argument(metavar="[ADDRESS]", hidden=True)] = "",
+    language: Language = "en",
+    on: Events = None,
+    named_only: NamedOnly = False,
+    label: Label = "",
+    json: Json = False,
+    url: Url = None,
+    token: Token = None,
+    user: User = "demo",
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Add e-mails to ADDRESS, or to the one that the token vouches for; any other is confirmed with a code first."""
+    events = _events(on)
+    made = ask(
+        url,
+        token,
+        user,
+        home,
+        lambda client: client.channels.add_email(
+            address, language=language, events=events, every_job=not named_only, label=label
+        ),
+    )
+    _tell(made, json=json)
+
+
+def add_apprise(
+    address: Annotated[str, typer.Argument(metavar="[URL]", hidden=True)] = "",
+    name: Annotated[
+        str,
+        typer.Option("--name", envvar="HAULIER_CHANNEL_NAME", metavar="NAME", help="A place that the operator named."),
+    ] = "",
+    language: Language = "en",
+    on: Events = None,
+    named_only: NamedOnly = False,
+    label: Label = "",
+    json: Json = False,
+    url: Url = None,
+    token: Token = None,
+    user: User = "demo",
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Add messages to an apprise URL, or to a place of the operator's.
+
+    The URL is a secret, and other users of this machine see the command line: give - and write it on stdin.
+    """
+    if bool(address) == bool(name):
+        raise typer.BadParameter("give a URL, - for one on stdin, or --name")
+    place, events = sys.stdin.readline().strip() if address == "-" else address, _events(on)
+    made = ask(
+        url,
+        token,
+        user,
+        home,
+        lambda client: client.channels.add_apprise(
+            place, name=name, language=language, events=events, every_job=not named_only, label=label
+        ),
+    )
+    _tell(made, json=json)
+
+
+def confirm(
+    channel: ChannelId,
+    code: Annotated[str, typer.Argument(metavar="CODE", hidden=True)],
+    url: Url = None,
+    token: Token = None,
+    user: User = "demo",
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Confirm a channel with the code that was mailed."""
+    ask(url, token, user, home, lambda client: client.channels.confirm(str(channel), code))
+    sys.stdout.write(f"{channel} is confirmed\n")
+
+
+def kinds(
+    json: Json = False, url: Url = None, token: Token = None, user: User = "demo", home: Home = DEFAULT_HOME
+) -> None:
+    """List which kinds of channels the installation offers you."""
+    from haulier.cli.printing import print_json
+
+    found = ask(url, token, user, home, lambda client: client.channels.kinds())
+    print_json(found) if json else _print_kinds(found)
+
+
+def make_vapid_key(
+    public: Annotated[
+        bool, typer.Option("--public", envvar="HAULIER_PUBLIC", help="Print the public key of HAULIER_VAPID_KEY.")
+    ] = False,
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Make a fresh private key for HAULIER_VAPID_KEY.
+
+    Browsers subscribe with its public key: when the key changes, all of them have to subscribe again.
+    """
+    from haulier import settings
+    from haulier.errors import ConfigurationError
+    from haulier.vapid_keys import fresh_vapid_key, public_point, vapid_key
+
+    if not public:
+        sys.stdout.write(f"{fresh_vapid_key()}\n")
+        return
+    loaded = settings.load(surroundings(home))
+    if not loaded.vapid_key:
+        raise ConfigurationError(problems="HAULIER_VAPID_KEY: is required, or --home with a running `haulier up`")
+    sys.stdout.write(f"{public_point(vapid_key(loaded.vapid_key.reveal()))}\n")
+
+
+def _events(on: list[str] | None) -> "list[EventName] | None":
+    if wrong := [event for event in on or () if event not in EVENTS]:
+        raise typer.BadParameter(f"{wrong[0]!r} is none of {', '.join(EVENTS)}", param_hint="--on")
+    return [EVENTS[event] for event in on] if on else None
+
+
+def _tell(made: "ChannelWithSecret", *, json: bool) -> None:
+    from haulier.cli.failures import say
+    from haulier.cli.printing import print_json
+
+    if json:
+        print_json(made)
+        return
+    sys.stdout.write(f"channel  {made.channel_id}\nto       {made.target}\n")
+    sys.stdout.flush()
+    if made.status == "unconfirmed":
+        say(f"A code is on its way. `haulier channels confirm {made.channel_id} CODE` confirms the address.")
+
+
+def _print_kinds(found: "ChannelKinds") -> None:
+    from msgspec import UNSET
+
+    services = [f"{service.schema}://" for service in found.apprise.services]
+    lines = (
+        ("webhook", found.webhook.offered, ""),
+        ("email", found.email.offered, "" if found.email.confirmed_address is UNSET else found.email.confirmed_address),
+        ("push", found.push.offered, ""),
+        ("apprise", found.apprise.offered, " ".join([*found.apprise.names, *services])),
+    )
+    for name, offered, more in lines:
+        sys.stdout.write(f"{name:<8} {'yes' if offered else 'no ':<4} {more if offered else ''}".rstrip() + "\n")

@@ -1,0 +1,63 @@
+"""Confirming channels that lead to somebody else's place perhaps, and switching them off from there."""
+
+import hashlib
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from haulier.ledger.channels import Channel, channel_from
+from haulier.ledger.database import Database
+from haulier.ledger.queryfile import Exec, One, QueryFile
+
+CODE_LIFE = timedelta(minutes=30)
+CODES_OF_USER = 10
+CODES_TO_ADDRESS = 3
+
+
+class ConfirmingQueries(QueryFile, file="confirming.sql"):
+    count_code: One
+    confirm_channel: One
+    switch_off_channel: One
+    sweep_unconfirmed: Exec
+
+
+class Confirming:
+    """What happens to channels besides their owner's changes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def count_code(self, user_id: str, *, address: str) -> datetime | None:
+        """Count one code of CODES_OF_USER a day and of CODES_TO_ADDRESS a day, whoever asks for those.
+
+        None: admitted, else when there may be another. The ledger keeps a hash of the address.
+        """
+        row = await self._database.run(
+            ConfirmingQueries.count_code,
+            user_id=user_id,
+            address=hashlib.sha256(address.lower().encode()).hexdigest(),
+            of_user=CODES_OF_USER,
+            of_address=CODES_TO_ADDRESS,
+        )
+        assert row is not None
+        return None if row["admitted"] else row["resets_at"]
+
+    async def confirm(self, channel: Channel, *, sealed: bytes) -> Channel | None:
+        """The channel confirmed, with `sealed` in the place of what it had; None when that changed meanwhile."""
+        row = await self._database.run(
+            ConfirmingQueries.confirm_channel,
+            channel_id=channel.id,
+            user_id=channel.user_id,
+            before=channel.sealed,
+            sealed=sealed,
+        )
+        return channel_from(row) if row else None
+
+    async def switch_off(self, channel_id: UUID, *, reason: str) -> bool:
+        """Disable a channel, whosever it is; whether there is one."""
+        row = await self._database.run(ConfirmingQueries.switch_off_channel, channel_id=channel_id, reason=reason)
+        assert row is not None
+        return row["found"]
+
+    async def sweep(self) -> None:
+        """Forget what nobody confirmed."""
+        await self._database.run(ConfirmingQueries.sweep_unconfirmed)

@@ -1,0 +1,50 @@
+"""What senders over HTTP have in common: where they may lead, how an answer is read, and how long it asks to wait."""
+
+import asyncio
+import re
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from haulier.addresses import AddressRules
+from haulier.clock import Clock
+from haulier.settings import Settings
+
+BODY_S = 2.0
+ANSWER_BYTES = 16_384
+
+
+def channel_rules(settings: Settings) -> AddressRules:
+    """Where channels may lead."""
+    return AddressRules(allow_private=settings.channel_allow_private, networks=settings.channel_networks)
+
+
+async def let_go(response: httpx.Response) -> None:
+    """Read so much that the receiver may end its answer, for BODY_S, and close: the status is what counts."""
+    try:
+        with suppress(TimeoutError, httpx.TransportError):
+            async with asyncio.timeout(BODY_S):
+                await _read_a_little(response)
+    finally:
+        await response.aclose()
+
+
+async def _read_a_little(response: httpx.Response) -> None:
+    taken = 0
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    async for piece in response.stream:
+        taken += len(piece)
+        if taken >= ANSWER_BYTES:
+            return
+
+
+def wait_asked_for(response: httpx.Response, *, clock: Clock) -> float | None:
+    """Seconds that the receiver asks to wait, by number or date; None without a sensible one."""
+    text = response.headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - clock.now().timestamp())
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,78 @@
+"""Those who follow a job through what breaks: nothing is missed, nothing goes back, and a job's end arrives."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from haulier.client import Client, Patience
+from haulier.client import following as module
+from tests.faults.fleet import fleet
+from tests.faults.preparers import SLOW
+from tests.faults.scale import scale
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.xdist_group("fleet"), pytest.mark.timeout(120)]
+
+FOLLOWERS = scale(fast=5, full=50)
+
+
+class Follower:
+    """One client and what it was told."""
+
+    def __init__(self) -> None:
+        self.told = []
+
+    async def follow(self, house, port: int, job_id: str) -> None:
+        patience = Patience(tries=100, longest_s=0.5)
+        async with Client(f"http://127.0.0.1:{port}", token=house.token("anna"), patience=patience) as client:
+            async for status in client.follow(job_id):
+                self.told.append(status)
+
+    def check(self) -> None:
+        versions = [status.version for status in self.told]
+        assert versions == sorted(versions)
+        assert [status.status for status in self.told if status.status == "completed"] == ["completed"]
+        assert self.told[-1].status == "completed"
+
+
+@asynccontextmanager
+async def following(house, ports, job_id):
+    """Followers of one job, one after the other at each port; all of them have seen its end at the end of the block."""
+    followers = [Follower() for _ in range(FOLLOWERS)]
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        for number, follower in enumerate(followers):
+            group.create_task(follower.follow(house, ports[number % len(ports)], job_id))
+        await eventually(lambda: all(follower.told for follower in followers))
+        yield
+    for follower in followers:
+        follower.check()
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    monkeypatch.setattr(module, "RECONNECT_S", 0.1)
+    monkeypatch.setattr(module, "WITHOUT_STREAM_S", 2.0)
+
+
+async def started(house, port: int) -> str:
+    async with Client(f"http://127.0.0.1:{port}", token=house.token("anna")) as client:
+        return (await client.initiate(SLOW)).job_id
+
+
+async def test_an_api_that_is_killed_and_comes_back_is_a_pause(tmp_path):
+    async with fleet(tmp_path / "home", workers=1, apis=2) as house:
+        first, second = house.apis
+        job_id = await started(house, first.port)
+        async with following(house, [first.port, second.port], job_id):
+            first.kill()
+            await first.ended()
+            await house.start_api(port=first.port)
+
+
+async def test_announcements_that_are_lost_and_a_redis_that_forgets_are_no_matter(tmp_path):
+    async with fleet(tmp_path / "home", workers=1) as house:
+        job_id = await started(house, house.apis[0].port)
+        async with following(house, [house.apis[0].port], job_id), house.redis() as redis:
+            await redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            await redis.flushall()
