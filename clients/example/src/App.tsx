@@ -9,7 +9,7 @@ const via = query.get('via') === 'websocket' ? 'websocket' : 'stream'
 
 export function App() {
   return (
-    <main lang={messages?.locale}>
+    <main>
       <h1>Downloads with Haulier</h1>
       <p>Start one, reload the page, open it in a second tab: it goes on.</p>
       <ul className="files">

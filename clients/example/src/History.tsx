@@ -2,11 +2,13 @@ import { useDownloads } from '@haulier/react'
 
 /** Everything that was asked for, live. */
 export function History() {
-  const { jobs, isReady, error } = useDownloads({ limit: 10 })
+  const { jobs, isReady, error, connection } = useDownloads({ limit: 10 })
+  const waits = connection === 'offline' ? 'No connection.' : 'Loading…'
   return (
     <section aria-labelledby="history">
       <h2 id="history">What you asked for</h2>
       {error && <p>{error.message}</p>}
+      {!isReady && !error && <p>{waits}</p>}
       {isReady && jobs.length === 0 && <p>Nothing yet.</p>}
       <ol className="history">
         {jobs.map((job) => (

@@ -44,11 +44,16 @@ async function visit(fileId: number, query = '', on = page): Promise<Button> {
   return new Button(on, fileId)
 }
 
-/** What axe finds wrong on the page, in a line each. */
+/** What axe finds wrong on the page in light and dark, in a line each. */
 async function violations(): Promise<string[]> {
   await page.evaluate(AXE)
-  const found = (await page.evaluate('axe.run()')) as { violations: { id: string; nodes: { html: string }[] }[] }
-  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
+  const lines: string[] = []
+  for (const colorScheme of ['dark', 'light'] as const) {
+    await page.emulateMedia({ colorScheme })
+    const found = (await page.evaluate('axe.run()')) as { violations: { id: string; nodes: { html: string }[] }[] }
+    lines.push(...found.violations.map(({ id, nodes }) => `${colorScheme} ${id}: ${nodes.map(({ html }) => html).join(' ')}`))
+  }
+  return lines
 }
 
 test('from the click to the file, with the keyboard alone', async () => {
@@ -145,5 +150,7 @@ test('what waits has a place in the queue, and German fits on a phone', async ()
   await button.is('queued')
   await expect.poll(() => button.part('status').textContent(), { timeout: 10_000 }).toBe('In der Warteschlange, Platz 1')
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320)
+  await page.emulateMedia({ reducedMotion: 'reduce' })
+  expect(await button.part('bar').evaluate((bar) => getComputedStyle(bar).animationName)).toBe('none')
   expect(await violations()).toEqual([])
 })

@@ -41,6 +41,7 @@ export function Root(props: RootProps) {
       <div
         role="group"
         aria-label={label}
+        lang={messages?.locale}
         {...others}
         onClickCapture={onAct}
         ref={element}
