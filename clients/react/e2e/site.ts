@@ -61,9 +61,7 @@ export class Site {
 
   #upgrade(asked: IncomingMessage, socket: Socket): void {
     const passed = connect(this.haulier.port, '127.0.0.1', () => {
-      // The origin of the page is this server's: to Haulier it is its own.
-      const { origin: _, ...headers } = asked.headers
-      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}`)
+      const lines = Object.entries(asked.headers).map(([name, value]) => `${name}: ${String(value)}`)
       passed.write(`GET ${asked.url ?? ''} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`)
       passed.pipe(socket).pipe(passed)
     })

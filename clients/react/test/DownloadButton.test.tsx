@@ -1,4 +1,6 @@
-import { version } from 'react'
+import { act, version } from 'react'
+import { hydrateRoot } from 'react-dom/client'
+import { renderToString } from 'react-dom/server'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { answer, EVENTS, FakeStream, JOB, job, problem } from '../../typescript/test/fakes.js'
 import { DownloadButton, german } from '../src/index.js'
@@ -159,4 +161,37 @@ test('texts can be replaced, and parts arranged', async () => {
   expect(page.part('trigger').className).toBe('mine')
   await page.show(<DownloadButton fileId={70001}>{(download) => <b data-haulier="own">{download.phase}</b>}</DownloadButton>)
   expect(page.text('own')).toBe('idle')
+})
+
+test('what a server rendered is taken over, and shows the job of an earlier visit', async () => {
+  const complain = vi.spyOn(console, 'error')
+  await started()
+  await page.show(null)
+  const target = document.body.appendChild(document.createElement('div'))
+  const button = page.wrapped(<DownloadButton fileId={70000} label="Photos" />)
+  target.innerHTML = renderToString(button)
+  expect(target.textContent).toBe('Download')
+  const root = await act(async () => hydrateRoot(target, button))
+  await page.does(() => stream.tell(job({ version: 2, status: 'processing', progress: 40 })))
+  expect(target.querySelector('[data-haulier="status"]')?.textContent).toBe('40 %')
+  expect(complain).not.toHaveBeenCalled()
+  await act(async () => root.unmount())
+  target.remove()
+})
+
+test('a job named by its id, whose file is gone, is not offered again', async () => {
+  page.server.on(RESULT, () => problem(410, 'artefact_expired'))
+  await page.show(<DownloadButton jobId={JOB} />)
+  await page.does(() => stream.tell(DONE))
+  await page.click('link')
+  expect([page.has('link'), page.has('retry'), page.text('status')]).toEqual([false, false, 'Because of artefact_expired.'])
+})
+
+test('types tell a file from a job', () => {
+  // @ts-expect-error one of them
+  void (<DownloadButton />)
+  // @ts-expect-error not both
+  void (<DownloadButton fileId={70000} jobId={JOB} />)
+  // @ts-expect-error a job has its params
+  void (<DownloadButton jobId={JOB} params={{}} />)
 })
