@@ -68,9 +68,12 @@ class Socket:
             await self.connection.recv()
 
     async def silent(self) -> bool:
-        """Whether nothing had been sent when the server answered a ping."""
-        await self.say("ping")
-        return (await self.hear())["type"] == "pong"
+        """Whether the server has nothing to tell: it answers a ping first, and then tells what has changed."""
+        for _ in range(2):
+            await self.say("ping")
+            if (await self.hear())["type"] != "pong":
+                return False
+        return True
 
 
 def address(api: Serving, *, query: str = "") -> str:

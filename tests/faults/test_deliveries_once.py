@@ -9,8 +9,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from haulier.destinations.vapid_keys import fresh_vapid_key
 from haulier.failpoints import Point
-from haulier.vapid_keys import fresh_vapid_key
 from tests.browser import Browser
 from tests.faults.fleet import Fleet, fleet
 from tests.loopback import Reply, loopback

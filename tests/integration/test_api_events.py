@@ -10,7 +10,7 @@ import httpx
 import msgspec
 import pytest
 
-from haulier.api import streaming, telling
+from haulier.api.live import streaming, telling
 from haulier.job import Progress
 from haulier.ledger import Beat
 from haulier.settings import Secret

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from haulier.api import streaming
+from haulier.api.live import streaming
 from tests.integration.api_steps import completed, processing
 from tests.nginx import needs_nginx, nginx
 from tests.serving import serving

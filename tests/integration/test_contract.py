@@ -10,14 +10,15 @@ import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from haulier.api.asyncapi import asyncapi
+from haulier.api.live.asyncapi import asyncapi
+from haulier.api.live.streams import messages
 from haulier.api.openapi import openapi
-from haulier.api.streams import messages
 from haulier.wire_live import ClientMessage, ServerMessage
 from tests.integration.api_steps import completed, failed
 from tests.interoperability import node_packages
 from tests.serving import serving
 from tests.sockets import socket
+from tests.waiting import eventually
 
 __all__ = ["node_packages"]  # a fixture
 
@@ -104,7 +105,8 @@ async def test_event_streams_say_what_asyncapi_says(server):
         asyncio.create_task(told(f"/v1/download/events/{done}", "job_events")),
         asyncio.create_task(told("/v1/download/events", "events")),
     ]
-    await asyncio.sleep(0.1)
+    feeds = server.services.feeds
+    await eventually(lambda: feeds.by_job and feeds.by_user)
     await completed(server.services, done)
     await failed(server.services, lost)
     one = await streams[0]

@@ -9,10 +9,10 @@ import pytest
 from haulier.cli.diagnosis import Mark
 from haulier.cli.diagnosis_mail import mail
 from haulier.clock import SYSTEM_CLOCK
+from haulier.destinations.smtp_url import smtp_server
 from haulier.notify.email import EmailSender
 from haulier.notify.port import Delivered, GiveUp, TryAgain
 from haulier.settings import Secret, load
-from haulier.smtp_url import smtp_server
 from tests.mail_server import PASSWORD, USER, certificates, running_mail_server
 from tests.notices import desk, notice, page
 from tests.waiting import eventually

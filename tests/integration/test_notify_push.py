@@ -4,11 +4,11 @@ import msgspec
 import pytest
 
 from haulier.clock import SYSTEM_CLOCK
+from haulier.destinations.vapid_keys import fresh_vapid_key
 from haulier.job import Failure, Request
 from haulier.notify.port import Delivered, GiveUp, TryAgain
 from haulier.notify.push import message_of, open_push
 from haulier.settings import Secret
-from haulier.vapid_keys import fresh_vapid_key
 from tests.browser import Browser, signed_claims, unpadded
 from tests.builders import artefact
 from tests.couriers import running_couriers

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from haulier.api.auth import Caller
-from haulier.api.tickets import MOST_IN_WINDOW, open_tickets
+from haulier.api.live.tickets import MOST_IN_WINDOW, open_tickets
 from haulier.clock import SYSTEM_CLOCK
 from haulier.errors import EngineUnavailable, Unauthenticated
 from haulier.limits import Role

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 
+from haulier.destinations.webhook_keys import fresh_key, rotated, signatures
 from haulier.embedded.ports import free_port
 from haulier.notify.schedule import WAITS_S
-from haulier.webhook_keys import fresh_key, rotated, signatures
 from tests.waiting import eventually
 
 PAGE = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text("utf-8")

@@ -68,7 +68,7 @@ async def test_a_first_message_without_a_valid_token_closes_it(server, first):
 
 
 async def test_who_says_nothing_is_not_waited_for(server, monkeypatch):
-    monkeypatch.setattr("haulier.api.websocket.AUTH_WITHIN_S", 0.05)
+    monkeypatch.setattr("haulier.api.live.websocket.AUTH_WITHIN_S", 0.05)
     async with opened(server) as ws:
         assert await ws.closed() == 4401
 
@@ -216,7 +216,7 @@ async def test_someone_elses_job_is_no_other_than_an_unknown_one_but_for_an_admi
 
 
 async def test_a_connection_follows_so_many_jobs_and_no_more(server, monkeypatch):
-    monkeypatch.setattr("haulier.api.following.MOST_SUBSCRIPTIONS", 1)
+    monkeypatch.setattr("haulier.api.live.following.MOST_SUBSCRIPTIONS", 1)
     first, second = await server.initiate(70_000), await server.initiate(70_001)
     async with socket(server) as ws:
         await ws.follow(first)

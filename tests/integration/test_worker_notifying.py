@@ -2,12 +2,12 @@
 
 import msgspec
 
+from haulier.destinations.webhook_keys import WebhookSecret, fresh_key
 from haulier.job import Request, Status, new_job_id
 from haulier.ledger import ChannelDraft
 from haulier.notify import courier
 from haulier.preparers import Input, Resumable
 from haulier.sealing import channel_sealer
-from haulier.webhook_keys import WebhookSecret, fresh_key
 from haulier.wire_channels import ALL_EVENTS
 from tests.integration.house import bytes_of, worker
 from tests.receiver import message, receiver

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from haulier.api.asyncapi import asyncapi
 from haulier.api.documents import document_operations
+from haulier.api.live.asyncapi import asyncapi
 from haulier.api.openapi import openapi
 from haulier.api.operations import OPERATIONS, possible_errors
 from haulier.errors import AttemptError, HaulierError, every_error

@@ -5,13 +5,13 @@ from uuid import uuid4
 import pytest
 
 from haulier import settings
-from haulier.apprise_urls import HOSTED, operator_channels, problem_of, services_of
+from haulier.destinations.apprise_urls import HOSTED, operator_channels, problem_of, services_of
+from haulier.destinations.mail_address import bare_address, is_mail_address, masked, same_address
+from haulier.destinations.smtp_url import SmtpServer, smtp_server
+from haulier.destinations.vapid_keys import fresh_vapid_key, public_point, vapid_key
 from haulier.errors import ConfigurationError
-from haulier.mail_address import bare_address, is_mail_address, masked, same_address
 from haulier.settings import Secret
-from haulier.smtp_url import SmtpServer, smtp_server
 from haulier.stop_tokens import StopTokens
-from haulier.vapid_keys import fresh_vapid_key, public_point, vapid_key
 
 PASSWORD = "s3cr3t"
 

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haulier.clock import SYSTEM_CLOCK
+from haulier.destinations.webhook_keys import WebhookSecret, fresh_key
 from haulier.job import Failure, Request, Status
 from haulier.notify import answers
 from haulier.notify.message import message_of, outcome_of
 from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain
 from haulier.notify.webhook import WebhookSender
 from haulier.settings import load
-from haulier.webhook_keys import WebhookSecret, fresh_key
 from haulier.wire_channels import OutcomeMessage, TrialMessage
 from tests.builders import NOW, artefact, job
 

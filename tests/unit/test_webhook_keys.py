@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from haulier.webhook_keys import MOST_KEYS, WebhookKey, fresh_key, rotated, signatures, valid
+from haulier.destinations.webhook_keys import MOST_KEYS, WebhookKey, fresh_key, rotated, signatures, valid
 
 NOW = datetime(2026, 11, 25, 10, 0, 5, tzinfo=UTC)
 BODY = '{"type":"job.completed","data":{"file_name":"Bücher.zip"}}'.encode()

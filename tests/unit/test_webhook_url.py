@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haulier.addresses import AddressRules
-from haulier.webhook_url import refusal, target_of
+from haulier.destinations.webhook_url import refusal, target_of
 
 PUBLIC = AddressRules()
 PRIVATE = AddressRules(allow_private=True)

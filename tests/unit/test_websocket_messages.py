@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from haulier.api.exchange import Exchange
-from haulier.api.frames import parse
-from haulier.api.handshake import check_origin
-from haulier.api.pacing import Bucket
+from haulier.api.live.frames import parse
+from haulier.api.live.handshake import check_origin
+from haulier.api.live.pacing import Bucket
 from haulier.errors import MalformedMessage, OriginNotAllowed
 from haulier.settings import load
 from haulier.wire_live import Auth, ClientMessage, CloseCode, Ping, Subscribe, Unsubscribe

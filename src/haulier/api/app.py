@@ -6,15 +6,16 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from haulier.api import files, websocket
+from haulier.api import files
 from haulier.api.documents import document_operations
 from haulier.api.endpoint import Endpoint, Named
 from haulier.api.envelope import Envelope
 from haulier.api.files import ServeFile
+from haulier.api.live import websocket
+from haulier.api.live.websocket import WebSocket
 from haulier.api.operations import OPERATIONS, Operation
 from haulier.api.pages import page_operations
 from haulier.api.services import Services
-from haulier.api.websocket import WebSocket
 from haulier.errors import NotFound
 from haulier.job import Artefact
 from haulier.settings import Settings

@@ -23,9 +23,9 @@ from msgspec import Meta
 
 from haulier.api.keys import Keys, SharedSecret, open_key_set
 from haulier.clock import Clock
+from haulier.destinations.mail_address import is_mail_address
 from haulier.errors import HeadersTooLarge, Unauthenticated
 from haulier.limits import Role
-from haulier.mail_address import is_mail_address
 from haulier.settings import Secret, Settings
 
 MAX_TOKEN_BYTES = 8_192

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from haulier.api.asyncapi import asyncapi
 from haulier.api.exchange import Answer, Exchange, Headers
+from haulier.api.live.asyncapi import asyncapi
 from haulier.api.openapi import openapi
 from haulier.api.operations import OPERATIONS, Handler, Operation, Reply, possible_errors
 from haulier.api.services import Services

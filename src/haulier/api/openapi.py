@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from haulier import __version__
-from haulier.api.openapi_webhooks import MESSAGES, webhooks
+from haulier.api.notices.openapi_webhooks import MESSAGES, webhooks
 from haulier.api.operations import OPERATIONS, Header, IdParameter, Operation, Reply, possible_errors
 from haulier.api.problems import MEDIA_TYPE, problem_type
 from haulier.errors import HaulierError

@@ -3,19 +3,12 @@
 import msgspec
 
 from haulier import errors, wire, wire_batches, wire_receipts
-from haulier.api import (
-    batches,
-    checking,
-    dead_letters,
-    delivering,
-    downloads,
-    jobs,
-    receipts,
-    retrying,
-    submitting,
-)
+from haulier.api import batches, checking, dead_letters, delivering, downloads, jobs, receipts, retrying, submitting
 from haulier.api.exchange import Answer, Exchange, json_answer
 from haulier.api.health import status_of
+from haulier.api.live.operations import LIVE_OPERATIONS
+from haulier.api.notices.operations_channels import CHANNEL_OPERATIONS
+from haulier.api.notices.operations_notices import NOTICE_OPERATIONS
 from haulier.api.operation import (
     BODY_ERRORS,
     IDEMPOTENCY_KEY,
@@ -27,9 +20,6 @@ from haulier.api.operation import (
     Reply,
     possible_errors,
 )
-from haulier.api.operations_channels import CHANNEL_OPERATIONS
-from haulier.api.operations_live import LIVE_OPERATIONS
-from haulier.api.operations_notices import NOTICE_OPERATIONS
 from haulier.api.requests import LONGEST_WAIT_S, BatchQuery, JobsQuery, StatusQuery
 from haulier.api.services import Services
 

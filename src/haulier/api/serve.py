@@ -9,9 +9,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from haulier.api.app import create_app
+from haulier.api.live.websocket_protocol import PING_S, BoundedWebSocketProtocol
 from haulier.api.protocol import BoundedHttpProtocol
 from haulier.api.services import open_services
-from haulier.api.websocket_protocol import PING_S, BoundedWebSocketProtocol
 from haulier.settings import Settings
 from haulier.wire_live import MAX_MESSAGE_BYTES
 

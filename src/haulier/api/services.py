@@ -10,9 +10,9 @@ from haulier.api.auth import Tokens, open_tokens
 from haulier.api.estimating import Estimator
 from haulier.api.handovers import Handovers
 from haulier.api.health import Checks, loop_ping
+from haulier.api.live.tickets import Tickets, open_tickets
 from haulier.api.patience import ANSWER_S
 from haulier.api.rendering import Statuses
-from haulier.api.tickets import Tickets, open_tickets
 from haulier.catalogue import Catalogue, load_catalogue
 from haulier.clock import SYSTEM_CLOCK, Clock
 from haulier.engine import Engine

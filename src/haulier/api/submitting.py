@@ -5,9 +5,9 @@ from uuid import UUID
 from haulier.api.access import own_job
 from haulier.api.admitting import admit, admit_batch
 from haulier.api.bodies import body_of
-from haulier.api.channels import named_channels
 from haulier.api.choosing import with_choice
 from haulier.api.exchange import PRIVATE, Answer, Exchange, json_answer, json_bytes
+from haulier.api.notices.channels import named_channels
 from haulier.api.ratelimits import DAY_S, MINUTE_S, rate_limit_headers, seconds_until
 from haulier.api.requests import idempotency_key_of, job_id_of, preferences_of
 from haulier.api.services import Services

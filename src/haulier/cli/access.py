@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from haulier.client import Client, Patience
+    from haulier.client.transport import Token
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 MADE_TOKEN_ROLE = Role.PREMIUM  # as in the token that `up` prints
@@ -92,6 +93,15 @@ def connect(
     A token is made for a running home only, and goes to that home's address only.
     """
     from haulier.client import Client
+
+    address, bearer = address_and_token(url=url, given_token=given_token, user=user, home=home, role=role)
+    return Client(address, token=bearer, patience=patience, on_wait=on_wait or (lambda _reason, _wait_s: None))
+
+
+def address_and_token(
+    *, url: str | None, given_token: str | None, user: str, home: "Path", role: Role = MADE_TOKEN_ROLE
+) -> "tuple[str, Token]":
+    """Where the API is, and the token for it or what makes one, as the options say."""
     from haulier.errors import ConfigurationError
 
     running = home_environment(home)
@@ -105,7 +115,7 @@ def connect(
             problems=f"HAULIER_TOKEN: is required for {address}; `haulier token --user NAME{_role_option(role)}`, "
             "run where HAULIER_JWT_SECRET is set, prints one"
         )
-    return Client(address, token=bearer, patience=patience, on_wait=on_wait or (lambda _reason, _wait_s: None))
+    return address, bearer
 
 
 def connect_openly(*, url: str | None, home: "Path | None" = None, patience: "Patience | None" = None) -> "Client":

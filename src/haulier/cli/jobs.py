@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from haulier.cli.completing import job_ids
 from haulier.cli.options import DEFAULT_HOME, Home, Json, Token, Url, User
 from haulier.job import Status
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from haulier.client import Client
     from haulier.wire import JobPage, JobStatus
 
-Job = Annotated[UUID, typer.Argument(metavar="JOB", hidden=True)]
+Job = Annotated[UUID, typer.Argument(metavar="JOB", hidden=True, autocompletion=job_ids)]
 
 
 def status(

@@ -126,8 +126,8 @@ def make_vapid_key(
     Browsers subscribe with its public key: when the key changes, all of them have to subscribe again.
     """
     from haulier import settings
+    from haulier.destinations.vapid_keys import fresh_vapid_key, public_point, vapid_key
     from haulier.errors import ConfigurationError
-    from haulier.vapid_keys import fresh_vapid_key, public_point, vapid_key
 
     if not public:
         sys.stdout.write(f"{fresh_vapid_key()}\n")

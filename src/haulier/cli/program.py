@@ -19,6 +19,7 @@ from haulier.cli import (
     services,
     storage,
     verify,
+    watch,
 )
 from haulier.cli.failures import EXIT_CODES
 from haulier.cli.shape import Command, Group, Program, examples
@@ -34,7 +35,7 @@ def _version(asked: bool) -> None:
 
 app = typer.Typer(
     cls=Program,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
@@ -92,6 +93,12 @@ _add(
     "haulier get 70000 -o report.zip --receipt report.receipt.json",
 )
 _add(jobs.status, "Show or watch a job.", "haulier status 0193f2a0-0000-7000-8000-000000000000 --watch")
+_add(
+    watch.watch,
+    "Watch your jobs live.",
+    "haulier watch",
+    "haulier watch --json | jq -r '[.job_id, .status, .progress] | @tsv'",
+)
 _add(jobs.jobs, "List your jobs.", "haulier jobs --status processing", "haulier jobs --json | jq -r '.jobs[].job_id'")
 _add(jobs.cancel, "Cancel a job.", "haulier cancel 0193f2a0-0000-7000-8000-000000000000")
 _add(

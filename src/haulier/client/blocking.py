@@ -6,10 +6,10 @@ Every method here is one of `Client`, run in an event loop of a thread of its ow
 
 import concurrent.futures
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -70,7 +70,7 @@ def _call(method: Callable[Concatenate[Async, P], Awaitable[T]]) -> Callable[Con
 
 
 def _iterate(
-    method: Callable[Concatenate[Async, P], AsyncIterator[T]],
+    method: Callable[Concatenate[Async, P], AsyncGenerator[T]],
 ) -> Callable[Concatenate[_Blocking[Async], P], Iterator[T]]:
     """`method` of the twin, each item waited for; leaving the loop ends it."""
 
@@ -82,7 +82,7 @@ def _iterate(
             while (item := runner.run(lambda: anext(items, _DONE))) is not _DONE:
                 yield item
         finally:
-            runner.run(cast("AsyncGenerator[T]", items).aclose)
+            runner.run(items.aclose)
 
     return blocking
 

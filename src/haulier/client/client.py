@@ -1,7 +1,7 @@
 """The client: the calls of the wire contract, typed, and what they are usually wanted for: follow and download."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
 from random import Random
@@ -119,7 +119,7 @@ class Client:
 
     async def follow(
         self, job_id: str, *, wait_s: int = 30, files: bool = True, stream: bool = True
-    ) -> AsyncIterator[JobStatus]:
+    ) -> AsyncGenerator[JobStatus]:
         """The job's status now and after each change that a client can see, up to its terminal one.
 
         By server-sent events; where those do not come (an older API, a proxy that holds them back) by long-poll for
@@ -132,13 +132,14 @@ class Client:
             async for status in statuses:
                 yield status
 
-    async def follow_all(self) -> AsyncIterator[JobStatus | None]:
+    async def follow_all(self) -> AsyncGenerator[JobStatus | None]:
         """Every change of every job of the user, of new ones as well, for ever; first those that wait or run.
 
         None says that the snapshot is complete, after each new connection again.
         """
-        async for status in all_jobs(self._transport, self._clock):
-            yield status
+        async with aclosing(all_jobs(self._transport, self._clock)) as statuses:
+            async for status in statuses:
+                yield status
 
     async def result(self, job_id: str) -> DownloadResult:
         return read(await self._transport.request("GET", _path("result", job_id)), DownloadResult)

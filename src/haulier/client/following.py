@@ -4,7 +4,7 @@ What a follower sees never goes back: versions only grow, whatever process answe
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from http import HTTPStatus
 from uuid import UUID
@@ -183,7 +183,7 @@ async def events(
         streams.failed()
 
 
-async def all_jobs(transport: Transport, clock: Clock) -> AsyncIterator[JobStatus | None]:
+async def all_jobs(transport: Transport, clock: Clock) -> AsyncGenerator[JobStatus | None]:
     """Every change of every job of the user; None when the snapshot is complete. Connects again for ever.
 
     Raises ApiError when the API has no such stream, and Unreachable when patience with a silent one ends.

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-from haulier.apprise_urls import schema_of
+from haulier.destinations.apprise_urls import schema_of
 from haulier.notify import wording
 from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict
 from haulier.settings import Settings
@@ -77,7 +77,7 @@ def _sent(url: str, notice: Notice, page_url: str) -> Verdict:
     """Send in this thread, and say what came of it."""
     from apprise import NotifyFormat, NotifyType
 
-    from haulier.apprise_plugins import plugin_for
+    from haulier.destinations.apprise_plugins import plugin_for
     from haulier.notify.requests_watch import Seen, watching_requests
 
     plugin = plugin_for(url)

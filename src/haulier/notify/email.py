@@ -7,10 +7,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from haulier.clock import Clock, instant
-from haulier.mail_address import bare_address
+from haulier.destinations.mail_address import bare_address
+from haulier.destinations.smtp_url import SmtpServer
 from haulier.notify.letters import Desk, letter
 from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict
-from haulier.smtp_url import SmtpServer
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP

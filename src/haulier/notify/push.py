@@ -12,13 +12,13 @@ import msgspec
 from haulier import __version__
 from haulier.addresses import CheckedTransport
 from haulier.clock import Clock
+from haulier.destinations.vapid_keys import vapid_key
+from haulier.destinations.webhook_url import refusal
 from haulier.errors import SourceRefused
 from haulier.notify import wording
 from haulier.notify.answers import channel_rules, let_go, wait_asked_for
 from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict
 from haulier.settings import Settings
-from haulier.vapid_keys import vapid_key
-from haulier.webhook_url import refusal
 
 TIMEOUT_S = 15.0
 CONNECT_S = 5.0

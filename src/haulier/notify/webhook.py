@@ -10,13 +10,13 @@ import msgspec
 from haulier import __version__
 from haulier.addresses import CheckedTransport
 from haulier.clock import Clock
+from haulier.destinations.webhook_keys import WebhookSecret, signatures
+from haulier.destinations.webhook_url import refusal
 from haulier.errors import SourceRefused
 from haulier.notify.answers import channel_rules, let_go, wait_asked_for
 from haulier.notify.message import message_of
 from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict
 from haulier.settings import Settings
-from haulier.webhook_keys import WebhookSecret, signatures
-from haulier.webhook_url import refusal
 
 TIMEOUT_S = 15.0
 CONNECT_S = 5.0

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from haulier.destinations.mail_address import bare_address
+from haulier.destinations.vapid_keys import vapid_key
 from haulier.durations import seconds_of
 from haulier.limits import Role
-from haulier.mail_address import bare_address
 from haulier.receipt_keys import private_key, public_keys
 from haulier.settings.fields import Settings, least_expire_days
 from haulier.settings.secret import Secret
-from haulier.vapid_keys import vapid_key
 
 MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key has at least 256 bits
 SHORTEST_RETENTION_S = 86_400

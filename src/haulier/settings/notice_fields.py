@@ -4,10 +4,10 @@ from typing import Annotated
 
 import msgspec
 
-from haulier.apprise_urls import DEFAULT_SERVICES, OperatorChannel, operator_channels, services_of
-from haulier.mail_address import bare_address
+from haulier.destinations.apprise_urls import DEFAULT_SERVICES, OperatorChannel, operator_channels, services_of
+from haulier.destinations.mail_address import bare_address
+from haulier.destinations.smtp_url import SmtpServer, smtp_server
 from haulier.settings.secret import Secret, doc
-from haulier.smtp_url import SmtpServer, smtp_server
 
 
 class NoticeSettings(msgspec.Struct, frozen=True, kw_only=True):

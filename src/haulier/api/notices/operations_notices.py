@@ -1,7 +1,7 @@
 """The part of the table of operations about confirming channels, switching them off, and what kinds there are."""
 
 from haulier import errors, wire_channel_kinds, wire_channels
-from haulier.api import channels, confirming, offering
+from haulier.api.notices import channels, confirming, offering
 from haulier.api.operation import BODY_ERRORS, Operation, Reply
 
 NOTICE_OPERATIONS: tuple[Operation, ...] = (

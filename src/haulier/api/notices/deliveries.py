@@ -8,9 +8,9 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta
 
-from haulier.api.channels import PATH as CHANNELS
-from haulier.api.channels import check_on, own_channel
 from haulier.api.exchange import PRIVATE, Answer, Exchange, json_answer
+from haulier.api.notices.channels import PATH as CHANNELS
+from haulier.api.notices.channels import check_on, own_channel
 from haulier.api.paging import cursor, foreign_cursor, next_link, raw_of
 from haulier.api.ratelimits import MINUTE_S, seconds_until
 from haulier.api.requests import delivery_id_of, query_of

@@ -1,7 +1,7 @@
 """The calls of those who follow jobs live, as part of the table of operations."""
 
 from haulier import errors, wire_live
-from haulier.api import events, handshake
+from haulier.api.live import events, handshake
 from haulier.api.operation import Header, Operation, Reply
 
 LAST_EVENT_ID = Header("Last-Event-ID", "The id of the last event that you have: nothing older is sent.")

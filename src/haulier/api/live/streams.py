@@ -8,9 +8,11 @@ from collections.abc import Mapping
 import msgspec
 
 from haulier import wire, wire_live
-from haulier.api.events import EventsQuery
-from haulier.api.handshake import SocketQuery
+from haulier.api.live.events import EventsQuery
+from haulier.api.live.handshake import SocketQuery
+from haulier.api.notices.openapi_webhooks import HEADERS
 from haulier.api.operations import Header
+from haulier.wire_channels import OutcomeMessage, TrialMessage
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -39,7 +41,11 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 _END = Message("stream_end", wire_live.StreamEnd, "Why the stream ends; connect again unless the job is over.", "end")
 
 # The bodies of webhooks, from wire_channels: one message for each, with the headers that it is signed by.
-WEBHOOKS: tuple[Message, ...] = ()
+_SIGNED = tuple(Header(name, text) for name, text in HEADERS.items())
+WEBHOOKS: tuple[Message, ...] = (
+    Message("outcome", OutcomeMessage, "How a job ended.", headers=_SIGNED),
+    Message("test", TrialMessage, "What POST /v1/channels/{channel_id}/test sends.", headers=_SIGNED),
+)
 
 _STREAMS = (
     Stream(

@@ -4,10 +4,10 @@ from msgspec import UNSET
 
 from haulier.api.exchange import Answer, Exchange, Headers, json_answer
 from haulier.api.services import Services
-from haulier.apprise_urls import HOSTED
+from haulier.destinations.apprise_urls import HOSTED
+from haulier.destinations.vapid_keys import public_point, vapid_key
 from haulier.errors import ChannelKindOff
 from haulier.settings import Settings
-from haulier.vapid_keys import public_point, vapid_key
 from haulier.wire_channel_kinds import (
     AppriseOffered,
     AppriseService,

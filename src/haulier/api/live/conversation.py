@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 from msgspec import UNSET, UnsetType
 
-from haulier.api.following import Following
-from haulier.api.frames import Close, Frames, Gone
+from haulier.api.live.following import Following
+from haulier.api.live.frames import Close, Frames, Gone
 from haulier.api.services import Services
 from haulier.errors import HaulierError, MalformedMessage, Unauthenticated
 from haulier.live import Feed

@@ -1,8 +1,8 @@
 """The part of the table of operations that is about channels and deliveries."""
 
 from haulier import errors, wire_channels
-from haulier.api import channels, deliveries
-from haulier.api.channel_kinds import NEW_CHANNELS
+from haulier.api.notices import channels, deliveries
+from haulier.api.notices.channel_kinds import NEW_CHANNELS
 from haulier.api.operation import BODY_ERRORS, IDEMPOTENCY_KEY, LINK, Operation, Reply
 
 _ALWAYS = (errors.ChannelsOff, errors.LedgerUnavailable)

@@ -10,10 +10,10 @@ import msgspec
 from msgspec import UNSET
 
 from haulier.api.bodies import body_of, kind_body_of
-from haulier.api.channel_kinds import KINDS, NEW_CHANNELS
-from haulier.api.channel_port import Asker
-from haulier.api.code_limits import admit_code
 from haulier.api.exchange import Answer, Exchange, json_answer
+from haulier.api.notices.channel_kinds import KINDS, NEW_CHANNELS
+from haulier.api.notices.channel_port import Asker
+from haulier.api.notices.code_limits import admit_code
 from haulier.api.requests import channel_id_of, idempotency_key_of
 from haulier.api.services import Services
 from haulier.clock import wire_time

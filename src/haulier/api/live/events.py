@@ -11,11 +11,11 @@ from starlette.types import ASGIApp
 
 from haulier.api.access import own_job
 from haulier.api.exchange import PRIVATE, Answer, Exchange
+from haulier.api.live.streaming import EventStream, event
+from haulier.api.live.telling import Telling
 from haulier.api.rendering import Rendered
 from haulier.api.requests import job_id_of, query_of
 from haulier.api.services import Services
-from haulier.api.streaming import EventStream, event
-from haulier.api.telling import Telling
 from haulier.job import Job
 from haulier.live import Feed, Snapshots
 

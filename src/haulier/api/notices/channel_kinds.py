@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 
 from haulier.addresses import AddressRules
-from haulier.api.channel_port import Asker, ChannelKind, Made
-from haulier.api.notice_kinds import AppriseKind, EmailKind, PushKind
+from haulier.api.notices.channel_port import Asker, ChannelKind, Made
+from haulier.api.notices.notice_kinds import AppriseKind, EmailKind, PushKind
+from haulier.destinations.webhook_keys import WebhookKey, WebhookSecret, fresh_key, rotated
+from haulier.destinations.webhook_url import refusal, target_of
 from haulier.errors import InvalidRequest
 from haulier.settings import Settings
-from haulier.webhook_keys import WebhookKey, WebhookSecret, fresh_key, rotated
-from haulier.webhook_url import refusal, target_of
 from haulier.wire_channels import ChannelChange, NewChannel, NewWebhook
 
 

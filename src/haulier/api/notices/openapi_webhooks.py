@@ -5,7 +5,7 @@ from typing import Any
 from haulier.wire_channels import OutcomeMessage, TrialMessage
 
 MESSAGES = (OutcomeMessage, TrialMessage)
-_HEADERS = {
+HEADERS = {
     "webhook-id": "The same in all attempts: remember it, since a message can come twice.",
     "webhook-timestamp": "When this attempt was made, in seconds since 1970.",
     "webhook-signature": "v1,… (HMAC-SHA256) or v1a,… (Ed25519) over id.timestamp.body; several apart by spaces.",
@@ -26,7 +26,7 @@ def webhooks(*, reference: str) -> dict[str, Any]:
                         "description": text,
                         "schema": {"type": "string"},
                     }
-                    for header, text in _HEADERS.items()
+                    for header, text in HEADERS.items()
                 ],
                 "requestBody": {
                     "required": True,

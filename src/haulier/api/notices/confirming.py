@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 
 from haulier.api.bodies import body_of
-from haulier.api.channels import opened, own_channel, view
 from haulier.api.exchange import Answer, Exchange, Headers, json_answer
+from haulier.api.notices.channels import opened, own_channel, view
 from haulier.api.requests import query_of
 from haulier.api.services import Services
 from haulier.clock import instant

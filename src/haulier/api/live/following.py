@@ -8,11 +8,11 @@ from uuid import UUID
 
 from haulier.api.access import own_job
 from haulier.api.auth import Caller
-from haulier.api.events import SNAPSHOT_JOBS
+from haulier.api.live.events import SNAPSHOT_JOBS
+from haulier.api.live.telling import Telling
 from haulier.api.rendering import Rendered
 from haulier.api.requests import uuid_of
 from haulier.api.services import Services
-from haulier.api.telling import Telling
 from haulier.errors import JobNotFound, LedgerUnavailable, TooManySubscriptions
 from haulier.job import Job
 from haulier.live import Feed

@@ -6,12 +6,12 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from haulier.api.auth import Caller
-from haulier.api.conversation import Conversation, error_message
 from haulier.api.endpoint import SCOPE_KEY
 from haulier.api.exchange import Exchange
-from haulier.api.following import Following
-from haulier.api.frames import Close, Frames, Gone
-from haulier.api.handshake import caller_of
+from haulier.api.live.conversation import Conversation, error_message
+from haulier.api.live.following import Following
+from haulier.api.live.frames import Close, Frames, Gone
+from haulier.api.live.handshake import caller_of
 from haulier.api.services import Services
 from haulier.errors import HaulierError, TooManyStreams, Unauthenticated, Unavailable, UpgradeRequired
 from haulier.observe.events import STREAM_TOO_SLOW

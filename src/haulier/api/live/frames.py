@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from haulier.api.pacing import Bucket
+from haulier.api.live.pacing import Bucket
 from haulier.api.protocol import ABORT
 from haulier.clock import Clock
 from haulier.errors import MalformedMessage

@@ -10,7 +10,7 @@ from typing import Any
 
 import apprise
 
-from haulier.apprise_urls import HOSTED, schema_of
+from haulier.destinations.apprise_urls import HOSTED, schema_of
 
 _SILENT = logging.CRITICAL + 1
 

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from haulier import __version__
+from haulier.api.live.streams import Message, Stream, messages, streams
 from haulier.api.openapi import REF
-from haulier.api.streams import Message, Stream, messages, streams
 from haulier.wire_live import CloseCode
 
 Json = dict[str, Any]

@@ -9,14 +9,14 @@ from typing import Any
 import httpx
 
 from haulier.addresses import AddressRules
-from haulier.api.channel_port import Asker, Made
-from haulier.apprise_urls import problem_of
+from haulier.api.notices.channel_port import Asker, Made
 from haulier.clock import wire_time
+from haulier.destinations.apprise_urls import problem_of
+from haulier.destinations.mail_address import is_mail_address, masked, same_address
+from haulier.destinations.vapid_keys import POINT_BYTES, base64url_bytes, is_point
+from haulier.destinations.webhook_url import refusal
 from haulier.errors import ChannelKindOff, InvalidRequest
 from haulier.ledger import CODE_LIFE
-from haulier.mail_address import is_mail_address, masked, same_address
-from haulier.vapid_keys import POINT_BYTES, base64url_bytes, is_point
-from haulier.webhook_url import refusal
 from haulier.wire_channel_kinds import NewApprise, NewEmail, NewPush
 from haulier.wire_channels import ChannelChange
 
@@ -107,7 +107,7 @@ class AppriseKind(_Unchanging):
             raise InvalidRequest(("/url", "must not be used here: choose a place by its name"))
         if (problem := problem_of(body.url, services=settings.apprise_schemas)) is not None:
             raise InvalidRequest(("/url", problem))
-        from haulier.apprise_plugins import plugin_for, redacted
+        from haulier.destinations.apprise_plugins import plugin_for, redacted
 
         plugin = plugin_for(body.url)
         if plugin is None:

@@ -1,0 +1,1 @@
+"""What addresses and keys of channels look like: webhooks, mail, push and apprise. Pure."""
