@@ -81,6 +81,7 @@ test('a cancelled job is started again', async () => {
   await button.press('Cancel')
   await button.is('cancelled')
   await button.hasFocusOn('Start again')
+  await page.locator('.history li', { hasText: 'cancelled' }).waitFor({ timeout: 10_000 })
   expect(await violations()).toEqual([])
   await page.keyboard.press('Enter')
   await button.is('processing')
