@@ -60,4 +60,4 @@ lock: .venv/installed-dev
 	@touch $@
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis src/haulier/webui clients/node_modules clients/*/dist clients/typescript/src/schema.ts
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis src/haulier/webui clients/node_modules clients/*/node_modules clients/*/dist clients/typescript/src/schema.ts

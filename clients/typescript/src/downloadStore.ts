@@ -32,6 +32,12 @@ export interface DownloadStoreOptions {
   document?: Document | null | undefined
 }
 
+/** What a store asks of a client; another way of following can stand in. */
+export type DownloadClient = Pick<
+  HaulierClient,
+  'baseUrl' | 'clock' | 'initiate' | 'status' | 'cancel' | 'retry' | 'follow'
+>
+
 type Ask = (idempotencyKey: string) => Promise<JobStatus>
 
 export const IDLE: DownloadState = Object.freeze({ phase: 'idle', connection: 'idle' })
@@ -41,7 +47,7 @@ export const IDLE: DownloadState = Object.freeze({ phase: 'idle', connection: 'i
  * `retry`; these never reject: what went wrong is in the state. All methods may be passed on by themselves.
  */
 export class DownloadStore {
-  readonly #client: HaulierClient
+  readonly #client: DownloadClient
   readonly #key: DownloadKey
   readonly #document: Document | null | undefined
   readonly #memory: Memory
@@ -51,7 +57,7 @@ export class DownloadStore {
   #starting: Promise<void> | undefined
   #following: AbortController | undefined
 
-  constructor(client: HaulierClient, key: DownloadKey, options: DownloadStoreOptions = {}) {
+  constructor(client: DownloadClient, key: DownloadKey, options: DownloadStoreOptions = {}) {
     this.#client = client
     this.#key = key
     this.#document = options.document

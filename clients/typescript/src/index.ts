@@ -12,6 +12,7 @@ export type { SocketState, StateListener } from './socket.js'
 export type { AllListener, JobListener, SocketErrorListener } from './subscriptions.js'
 export { DownloadStore } from './downloadStore.js'
 export type {
+  DownloadClient,
   DownloadKey,
   DownloadPhase,
   DownloadState,
