@@ -29,7 +29,17 @@ export class Haulier {
   readonly #folder = mkdtempSync(join(tmpdir(), 'haulier-react-'))
   readonly #secret = randomBytes(32).toString('hex')
   #process: ChildProcess | undefined
+  readonly #settings: Record<string, string>
   port = 0
+
+  /** `settings` are further HAULIER_ variables. */
+  constructor(settings: Record<string, string> = {}) {
+    this.#settings = settings
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`
+  }
 
   async start(): Promise<void> {
     this.port ||= await freePort()
@@ -41,6 +51,7 @@ export class Haulier {
       HAULIER_CATALOGUE: catalogue,
       HAULIER_GRACE_S: '0.5',
       HAULIER_JWT_SECRET: this.#secret,
+      ...this.#settings,
     }
     const log = openSync(join(this.#folder, 'up.log'), 'a')
     const words = ['-m', 'haulier', 'up', '--home', join(this.#folder, 'home'), '--port', String(this.port)]
