@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from haulier.cli import services
+from haulier.cli.failures import EXIT_CODES
 from haulier.cli.program import app
 from haulier.errors import HomeInUse
 
@@ -249,3 +251,12 @@ def test_the_target_is_refused_before_anything_is_prepared(run: Any, tmp_path: A
     done = run("get", "70000", "-o", "there.zip", "--token", "t", "--url", "http://127.0.0.1:9")
     assert done.exit_code == 1
     assert "target_exists" in done.stderr
+
+
+def test_the_page_lists_every_command_and_exit_code() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    listed = page.split("## Commands")[1].split("\n## ")[0]
+    first = re.findall(r"^\| (`.*?) \|", listed, re.MULTILINE)
+    assert {name for cell in first for name in re.findall(r"`([\w-]+)`", cell)} == set(COMMANDS)
+    codes = page.split("## Exit codes")[1].split("\n## ")[0]
+    assert re.findall(r"^\| (\d+) \|", codes, re.MULTILINE) == re.findall(r"^  (\d+) ", EXIT_CODES, re.MULTILINE)

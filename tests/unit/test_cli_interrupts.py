@@ -1,0 +1,139 @@
+"""Ctrl-C in a real terminal: the job is left, cancelled, or goes on."""
+
+import asyncio
+import os
+import pty
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from haulier.cli.interrupts import QUESTION, Choice, choice_of
+from tests.loopback import CONTENT, JOB, Loopback, Reply, answer, completed, loopback, ranged, status
+
+INITIATE = "/v1/download/initiate"
+STATUS = f"/v1/download/status/{JOB}"
+
+
+class Terminal:
+    """A program in a terminal of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process, master: int) -> None:
+        self.process = process
+        self._master = master
+        self.shown = ""
+        asyncio.get_running_loop().add_reader(master, self._read)
+
+    def _read(self) -> None:
+        try:
+            self.shown += os.read(self._master, 65_536).decode(errors="replace")
+        except OSError:
+            asyncio.get_running_loop().remove_reader(self._master)
+
+    def type(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    async def shows(self, text: str) -> None:
+        async with asyncio.timeout(20):
+            while text not in self.shown:  # noqa: ASYNC110 - what is waited for is in another process
+                await asyncio.sleep(0.02)
+
+    async def ended(self) -> int:
+        code = await asyncio.wait_for(self.process.wait(), 20)
+        await asyncio.sleep(0.05)
+        return code
+
+
+@pytest.fixture
+async def api():
+    async with loopback() as server:
+        server.on("POST", INITIATE, answer(status()))
+        server.on("GET", STATUS, answer(status(), ETag='"1"'), Reply(304, b"", {"Retry-After": "1"}))
+        server.on("DELETE", f"/v1/download/cancel/{JOB}", answer({"job_id": JOB, "status": "cancelled"}))
+        yield server
+
+
+@asynccontextmanager
+async def getting(api: Loopback, folder: Path):
+    master, slave = pty.openpty()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HAULIER_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "haulier", "get", "70000"),
+        cwd=folder,
+        env=kept | {"HAULIER_URL": api.url, "HAULIER_TOKEN": "t", "TERM": "xterm", "COLUMNS": "100"},
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        preexec_fn=_in_a_session_of_its_own,
+    )
+    os.close(slave)
+    terminal = Terminal(process, master)
+    try:
+        async with asyncio.timeout(20):
+            while len(api.to(STATUS)) < 2:  # noqa: ASYNC110 - what is waited for is in another process
+                await asyncio.sleep(0.02)
+        yield terminal
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        asyncio.get_running_loop().remove_reader(master)
+        os.close(master)
+
+
+def _in_a_session_of_its_own() -> None:
+    import fcntl
+    import termios
+
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+async def test_the_job_is_left_running(api, tmp_path):
+    async with getting(api, tmp_path) as terminal:
+        terminal.type("\x03")
+        await terminal.shows(QUESTION.strip())
+        terminal.type("l\n")
+        assert await terminal.ended() == 130
+        assert "the job goes on" in terminal.shown
+        assert f"haulier cancel {JOB}" in terminal.shown.replace("\r\n", "")
+    assert not [seen for seen in api.seen if seen.method == "DELETE"]
+
+
+async def test_the_job_is_cancelled(api, tmp_path):
+    async with getting(api, tmp_path) as terminal:
+        terminal.type("\x03")
+        await terminal.shows(QUESTION.strip())
+        terminal.type("c\n")
+        assert await terminal.ended() == 4
+        assert f"Cancelled {JOB}." in terminal.shown
+    assert [seen.path for seen in api.seen if seen.method == "DELETE"] == [f"/v1/download/cancel/{JOB}"]
+
+
+async def test_it_goes_on(api, tmp_path):
+    async with getting(api, tmp_path) as terminal:
+        terminal.type("\x03")
+        await terminal.shows(QUESTION.strip())
+        api.on("GET", STATUS, answer(completed()))
+        api.on("GET", f"/v1/download/file/{JOB}", ranged)
+        terminal.type("g\n")
+        assert await terminal.ended() == 0
+    assert (tmp_path / "report.bin").read_bytes() == CONTENT
+
+
+async def test_a_second_ctrl_c_leaves_at_once(api, tmp_path):
+    async with getting(api, tmp_path) as terminal:
+        terminal.type("\x03")
+        await terminal.shows(QUESTION.strip())
+        terminal.type("\x03")
+        assert await terminal.ended() == 130
+    assert not [seen for seen in api.seen if seen.method == "DELETE"]
+
+
+@pytest.mark.parametrize(
+    ("line", "choice"),
+    [("c\n", Choice.CANCEL), ("Cancel", Choice.CANCEL), (" g ", Choice.GO_ON), ("", Choice.LEAVE), ("?", Choice.LEAVE)],
+)
+def test_what_is_unclear_leaves_the_job_alone(line, choice):
+    assert choice_of(line) is choice

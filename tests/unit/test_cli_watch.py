@@ -1,0 +1,126 @@
+"""`haulier watch` and what completes in a shell, as a user runs them, against a loopback API."""
+
+import asyncio
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from haulier.cli.watching import Jobs, TableScreen
+from haulier.clock import SYSTEM_CLOCK
+from haulier.wire import JobStatus
+from tests.loopback import JOB, Loopback, Reply, answer, completed, loopback, status
+from tests.unit.test_cli_get import Done, start
+
+OTHER = "0190a6c0-0000-7000-8000-000000000002"
+ALL = "/v1/download/events"
+
+
+def stream(*jobs: object) -> Reply:
+    told = [b"id: 5\nevent: status\ndata: %b\n\n" % msgspec.json.encode(job) for job in jobs]
+    ready = b"id: 5\nevent: ready\ndata: {}\n\n"
+    return Reply(200, b"retry: 10\n\n" + b"".join(told) + ready, {"Content-Type": "text/event-stream"})
+
+
+@pytest.fixture
+async def api():
+    async with loopback() as server:
+        yield server
+
+
+@pytest.fixture
+def run(api: Loopback, tmp_path: Path):
+    async def run_(*args: str) -> Done:
+        process = await start(api, tmp_path, *args)
+        out, err = await asyncio.wait_for(process.communicate(), 20)
+        return Done(process.returncode or 0, out, err.decode())
+
+    return run_
+
+
+async def test_watch_once_is_a_table(api, run):
+    running = status(job_id=OTHER, status="processing", version=2, attempt=1, progress=40)
+    api.on("GET", ALL, stream(status(queue_position=3), running))
+    done = await run("watch", "--once")
+    assert done.code == 0, done.stderr
+    lines = done.stdout.decode().splitlines()
+    assert lines[0].split() == ["job", "file", "status", "how", "it", "stands"]
+    assert "processing" in lines[1]  # the newest stands first
+    assert "40 %" in lines[1]
+    assert "position 3" in lines[2]
+
+
+async def test_watch_json_is_a_status_a_line(api, run):
+    api.on("GET", ALL, stream(completed()))
+    done = await run("watch", "--once", "--json")
+    assert [msgspec.json.decode(line)["job_id"] for line in done.stdout.splitlines()] == [JOB]
+
+
+async def test_watch_without_jobs_says_so(api, run):
+    api.on("GET", ALL, stream())
+    assert (await run("watch", "--once")).stdout == b"No job waits or runs.\n"
+
+
+async def test_watch_without_a_server_is_a_sentence(run):
+    done = await run("watch", "--once", "--url", "http://127.0.0.1:9")
+    assert done.code == 8
+    assert "Traceback" not in done.stderr
+
+
+def converted(**changes: object) -> JobStatus:
+    return msgspec.convert(status(**changes), JobStatus)
+
+
+def test_jobs_that_are_alive_stand_before_those_that_ended():
+    jobs = Jobs()
+    jobs.put(converted(job_id="b", status="completed"))
+    jobs.put(converted(job_id="a"))
+    jobs.put(converted(job_id="c", status="processing"))
+    assert [job.job_id for job in jobs.shown(10)[0]] == ["c", "a", "b"]
+    assert ([job.job_id for job in jobs.shown(2)[0]], jobs.shown(2)[1]) == (["c", "a"], 1)
+
+
+@pytest.mark.parametrize(("width", "height"), [(120, 10), (60, 6), (40, 3)])
+def test_the_table_never_outgrows_the_terminal(width: int, height: int):
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        screen = TableScreen(Console(file=nowhere, width=width, height=height), clock=SYSTEM_CLOCK)
+        for number in range(50):
+            screen.show(converted(job_id=f"{number:036}", file_name="\x1b[31mevil"))
+        console = Console(file=nowhere, width=width, height=height, record=True)
+        console.print(screen._rendered())
+        lines = console.export_text().splitlines()
+    assert len(lines) <= max(height, 4)
+    assert all(len(line) <= width for line in lines)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+async def test_bash_completes_commands_and_jobs(api, tmp_path):
+    page = {"jobs": [completed(), status(job_id=OTHER)], "total": 2, "page": 1, "limit": 50, "next_cursor": None}
+    api.on("GET", "/v1/download/jobs", answer(page))
+    (tmp_path / "haulier").write_text(f'#!/bin/sh\nexec {sys.executable} -m haulier "$@"\n')
+    (tmp_path / "haulier").chmod(0o755)
+    script = (
+        'source <(haulier --show-completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+        '_haulier_completion haulier; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+
+    async def completions(*words: str) -> list[str]:
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-c", script, "bash", *words),
+            env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HAULIER_URL": api.url, "HAULIER_TOKEN": "t"},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await asyncio.wait_for(process.communicate(), 20)
+        return out.decode().split()
+
+    assert "storage" in await completions("haulier", "st")
+    assert "--watch" in await completions("haulier", "status", "--w")
+    assert await completions("haulier", "cancel", JOB[:-1]) == [JOB, OTHER]
+    async with loopback() as gone:
+        url = gone.url
+    api.url = url
+    assert await completions("haulier", "cancel", "0") == []
