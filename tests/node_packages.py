@@ -60,7 +60,13 @@ def _sources() -> list[Path]:
     house = CLIENTS.parent / "src/haulier"
     client = [path for path in (CLIENTS / "typescript").rglob("*") if path.suffix in {".ts", ".json", ".mjs"}]
     kept = [path for path in client if not {"dist", "node_modules", "test", "schema.ts"} & set(path.parts)]
-    return [*kept, _INSTALLED, *(house / "api").rglob("*.py"), *house.glob("wire*.py"), house / "errors.py"]
+    return [
+        *kept,
+        _INSTALLED,
+        *(house / "api").rglob("*.py"),
+        *house.glob("wire*.py"),
+        *(house / "errors").glob("*.py"),
+    ]
 
 
 def _digest(paths: list[Path]) -> str:
