@@ -74,6 +74,18 @@ async def test_what_is_wrong_with_a_new_channel_is_told(api, body, pointer):
     assert (answer.json()["errors"][0]["pointer"] or "body") == pointer
 
 
+async def test_half_a_character_is_refused_wherever_it_stands(api):
+    path = f"/v1/channels/{(await webhook(api, URL))['channel_id']}"
+    bodies = [
+        ("POST", "/v1/channels", rb'{"kind": "webhook", "url": "https://example.com/", "label": "\ud800"}'),
+        ("PATCH", path, rb'{"label": "\uDFFF"}'),
+        ("POST", f"{path}/confirm", rb'{"code": "\ud800"}'),
+    ]
+    for method, where, content in bodies:
+        answer = await api.call(method, where, content=content, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (400, "malformed_json")
+
+
 async def test_other_users_channels_are_as_if_there_were_none_for_admins_too(api):
     made = await webhook(api, URL)
     path = f"/v1/channels/{made['channel_id']}"

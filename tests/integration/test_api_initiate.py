@@ -74,6 +74,7 @@ async def test_a_wrong_request_is_told_where(api, body, pointer):
         b'{"file_id": "\xff"}',
         b"\xef\xbb\xbf{}",
         b'{"\\ud800": 1}',
+        b'{"file_id": 70000, "notify": ["\\uDFFF"]}',
         b'{"file_id": 1' + b"0" * 5_000 + b"}",
         b"[" * 60_000,
         b'{"a":' * 10_000 + b"1" + b"}" * 10_000,

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
+from haulier.api.websocket_protocol import MOST_FRAGMENTS
 from haulier.wire_live import MALFORMED_MESSAGES, MAX_MESSAGE_BYTES
 from tests.integration.api_steps import processing
 from tests.serving import serving
@@ -78,6 +79,12 @@ async def test_messages_beyond_what_is_read_ahead_are_answered_in_their_order(se
 async def test_a_message_that_is_too_large_closes_it(server):
     async with socket(server) as ws:
         await ws.connection.send("x" * (MAX_MESSAGE_BYTES + 1))
+        assert await ws.closed() == 1009
+
+
+async def test_a_message_in_frames_without_end_closes_it(server):
+    async with socket(server) as ws:
+        await ws.connection.send([""] * (MOST_FRAGMENTS + 10))
         assert await ws.closed() == 1009
 
 

@@ -144,6 +144,12 @@ def test_options_that_read_files_or_send_twice_are_refused(option):
     assert problem_of("slack://a/b/c?sound=x", services=("slack",)) is None
 
 
+@pytest.mark.parametrize("ending", ["?to=x;template=/etc/passwd", "#?template=/etc/passwd", "?to=x?&%74emplate=/etc/x"])
+def test_options_are_seen_wherever_apprise_finds_them(ending):
+    assert problem_of(f"discord://1/a/{ending}", services=("discord",))
+    assert problem_of("slack://a/b/c/#general?sound=x;to=y", services=("slack",)) is None
+
+
 def test_a_stop_token_is_for_one_channel_and_one_secret():
     one, other = uuid4(), uuid4()
     old, new = Secret("o" * 32), Secret("n" * 32)

@@ -1,6 +1,7 @@
 """Request bodies: size, media type and strict JSON, before a struct is made of them."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from haulier.preparers.choosing import told
 
 LIMIT_BYTES = 65_536
 _MAX_MESSAGE = 200
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 
@@ -41,8 +43,6 @@ def _as(value: Any, shape: type[Shape]) -> Shape:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
         raise InvalidRequest(told(error, shape)) from None
-    except UnicodeEncodeError:
-        raise MalformedJson(reason="it has a lone surrogate") from None
 
 
 def _check_media_type(exchange: Exchange) -> None:
@@ -71,12 +71,12 @@ async def _read(exchange: Exchange) -> bytes:
 
 
 def _parse(raw: bytes) -> Any:
-    """The JSON value of `raw`: UTF-8, no duplicate keys, no NaN. The standard parser, because msgspec keeps the last
-    of two equal keys without a word."""
+    """The JSON value of `raw`: UTF-8, no duplicate keys, no NaN, no lone surrogates. The standard parser, because
+    msgspec keeps the last of two equal keys without a word."""
     if not raw:
         raise MalformedJson(reason="it is empty")
     try:
-        return json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except UnicodeDecodeError:
         raise MalformedJson(reason="it is not UTF-8") from None
     except RecursionError:
@@ -85,6 +85,18 @@ def _parse(raw: bytes) -> Any:
         raise MalformedJson(reason=f"{error.msg} at character {error.pos}") from None
     except ValueError as error:
         raise MalformedJson(reason=str(error)[:_MAX_MESSAGE]) from None
+    if _SURROGATE.search(raw):
+        _refuse_half_characters(value)
+    return value
+
+
+def _refuse_half_characters(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise MalformedJson(reason="it has a lone surrogate") from None
+    except RecursionError:
+        raise MalformedJson(reason="it is nested too deeply") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ choice (ntfy, JSON, e-mail, …) is the operator's decision.
 
 import re
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote
 
 import msgspec
 
@@ -85,9 +85,11 @@ def problem_of(url: str, *, services: tuple[str, ...]) -> str | None:
         return f"must be printable ASCII, at most {MOST_URL_CHARACTERS} characters"
     if schema_of(url) not in services:
         return f"must begin with one of {', '.join(f'{schema}://' for schema in services)}"
-    try:
-        options = parse_qsl(urlsplit(url).query, keep_blank_values=True)
-    except ValueError:
-        return "is no URL that can be read"
-    foreign = [name for name, _ in options if name.lower() not in _OPTIONS]
+    foreign = _option_names(url) - _OPTIONS
     return f"may have the options {', '.join(sorted(_OPTIONS))} only" if foreign else None
+
+
+def _option_names(url: str) -> set[str]:
+    """The names of all options that apprise may find: it knows no fragments, and separates by `;` as well."""
+    parts = re.split("[?&;]", url.partition("?")[2])
+    return {unquote(part.partition("=")[0]).strip().lower() for part in parts if part}

@@ -6,6 +6,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from haulier.api.protocol import ABORT
+from haulier.wire_live import CloseCode
 
 if TYPE_CHECKING:
     from websockets.frames import Frame
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 PING_S = 20.0  # below the idle limit of any proxy: some cut at 30 s
 CLOSE_S = 5.0
+MOST_FRAGMENTS = 1_000  # of one message
 
 _BAD_HEAD = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"
@@ -60,6 +62,15 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         if self.read_paused and self.queue.empty():
             self.read_paused = False
             self.transport.resume_reading()
+
+    def handle_cont(self, event: "Frame") -> None:
+        if self.close_sent:
+            return
+        super().handle_cont(event)
+        if len(self.frames) > MOST_FRAGMENTS:  # empty ones count nothing towards the size of a message
+            self.frames = []
+            self.conn.fail(CloseCode.TOO_LARGE, "A message may have 1,000 frames.")
+            self.handle_parser_exception()
 
     def handle_close(self, event: "Frame") -> None:
         super().handle_close(event)
