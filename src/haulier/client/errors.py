@@ -90,7 +90,7 @@ class TargetExists(ClientError):
     code = "target_exists"
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} exists already. Use --force to replace it, or another --output.")
+        super().__init__(f"{path} exists already. Choose another place, or replace it with force (--force).")
         self.path = path
 
 
@@ -98,5 +98,5 @@ class TargetInUse(ClientError):
     code = "target_in_use"
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"Another download is writing {path}. Wait for it, or use another --output.")
+        super().__init__(f"Another download is writing {path}. Wait for it, or choose another place.")
         self.path = path
