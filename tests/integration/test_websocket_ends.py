@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-from haulier.api.live.websocket_protocol import MOST_FRAGMENTS
 
+from haulier.api.live.websocket_protocol import MOST_FRAGMENTS
 from haulier.wire_live import MALFORMED_MESSAGES, MAX_MESSAGE_BYTES
 from tests.integration.api_steps import processing
 from tests.serving import serving
