@@ -89,6 +89,13 @@ async def test_after_a_reconnect_nothing_older_comes(server):
         assert (event.id, event.data["progress"]) == (str(job.version), 40)
 
 
+async def test_a_stream_ends_with_its_job_whatever_version_the_client_claims_to_know(server):
+    job_id = await server.initiate()
+    async with listening(server.http, one(job_id), token=server.token("anna"), last="999") as events:
+        await completed(server.services, job_id)
+        assert await events.rest() == []
+
+
 @pytest.mark.parametrize("last", ["x", "-1", "99999999999999999999", "1.5", ""])
 async def test_a_cursor_that_is_none_is_as_good_as_none(server, last):
     job_id = await server.initiate()

@@ -73,8 +73,10 @@ class OneJob:
 
     async def tell(self, feed: Feed, *, timeout_s: float) -> AsyncIterator[bytes]:
         for job in await feed.changes(timeout_s=min(timeout_s, self._telling.wait_s())):
-            if rendered := await self._telling.news(job):
+            rendered = await self._telling.news(job)
+            if rendered or job.is_terminal:  # over, also for a client that claims to have seen more
                 self._job = job
+            if rendered:
                 yield _status(rendered)
         async for _, rendered in self._telling.moved():
             yield _status(rendered)

@@ -1,3 +1,6 @@
+-- The one with fewer arguments goes in the transaction that brings this one: API processes of before call it until then.
+drop function if exists count_rate(text, integer);
+
 -- Count one request of a user's minute, each kind of request in a `p_period` of its own; null p_rate: unlimited, nothing is
 -- counted.
 create or replace function count_rate(

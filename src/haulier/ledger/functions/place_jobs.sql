@@ -1,9 +1,16 @@
+-- The one with fewer arguments goes in the transaction that brings this one: API processes of before call it until then.
+drop function if exists place_jobs(
+    text, text, uuid[], jsonb[], text[], integer, uuid, uuid, timestamptz, integer, double precision, integer,
+    interval
+);
+
 -- Make a user's new jobs, in this order: each in its fair place, the first of them handed over as far as there is room.
 -- Once one of them waits, so do all behind it, and their places follow from its own.
 create or replace function place_jobs(
     p_user text, p_role text, p_ids uuid[], p_requests jsonb[], p_preparers text[], p_max_attempts integer,
     p_retry_of uuid, p_batch uuid, p_quota_day timestamptz, p_running integer, p_weight double precision,
-    p_role_running integer, p_keep_for interval, p_notify uuid[], p_notify_every boolean
+    p_role_running integer, p_keep_for interval, p_notify uuid[] default '{}',
+    p_notify_every boolean default true
 ) returns setof jobs language plpgsql as $$
 declare
     v_now timestamptz := haulier_now();

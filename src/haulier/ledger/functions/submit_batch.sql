@@ -1,3 +1,9 @@
+-- The one with fewer arguments goes in the transaction that brings this one: API processes of before call it until then.
+drop function if exists submit_batch(
+    uuid, text, text, integer, uuid[], text[], text[], text[], bytea[], interval, text, bytea, interval, integer, integer,
+    integer, double precision, integer, interval
+);
+
 -- Admit a request for one job a file: all of them or none, in one statement and one commit.
 --
 -- outcome: created | joined | mismatch | rate_limited | quota_exceeded. A row for each job of created and joined, in the

@@ -1,3 +1,9 @@
+-- The one with fewer arguments goes in the transaction that brings this one: API processes of before call it until then.
+drop function if exists submit_job(
+    uuid, text, text, jsonb, text, integer, uuid, text, bytea, boolean, interval, integer, integer, integer,
+    double precision, integer, interval
+);
+
 -- Admit one request: rate, idempotency, quota, fair place and the job's row, in one statement and one commit.
 --
 -- outcome: created | joined | mismatch | rate_limited | quota_exceeded. Only created and joined carry a job.

@@ -85,8 +85,3 @@ end $$;
 create trigger jobs_queue_deliveries after update on jobs for each row
     when (old.status <> new.status and new.status in ('completed', 'failed', 'cancelled'))
     execute function queue_deliveries();
-
-drop function if exists submit_job;
-drop function if exists submit_batch;
-drop function if exists place_jobs;
-drop function if exists count_rate;
