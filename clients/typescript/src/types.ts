@@ -19,11 +19,7 @@ export type Problem = Schemas['Problem']
 export type Params = Record<string, unknown>
 
 /** What `POST /v1/download/initiate` takes: `file_id` or `file_ids`. */
-export type InitiateRequest = Omit<Schemas['InitiateRequest'], 'mode'> & {
-  mode?: 'archive'
-  /** Ids of the channels that hear of the outcome; absent: those that listen to every job. */
-  notify?: string[]
-}
+export type InitiateRequest = Omit<Schemas['InitiateRequest'], 'mode'> & { mode?: 'archive' }
 
 /** One job for each file. */
 export type BatchRequest = Omit<InitiateRequest, 'mode'> & { mode: 'jobs' }
