@@ -52,7 +52,7 @@ def result(**changes: object) -> Reply:
         "available_until": "2026-11-23T10:00:00.000Z",
         "sha256": SHA256,
     }
-    return answer(known | changes)
+    return answer({name: value for name, value in (known | changes).items() if value is not msgspec.UNSET})
 
 
 def job(**changes: object) -> JobStatus:
@@ -138,6 +138,19 @@ async def test_a_note_that_is_none_is_as_good_as_none(
     api.on("GET", FILE, ranged)
     await client.save(job(), tmp_path / "r.bin")
     assert (tmp_path / "r.bin").read_bytes() == CONTENT
+
+
+async def test_a_note_without_its_bytes_is_not_believed_where_no_digest_tells(
+    client: Client, api: Loopback, tmp_path: Path
+) -> None:
+    plan = segments.Plan('"v1"', len(CONTENT), None, SEGMENT, tuple(range(COUNT)))
+    (tmp_path / "r.bin.part").write_bytes(CONTENT[: 2 * SEGMENT + 7])
+    (tmp_path / "r.bin.part.json").write_bytes(msgspec.json.encode(plan))
+    api.on("GET", RESULT, result(sha256=msgspec.UNSET))
+    api.on("GET", FILE, ranged)
+    await client.save(msgspec.structs.replace(job(), sha256=msgspec.UNSET), tmp_path / "r.bin")
+    assert (tmp_path / "r.bin").read_bytes() == CONTENT
+    assert len(ranges(api)) == COUNT - 2
 
 
 async def test_bytes_that_were_spoiled_meanwhile_are_fetched_again(

@@ -68,7 +68,7 @@ class Claims(msgspec.Struct, frozen=True):
     @property
     def verified_email(self) -> str:
         """The address that the issuer vouches for; empty without one."""
-        if self.email_verified in (False, "false") or not isinstance(self.email, str):
+        if self.email_verified not in (True, "true") or not isinstance(self.email, str):
             return ""
         return self.email if is_mail_address(self.email) else ""
 
