@@ -23,7 +23,7 @@ def dead(house: Installation, file_id: int, *, user: str) -> str:
     """The id of a job of the user that failed."""
     got = house.haulier("get", str(file_id), "--json", check=False, HAULIER_USER=user)
     assert got.returncode == 3, got.stderr
-    return json.loads(got.stdout)["job_id"]
+    return json.loads(got.stdout.splitlines()[0])["job"]["job_id"]
 
 
 def letters(house: Installation, *words: str) -> list[dict]:

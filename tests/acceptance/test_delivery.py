@@ -115,8 +115,9 @@ def test_aria2c_goes_on_by_itself_while_links_expire(shop, handle, source, tmp_p
     assert sha256(tmp_path / "file") == sha256(source)
 
 
+@pytest.mark.parametrize("connections", [1, 4])
 @pytest.mark.parametrize("delivery", ["redirect", "api"])
-async def test_the_client_goes_on_after_a_break_and_an_expiry(shop, handle, source, tmp_path, delivery):
+async def test_the_client_goes_on_after_a_break_and_an_expiry(shop, handle, source, tmp_path, delivery, connections):
     seen: list[int] = []
     rests: list[float] = []
 
@@ -136,12 +137,14 @@ async def test_the_client_goes_on_after_a_break_and_an_expiry(shop, handle, sour
             token = shop.bearer.removeprefix("Bearer ")
             async with Client(url, token=token, sleep=sleep_past_the_expiry) as client:
                 job = await client.status(handle.rpartition("/")[2])
-                link.cut(40 * MIB)
-                got = await client.save(job, tmp_path / "file", on_progress=lambda done, _total: seen.append(done))
+                link.cut(40 * MIB // connections)
+                got = await client.save(
+                    job, tmp_path / "file", connections=connections, on_progress=lambda done, _total: seen.append(done)
+                )
         finally:
             await asyncio.to_thread(api.__exit__, None, None, None)
     assert (got.size, sha256(tmp_path / "file")) == (QUICK, sha256(source))
-    assert len(rests) == 1
+    assert len(rests) == 1 if connections == 1 else rests
     assert seen == sorted(seen)  # never from the start again
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from enum import Enum
@@ -71,8 +72,10 @@ async def interruptible(
         sys.stderr.flush()
         loop.add_reader(sys.stdin, lambda: answered(sys.stdin.readline()))
 
-    loop.add_signal_handler(signal.SIGINT, interrupted)
-    loop.add_signal_handler(signal.SIGTERM, leave)
+    handled = threading.current_thread() is threading.main_thread()  # elsewhere there are no signals
+    if handled:
+        loop.add_signal_handler(signal.SIGINT, interrupted)
+        loop.add_signal_handler(signal.SIGTERM, leave)
     try:
         await task
     except asyncio.CancelledError:
@@ -80,8 +83,9 @@ async def interruptible(
             raise
         raise Interrupted(cancel=answers[0] is Choice.CANCEL) from None
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        loop.remove_signal_handler(signal.SIGTERM)
+        if handled:
+            loop.remove_signal_handler(signal.SIGINT)
+            loop.remove_signal_handler(signal.SIGTERM)
         if asking:
             with suppress(OSError, ValueError):
                 loop.remove_reader(sys.stdin)

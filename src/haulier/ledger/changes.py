@@ -26,18 +26,17 @@ class Changes:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._aside = database.aside()
         self._lists = asyncio.Semaphore(LISTS_AT_ONCE)
 
     async def of_jobs(self, known: Mapping[UUID, int]) -> list[Job]:
         """The jobs whose version is not the `known` one; a job that does not exist is left out."""
-        rows = await self._database.run(
-            ChangeQueries.changed_jobs, ids=list(known.keys()), versions=list(known.values())
-        )
+        rows = await self._aside.run(ChangeQueries.changed_jobs, ids=list(known.keys()), versions=list(known.values()))
         return [job_from(row) for row in rows]
 
     async def of_users(self, users: Collection[str], *, within: timedelta) -> list[Job]:
         """Jobs of `users` that changed in the time `within` before now; at most CHANGES_AT_ONCE."""
-        rows = await self._database.run(
+        rows = await self._aside.run(
             ChangeQueries.changed_jobs_of_users, users=list(users), within=within, most=CHANGES_AT_ONCE
         )
         return [job_from(row) for row in rows]

@@ -47,6 +47,10 @@ class Database:
         self._pool = pool
         self._patience = patience
 
+    def aside(self) -> "Database":
+        """The same pool for calls that nobody waits for: while one of them hangs, others are still tried."""
+        return Database(self._pool, patience=self._patience.another())
+
     async def run(
         self, query: Callable[Concatenate[Connection, P], Awaitable[T]], /, *args: P.args, **values: P.kwargs
     ) -> T:

@@ -22,6 +22,10 @@ class Patience:
         self._is_silent = False
         self._asking = 0
 
+    def another(self) -> "Patience":
+        """As much patience, for calls that are judged apart from these."""
+        return Patience(self._answer_s, clock=self._clock)
+
     @asynccontextmanager
     async def asking(self) -> AsyncGenerator[None]:
         """One call during the block; LedgerUnavailable when its time is over, or at once while the server is silent."""
