@@ -53,6 +53,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if len(self.pipeline) > MOST_WAITING:
             raise ValueError("too many requests wait")  # the parser stops, and asks for send_400_response
 
+    def handle_websocket_upgrade(self) -> None:
+        # The answer before it would go on into the WebSocket, and never hear that the client has left.
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.abort()
+        else:
+            super().handle_websocket_upgrade()
+
     def _count(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > LIMIT_BYTES:
