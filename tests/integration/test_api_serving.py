@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pytest
 
-from haulier.api.protocol import LIMIT_BYTES
+from haulier.api.protocol import LIMIT_BYTES, MOST_WAITING
 from haulier.api.serve import serve
 from haulier.embedded.ports import free_port
 from tests.api_client import ApiClient
@@ -76,6 +76,13 @@ async def test_a_header_that_never_ends_is_refused(server):
     client, _ = server
     answer = await raw(client, b"GET /health HTTP/1.1\r\nHost: x\r\nX: ", *[b"a" * 8_192] * 6)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")
+
+
+async def test_few_requests_are_taken_ahead_of_their_answers(server):
+    client, _ = server
+    one, last = b"GET /health HTTP/1.1\r\n\r\n", b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n"
+    assert (await raw(client, one * 50 + last)).count(b"HTTP/1.1 200") == 51
+    assert await raw(client, one * (MOST_WAITING + 50) + last) == b""
 
 
 async def test_what_is_not_http_is_refused(server):

@@ -88,6 +88,24 @@ async def test_a_message_in_frames_without_end_closes_it(server):
         assert await ws.closed() == 1009
 
 
+async def test_a_text_that_is_none_closes_it_and_is_no_defect(server, caplog):
+    async with socket(server) as ws:
+        await ws.connection.send(b"\xff", text=True)
+        await ws.connection.wait_closed()
+        assert ws.connection.close_code == 1007
+    assert not caplog.records
+
+
+async def test_no_connection_is_taken_over_while_it_is_answered(server):
+    reader, writer = await raw(server, "/v1/download/events")
+    await reader.readuntil(b"ready")
+    writer.write(f"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{KEY}\r\n".encode())
+    with suppress(ConnectionResetError):
+        assert b" 101 " not in await reader.read()
+    await eventually(lambda: not len(server.services.feeds))
+    writer.close()
+
+
 async def test_it_ends_with_its_token(server):
     async with socket(server, ttl_s=2) as ws:
         assert await ws.closed() == 4410

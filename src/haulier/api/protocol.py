@@ -5,6 +5,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from haulier.errors import HeadersTooLarge
 
 LIMIT_BYTES = 32_768
+MOST_WAITING = 100  # requests of one connection that were sent ahead of their answers
 ABORT = "haulier.abort"  # in the scope: ends the connection at once
 _TITLE = HeadersTooLarge.title.encode()
 _ANSWER = (
@@ -14,7 +15,10 @@ _ANSWER = (
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """httptools collects heads of any length; this one answers 431 and hangs up at LIMIT_BYTES."""
+    """httptools collects heads of any length; this one answers 431 and hangs up at LIMIT_BYTES.
+
+    uvicorn keeps any number of requests that wait for answers before theirs; this one hangs up at MOST_WAITING.
+    """
 
     _head_bytes = 0
     _in_head = False
@@ -46,6 +50,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
+        if len(self.pipeline) > MOST_WAITING:
+            raise ValueError("too many requests wait")  # the parser stops, and asks for send_400_response
+
+    def handle_websocket_upgrade(self) -> None:
+        # The answer before it would go on into the WebSocket, and never hear that the client has left.
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.abort()
+        else:
+            super().handle_websocket_upgrade()
 
     def _count(self, size: int) -> None:
         self._head_bytes += size
@@ -53,7 +66,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             raise ValueError("the head is too large")  # the parser stops, and asks for send_400_response
 
     def send_400_response(self, msg: str) -> None:
-        if self._head_bytes <= LIMIT_BYTES:
+        if len(self.pipeline) > MOST_WAITING:
+            self.transport.abort()
+        elif self._head_bytes <= LIMIT_BYTES:
             super().send_400_response(msg)
         elif not self.transport.is_closing():
             self.transport.write(_ANSWER)

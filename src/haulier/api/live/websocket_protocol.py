@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 PING_S = 20.0  # below the idle limit of any proxy: some cut at 30 s
 CLOSE_S = 5.0
 MOST_FRAGMENTS = 1_000  # of one message
+NO_TEXT = 1007
 
 _BAD_HEAD = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"
@@ -71,6 +72,17 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
             self.frames = []
             self.conn.fail(CloseCode.TOO_LARGE, "A message may have 1,000 frames.")
             self.handle_parser_exception()
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:  # uvicorn would log it as a defect
+                self.frames = []
+                self.conn.fail(NO_TEXT, "A text is UTF-8.")
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
 
     def handle_close(self, event: "Frame") -> None:
         super().handle_close(event)
