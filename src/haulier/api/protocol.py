@@ -1,6 +1,8 @@
 """uvicorn's fast HTTP protocol with a limit on what a client may send before its request is one."""
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from typing import cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from haulier.errors import HeadersTooLarge
 
@@ -55,7 +57,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         # The answer before it would go on into the WebSocket, and never hear that the client has left.
-        if self.cycle is not None and not self.cycle.response_complete:
+        answering = cast("RequestResponseCycle | None", self.cycle)  # uvicorn types it as if there always were one
+        if answering is not None and not answering.response_complete:
             self.transport.abort()
         else:
             super().handle_websocket_upgrade()
