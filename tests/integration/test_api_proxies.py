@@ -1,14 +1,18 @@
 """Streams through a real nginx: not held back by its buffers, not cut when nothing happens."""
 
+import asyncio
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
 
+from haulier.api import serve
 from haulier.api.live import streaming
 from tests.integration.api_steps import completed, processing
 from tests.nginx import needs_nginx, nginx
 from tests.serving import serving
+from tests.sockets import Socket
 from tests.sse import listening
 
 pytestmark = needs_nginx
@@ -63,3 +67,21 @@ async def test_nginx_sees_the_job_end(server, followed):
         await events.next()
         await completed(server.services, job_id)
         assert (await events.rest())[-1].data["status"] == "completed"
+
+
+async def test_a_websocket_goes_through_nginx_and_its_pings_keep_it_open(settings, tmp_path, monkeypatch):
+    # As 20 s are to 30 s: nginx cuts what was idle for 1.5 s, and the server pings each second.
+    monkeypatch.setattr(serve, "PING_S", 1.0)
+    async with serving(settings) as server:
+        job_id = await server.initiate()
+        token = {"Authorization": f"Bearer {server.token('anna')}"}
+        async with (
+            nginx(tmp_path / "nginx", target=server.url, more="proxy_read_timeout 1500ms;") as url,
+            connect(f"{url.replace('http', 'ws', 1)}/ws", additional_headers=token, proxy=None) as connection,
+        ):
+            socket = Socket(connection)
+            await socket.hear_until("ready")
+            assert [told["status"] for told in await socket.follow(job_id)] == ["queued"]
+            await asyncio.sleep(2)  # longer than nginx keeps what is idle: that is what is tested
+            attempt = await processing(server.services, job_id)
+            assert (await socket.hear())["version"] == attempt.job.version
