@@ -3,6 +3,7 @@ import {
   type DownloadClient,
   type FollowOptions,
   type HaulierClient,
+  type HaulierError,
   type JobStatus,
   type LiveSocket,
   type SocketState,
@@ -10,8 +11,13 @@ import {
 
 /** How long an unused socket is kept for the next component. */
 const LINGER_MS = 1_000
+/** How long no WebSocket is tried after one that did not come about. */
+const BLOCKED_MS = 60_000
 
-/** A client whose `follow` listens on one WebSocket, and falls back to the client's own where the server has none. */
+/**
+ * A client whose `follow` listens on one WebSocket, and falls back to the client's own where there is none: the server
+ * has none, a proxy does not let it through, or it broke and did not come back at once.
+ */
 export class SocketClient implements DownloadClient {
   readonly baseUrl: string
   readonly clock: HaulierClient['clock']
@@ -22,6 +28,9 @@ export class SocketClient implements DownloadClient {
   readonly #client: HaulierClient
   #socket: LiveSocket | undefined
   #users = 0
+  #failures = 0
+  #opened = false
+  #blockedUntil = 0
   #closing: ReturnType<typeof setTimeout> | undefined
 
   constructor(client: HaulierClient) {
@@ -35,6 +44,7 @@ export class SocketClient implements DownloadClient {
   }
 
   async *follow(jobId: string, options: FollowOptions = {}): AsyncGenerator<JobStatus, void, undefined> {
+    if (this.clock.now() < this.#blockedUntil) return yield* this.#client.follow(jobId, options)
     const { signal, onTransport } = options
     const latest = new Latest<JobStatus>()
     const socket = this.#take()
@@ -42,12 +52,14 @@ export class SocketClient implements DownloadClient {
       // 'sse' is what a client calls news that come by themselves.
       if (state === 'open') onTransport?.('sse')
       if (state === 'waiting') onTransport?.('offline')
-      if (state === 'closed') latest.end()
+      if (state === 'closed' || this.clock.now() < this.#blockedUntil) latest.end()
     }
+    // What else is refused here, such as one job too many, may work the other way.
+    const onError = (error: HaulierError) => (error.code === 'job_not_found' ? latest.fail(error) : latest.end())
     const onAbort = () => latest.fail(signal?.reason)
     const stops = [
       socket.onState(onState),
-      socket.subscribe(jobId, (job) => latest.put(job), (error) => latest.fail(error)),
+      socket.subscribe(jobId, (job) => latest.put(job), onError),
       () => signal?.removeEventListener('abort', onAbort),
       () => this.#give(),
     ]
@@ -68,8 +80,25 @@ export class SocketClient implements DownloadClient {
   #take(): LiveSocket {
     clearTimeout(this.#closing)
     this.#users += 1
-    if (!this.#socket) this.#socket = this.#client.connect()
+    this.#socket ??= this.#connect()
     return this.#socket
+  }
+
+  #connect(): LiveSocket {
+    const socket = this.#client.connect()
+    this.#failures = 0
+    this.#opened = false
+    socket.onState((state) => {
+      if (state === 'open') {
+        this.#opened = true
+        this.#failures = 0
+      }
+      // One that worked is given a second try: servers restart.
+      if (state === 'waiting' && ++this.#failures > (this.#opened ? 1 : 0)) {
+        this.#blockedUntil = this.clock.now() + BLOCKED_MS
+      }
+    })
+    return socket
   }
 
   /** A socket that was refused stays as it is until nobody uses it: each job falls back at once. */

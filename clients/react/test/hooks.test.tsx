@@ -62,6 +62,49 @@ test('where there is no WebSocket its hook uses the stream', async () => {
   expect(page.text('shown')).toBe('processing 8 live')
 })
 
+class FakeSocket {
+  readyState = 1
+  onmessage?: (event: { data: string }) => void
+  onclose?: (event: { code: number }) => void
+  say = (message: object) => this.onmessage?.({ data: JSON.stringify(message) })
+  send(_: string): void {}
+  close(): void {}
+}
+
+test('behind a proxy that lets no WebSocket through its hook uses the stream', async () => {
+  await page.leave()
+  class Refused extends FakeSocket {
+    constructor() {
+      super()
+      queueMicrotask(() => this.onclose?.({ code: 1006 }))
+    }
+  }
+  page = new Page({ WebSocket: Refused as unknown as typeof WebSocket })
+  page.server.on('POST /v1/tickets', () => answer({ ticket: 't', expires_at: '' })).on(EVENTS, stream.handler)
+  await page.show(<Shown use={() => useWebSocketDownload({ jobId: JOB })} />)
+  await page.does(() => page.clock.advance(5_000))
+  await page.does(() => stream.tell(job({ status: 'processing', progress: 8 })))
+  expect(page.text('shown')).toBe('processing 8 live')
+})
+
+test('a job that is one too many for the WebSocket is told by the stream', async () => {
+  await page.leave()
+  class Full extends FakeSocket {
+    constructor() {
+      super()
+      queueMicrotask(() => this.say({ type: 'ready' }))
+    }
+    override send(): void {
+      queueMicrotask(() => this.say({ type: 'error', code: 'too_many_subscriptions', message: 'Too many.', job_id: JOB }))
+    }
+  }
+  page = new Page({ WebSocket: Full as unknown as typeof WebSocket })
+  page.server.on('POST /v1/tickets', () => answer({ ticket: 't', expires_at: '' })).on(EVENTS, stream.handler)
+  await page.show(<Shown use={() => useWebSocketDownload({ jobId: JOB })} />)
+  await page.does(() => stream.tell(job({ status: 'processing', progress: 9 })))
+  expect(page.text('shown')).toBe('processing 9 live')
+})
+
 test('the list is live', async () => {
   page.server.on('GET /v1/download/events', stream.handler)
   page.server.on('GET /v1/download/jobs', () => answer({ jobs: [job({ status: 'completed' })], total: 1, page: 1, next_cursor: null }))

@@ -10,15 +10,15 @@ Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true })
 export class Page {
   readonly server = new FakeServer()
   readonly clock = new FakeClock()
-  readonly client = new HaulierClient({
-    token: 't',
-    baseUrl: 'http://haulier.test',
-    fetch: this.server.fetch,
-    clock: this.clock,
-  })
+  readonly client: HaulierClient
   readonly opened: string[] = []
   readonly element = document.body.appendChild(document.createElement('main'))
   #root: Root | undefined
+
+  constructor(options: { WebSocket?: typeof WebSocket } = {}) {
+    const { fetch } = this.server
+    this.client = new HaulierClient({ token: 't', baseUrl: 'http://haulier.test', fetch, clock: this.clock, ...options })
+  }
 
   /** In StrictMode, which mounts everything twice. */
   async show(children: ReactNode): Promise<void> {
