@@ -55,7 +55,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         # The answer before it would go on into the WebSocket, and never hear that the client has left.
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self.cycle and not self.cycle.response_complete:  # there is none before the first request
             self.transport.abort()
         else:
             super().handle_websocket_upgrade()
