@@ -171,6 +171,19 @@ async def test_what_ended_while_nobody_listened_is_told_after_a_reconnect(server
         assert (await events.next()).data["job_id"] == other
 
 
+async def test_a_cursor_is_not_ahead_of_what_it_has_told(server, at):
+    early = await server.initiate(70_000)
+    await completed(server.services, early)
+    await at(hours=23)
+    late = await completed(server.services, await server.initiate(70_001))
+    await at(hours=25)
+    assert [job.id for job in (await server.services.ledger.retention.expire_artefacts()).jobs] == [UUID(early)]
+    async with listening(server.http, ALL, token=server.token("anna"), last="0") as events:
+        first = await events.next()
+    assert first.data["job_id"] == early
+    assert int(first.id) <= late.completed_at.timestamp() * 1000  # or a stream that broke off here would skip it
+
+
 async def test_the_place_in_the_queue_moves_without_a_version(server, monkeypatch):
     monkeypatch.setattr(telling, "LOOK_AGAIN_S", 0.1)
     first, second = await server.initiate(70_000), await server.initiate(70_001)

@@ -133,6 +133,7 @@ async def test_the_operators_places_are_chosen_by_name_and_follow_the_settings(s
         f"{URL}?retry=5",
         f"{URL}?+header=x",
         f"{URL}?:token=x",
+        f"{URL}?to=a,b,c,d,e,f",
         "slack://",
         "slack",
         "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/x",

@@ -1,8 +1,6 @@
 """uvicorn's fast HTTP protocol with a limit on what a client may send before its request is one."""
 
-from typing import cast
-
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from haulier.errors import HeadersTooLarge
 
@@ -57,8 +55,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         # The answer before it would go on into the WebSocket, and never hear that the client has left.
-        answering = cast("RequestResponseCycle | None", self.cycle)  # uvicorn types it as if there always were one
-        if answering is not None and not answering.response_complete:
+        if self.cycle and not self.cycle.response_complete:  # there is none before the first request
             self.transport.abort()
         else:
             super().handle_websocket_upgrade()

@@ -115,7 +115,8 @@ class AllJobs:
             yield self._status(job, rendered)
 
     def _status(self, job: Job, rendered: Rendered) -> bytes:
-        self._cursor = max(self._cursor, job.updated_at)
+        # A job that is over changes once more when its file expires: others ended before that and are not told yet.
+        self._cursor = max(self._cursor, job.completed_at or job.updated_at)
         return event(rendered.body, name=b"status", id_=self._id())
 
     def _id(self) -> str:

@@ -22,6 +22,7 @@ from haulier.wire_channels import ChannelChange
 
 CODES = 1_000_000
 AUTH_BYTES = 16
+MOST_PLACES = 5  # of one URL: apprise writes to one after the other, with pauses, and holds a thread for all of them
 
 
 class _Unchanging:
@@ -112,4 +113,6 @@ class AppriseKind(_Unchanging):
         plugin = plugin_for(body.url)
         if plugin is None:
             raise InvalidRequest(("/url", "names no place that this service can reach; see apprise's page about it"))
+        if len(plugin) > MOST_PLACES:
+            raise InvalidRequest(("/url", f"names more than {MOST_PLACES} places; make another channel for the others"))
         return Made(target=redacted(body.url, plugin), secret={"url": body.url, "language": body.language})
