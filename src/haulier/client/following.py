@@ -25,6 +25,7 @@ EVENTS = "/v1/download/events"
 DEAD_S = 35.0  # the API sends something every 15 s
 FIRST_S = 10.0  # the first event comes at once, unless something in between holds it back
 RECONNECT_S = 1.0
+JOBS_KNOWN = 10_000  # of one that follows all: of older ones a version may be told again
 WITHOUT_STREAM_S = 30.0  # before the next try after streams that told nothing
 FAILURES = 2
 _NO_STREAM_HERE = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_ACCEPTABLE, HTTPStatus.GONE}
@@ -199,7 +200,10 @@ async def all_jobs(transport: Transport, clock: Clock) -> AsyncGenerator[JobStat
                     yield None
                     continue
                 status = msgspec.json.decode(event.data, type=JobStatus)
-                if status.version >= versions.get(status.job_id, 0):
-                    versions[status.job_id] = status.version
+                known = versions.pop(status.job_id, 0)
+                versions[status.job_id] = max(known, status.version)
+                if len(versions) > JOBS_KNOWN:
+                    del versions[next(iter(versions))]
+                if status.version >= known:
                     yield status
         await transport.pause(max(tries, 1), Unreachable(transport.url, "the stream broke"))
