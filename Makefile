@@ -16,7 +16,8 @@ setup: .venv/installed
 # The custom element, and the client in it, as the API serves them.
 web: $(MODULE)
 
-$(MODULE): $(shell find clients/element/src clients/typescript/src -name '*.ts' ! -name schema.ts) clients/package-lock.json .venv/installed
+$(MODULE): $(shell find clients/element clients/typescript -not -path '*/node_modules/*' -not -path '*/dist/*' \
+		-not -path '*/test/*' -not -path '*/e2e/*' -name '*.[tj]s*' ! -name schema.ts) clients/package-lock.json .venv/installed
 	@cd clients && { [ -d node_modules/vite ] || npm ci --silent; }
 	@cd clients && npm run build -w typescript --silent > /dev/null && npm run build -w element --silent > /dev/null
 	@mkdir -p $(@D) && cp clients/element/dist/haulier-download.js $@

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 STDOUT = "-"
 LOOK_S = 2.0
+AT_ONCE = 3  # files that are downloaded
 FAILURES_SHOWN = 20
 
 
@@ -30,8 +31,12 @@ def folder_of(output: str | None) -> Path:
 class BatchRun:
     """One `haulier get --batch`: files are saved as they get ready. `batch` is how it stood last."""
 
-    def __init__(self, client: "Client", view: "View", *, folder: Path, force: bool) -> None:
+    def __init__(self, client: "Client", view: "View", *, folder: Path, force: bool, resume: bool = True) -> None:
         self.batch: BatchStatus | None = None
+        self._batch_id = ""
+        self._resume = resume
+        self._bytes: dict[str, tuple[int, int | None]] = {}
+        self._gate = asyncio.Semaphore(AT_ONCE)
         self._client = client
         self._view = view
         self._folder = folder
@@ -43,9 +48,9 @@ class BatchRun:
     async def run(self, file_ids: list[int], *, notify: list[str] | None = None) -> None:
         """Raises CommandFailed: INCOMPLETE when some of the files could not be had, JOB_FAILED when none could."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        accepted = await self._client.batches.initiate(file_ids, notify=notify)
+        self._batch_id = (await self._client.batches.initiate(file_ids, notify=notify)).batch_id
         while True:
-            self.batch = await self._client.batches.get(accepted.batch_id)
+            self.batch = await self._client.batches.get(self._batch_id)
             await self._take(self.batch)
             if self.batch.over:
                 break
@@ -55,41 +60,60 @@ class BatchRun:
 
     async def cancel(self) -> str:
         """Stop what is not over of the batch; answers what came of it."""
-        assert self.batch is not None
-        done = await self._client.batches.cancel(self.batch.batch_id)
-        return f"Cancelled {done.cancelled} jobs of batch {self.batch.batch_id}."
+        done = await self._client.batches.cancel(self._batch_id)
+        return f"Cancelled {done.cancelled} jobs of batch {self._batch_id}."
 
     @property
     def can_cancel(self) -> bool:
         """Whether there is something that could be stopped."""
-        return self.batch is not None and not self.batch.over
+        return bool(self._batch_id) and (self.batch is None or not self.batch.over)
 
     def after_interrupt(self, again: str) -> str:
-        if self.batch is None:
+        if not self._batch_id:
             return "Interrupted."
-        stop = "" if self.batch.over else f", `haulier cancel --batch {self.batch.batch_id}` stops them"
+        stop = f", `haulier cancel --batch {self._batch_id}` stops them" if self.can_cancel else ""
         return f"Interrupted; the jobs go on. `{again}` continues{stop}."
 
     async def _take(self, batch: "BatchStatus") -> None:
         """Save what is ready and not saved yet; note what will never be."""
         from haulier.cli.words import missing_words
-        from haulier.client import ClientError
 
+        ready_files: list[BatchFile] = []
         for file in batch.files or ():
             if file.job_id in self._seen or file.status in ("queued", "processing"):
                 continue
             self._seen.add(file.job_id)
-            if file.status != "completed":
+            if file.status == "completed":
+                ready_files.append(file)
+            else:
                 self._lost.append(f"{missing_words(file.file_id, file.error)}{_cancelled(file)}")
-                continue
-            try:
-                await self._save(file)
-            except ClientError as error:
-                self._lost.append(f"  file {file.file_id}: {error} [{error.code}]")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for file in ready_files:
+                    group.create_task(self._bring(file))
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
         ready = f"{batch.counts.completed} of {batch.total} files are ready"
         if ready != self._said and not batch.over:
             self._view.say(ready)
             self._said = ready
+
+    async def _bring(self, file: "BatchFile") -> None:
+        """Save the file; what goes wrong with it leaves the others alone."""
+        from haulier.client import ClientError
+
+        async with self._gate:
+            try:
+                await self._save(file)
+            except ClientError as error:
+                self._lost.append(f"  file {file.file_id}: {error} [{error.code}]")
+
+    def _progress(self, job_id: str, done: int, total: int | None) -> None:
+        """Show how far all that is downloaded is."""
+        self._bytes[job_id] = (done, total)
+        totals = [total for _, total in self._bytes.values() if total is not None]
+        known = sum(totals) if len(totals) == len(self._bytes) else None
+        self._view.show_bytes(sum(done for done, _ in self._bytes.values()), known)
 
     async def _save(self, file: "BatchFile") -> None:
         from haulier.client.getting import target
@@ -99,7 +123,13 @@ class BatchRun:
         if not self._force and await asyncio.to_thread(_is_there, path, job):
             self._view.say(f"{path} is there already")
             return
-        got = await self._client.save(job, path, force=self._force, on_progress=self._view.show_bytes)
+        got = await self._client.save(
+            job,
+            path,
+            force=self._force,
+            resume=self._resume,
+            on_progress=lambda done, total: self._progress(file.job_id, done, total),
+        )
         self._view.saved(path=str(path), size=got.size, sha256=got.sha256, verified=got.verified)
 
     def _tell_lost(self, total: int) -> None:

@@ -1,6 +1,7 @@
 """`get`: from a file id, or a job, to a verified file on disk."""
 
 import asyncio
+import os
 import re
 import shlex
 import sys
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from haulier.cli.options import DEFAULT_HOME, Home, Token, Url, User
+from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Token, Url, User
 from haulier.job import MAX_FILE_ID, MIN_FILE_ID
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def get(
     ] = False,
     url: Url = None,
     token: Token = None,
-    user: User = "demo",
+    user: User = DEFAULT_USER,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Prepare a file, follow it, download it and check its SHA-256.
@@ -125,11 +126,21 @@ def get(
     given += ["--allow-missing"] if allow_missing else []
     given += ["-o", output] if output else []
     given += ["--receipt", str(receipt)] if receipt else []
+    given += [part for each in notify or [] for part in ("--notify", each)]
+    given += ["--force"] if force else []
+    for option, value, usual in (
+        ("url", url, None),
+        ("user", user, DEFAULT_USER),
+        ("home", str(home), str(DEFAULT_HOME)),
+    ):
+        # What the environment says, it will say again.
+        if value and value not in (usual, os.environ.get(f"HAULIER_{option.upper()}")):
+            given += [f"--{option}", value]
     again = shlex.join(["haulier", "get", *wanted, *given])
 
     run: Run | BatchRun
     if batch:
-        run = BatchRun(client, view, folder=folder_of(output), force=force)
+        run = BatchRun(client, view, folder=folder_of(output), force=force, resume=resume)
         work = run.run(list(dict.fromkeys(file_ids)), notify=notify or None)
     else:
         run = Run(client, view, output=output, receipt=receipt, force=force, resume=resume)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 DEFAULT_HOME = Path(".haulier")
+DEFAULT_USER = "demo"
 
 Home = Annotated[Path, typer.Option("--home", envvar="HAULIER_HOME", metavar="DIR", help="Folder of `haulier up`.")]
 Url = Annotated[

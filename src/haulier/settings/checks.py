@@ -123,6 +123,8 @@ def _channels(settings: Settings) -> Problems:
         yield "channel_key", "must be one key, without commas and spaces"
     if settings.job_page and not re.match(r"https?://[^/]+", settings.job_page):
         yield "job_page", "must be an http:// or https:// address"
+    elif settings.job_page and "{job_id}" not in settings.job_page:
+        yield "job_page", "must contain {job_id}, in whose place the job's id stands"
 
 
 def _mail_and_push(settings: Settings) -> Problems:
