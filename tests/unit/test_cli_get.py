@@ -76,6 +76,9 @@ async def test_get_saves_a_verified_file_under_its_own_name(api: Loopback, run: 
     assert "signature" not in done.stderr
 
 
+NO_FOLDER = "There is no folder none. Make it first, or choose another place."
+
+
 def events(done: Done) -> list[dict[str, object]]:
     return [msgspec.json.decode(line) for line in done.stdout.splitlines()]
 
@@ -94,10 +97,12 @@ async def test_get_json_prints_an_object_for_each_event(api: Loopback, run: Run,
 
 async def test_an_error_is_the_last_event(api: Loopback, run: Run) -> None:
     api.on("GET", STATUS, answer(completed()))
-    done = await run("get", "70000", "--json", "-o", "sub/")
+    done = await run("get", "70000", "--json", "-o", "none/report.bin")
     assert done.code == 1
-    assert events(done)[-1]["code"] == "download_failed"
-    assert "cannot be written" in done.stderr
+    assert events(done) == [{"event": "error", "code": "download_failed", "message": NO_FOLDER}]
+    assert NO_FOLDER in done.stderr
+    assert api.to(INITIATE) == []  # before anything was asked for
+    assert (await run("get", "70000", "-o", "made/")).code == 0
     api.on("POST", INITIATE, problem(401, "unauthenticated"))
     done = await run("get", "70000", "--json")
     assert (done.code, events(done)[-1]["code"]) == (6, "unauthenticated")

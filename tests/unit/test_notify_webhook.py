@@ -91,7 +91,9 @@ def test_an_answer_whose_body_never_ends_has_arrived(monkeypatch):
 
 def test_a_url_that_is_not_allowed_any_more_is_not_asked():
     secret = msgspec.to_builtins(WebhookSecret("http://10.0.0.1/", (fresh_key("hmac"),)))
-    assert sent(httpx.Response(200), notice(secret=secret)) == TryAgain("its URL must be an https:// address")
+    assert sent(httpx.Response(200), notice(secret=secret)) == TryAgain(
+        "its URL must be an https:// address (HAULIER_CHANNEL_ALLOW_PRIVATE allows others)"
+    )
 
 
 def test_a_message_of_a_completed_job_has_its_facts_and_no_signed_url():

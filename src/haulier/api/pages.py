@@ -1,5 +1,6 @@
 """What browsers load: the module with the custom element, and the page of one job, which is the same for every job."""
 
+import asyncio
 import base64
 import hashlib
 import html
@@ -42,8 +43,16 @@ class Page(msgspec.Struct, frozen=True):
         )
 
 
-async def _missing(_: Exchange, __: Services) -> Answer:
-    raise WebNotBuilt
+async def _module(exchange: Exchange, services: Services) -> Answer:
+    """The module, looked for anew while it is missing."""
+    module = await asyncio.to_thread(_built)
+    if module is None:
+        raise WebNotBuilt
+    return await _module_page(module).answer(exchange, services)
+
+
+def _module_page(module: bytes) -> "Page":
+    return Page(module, (_SCRIPT, *_FOR_EVERYBODY))
 
 
 def page_operations(settings: Settings, *, module: bytes | None = None) -> tuple[Operation, ...]:
@@ -53,7 +62,7 @@ def page_operations(settings: Settings, *, module: bytes | None = None) -> tuple
     pages = (
         ("job_page", "/jobs/{job_id}", _job_page(settings)),
         ("job_page_script", "/jobs/page.js", Page(script, (_SCRIPT,))),
-        ("module", f"/{MODULE}", Page(module, (_SCRIPT, *_FOR_EVERYBODY)) if module else None),
+        ("module", f"/{MODULE}", _module_page(module) if module else None),
     )
     # The script's path is one of those of jobs: it has to be looked for first.
     return tuple(_operation(name, path, page) for name, path, page in sorted(pages, key=lambda each: "{" in each[1]))
@@ -61,7 +70,7 @@ def page_operations(settings: Settings, *, module: bytes | None = None) -> tuple
 
 def _operation(name: str, path: str, page: Page | None) -> Operation:
     replies = {200: Reply("The page."), 304: Reply("The client has it.")}
-    handler = page.answer if page else _missing
+    handler = page.answer if page else _module
     return Operation(name=name, method="GET", path=path, handler=handler, summary=name, replies=replies, secured=False)
 
 

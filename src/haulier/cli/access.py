@@ -114,6 +114,11 @@ def address_and_token(
         raise ConfigurationError(
             problems=f"HAULIER_TOKEN: is required for {address}; `haulier token --user NAME{_role_option(role)}`, "
             "run where HAULIER_JWT_SECRET is set, prints one"
+            + (
+                ""
+                if running or url
+                else f". Nothing runs in {home}: `haulier up` starts it, --home names another folder"
+            )
         )
     return address, bearer
 

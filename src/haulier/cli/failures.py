@@ -100,7 +100,8 @@ def _sentence(error: BaseException) -> str:
         each = "".join(f"\n  {problem.pointer}: {problem.detail}" for problem in error.errors)
         return f"The request is not valid. [{error.code}, request {error.request_id}]{each}"
     if isinstance(error, ApiError):
-        return f"{error} [{error.code}, request {error.request_id}]"
+        hint = " Give it as HAULIER_TOKEN or --token." if error.status == 401 else ""
+        return f"{error}{hint} [{error.code}, request {error.request_id}]"
     if isinstance(error, (HaulierError, ClientError)):
         return f"{error} [{error.code}]"
     return (

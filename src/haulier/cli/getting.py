@@ -91,10 +91,10 @@ class Run:
     def _refuse_existing(self) -> None:
         """Before anything is prepared, as far as the name is known."""
         from haulier.cli.receipts import refuse_existing
-        from haulier.client.getting import refuse_existing as refuse_file
+        from haulier.client.getting import make_ready
 
         if self._output and self._output != STDOUT:
-            refuse_file(self._output, force=self._force)
+            make_ready(self._output, force=self._force)
         if self._receipt:
             refuse_existing(self._receipt, force=self._force)
 

@@ -18,7 +18,7 @@ from haulier.client.channels import Channels
 from haulier.client.dead_letters import DeadLetters
 from haulier.client.download import Downloaded, Fetch, Progress, download_to
 from haulier.client.following import Following, Streams, all_jobs
-from haulier.client.getting import Progressed, raise_unless_completed, refuse_existing, target
+from haulier.client.getting import Progressed, make_ready, raise_unless_completed, target
 from haulier.client.parallel import CONNECTIONS, NotInRanges, download_segments
 from haulier.client.patience import Patience
 from haulier.client.segments import SegmentFile
@@ -199,7 +199,7 @@ class Client:
         own. Raises JobFailed, JobCancelled, TargetExists without `force`, TargetInUse, DownloadDamaged, DownloadFailed,
         ApiError, Unreachable.
         """
-        refuse_existing(to, force=force)
+        make_ready(to, force=force)
         if isinstance(wanted, JobStatus):
             job = wanted
         elif isinstance(wanted, str):

@@ -206,4 +206,4 @@ async def all_jobs(transport: Transport, clock: Clock) -> AsyncGenerator[JobStat
                     del versions[next(iter(versions))]
                 if status.version >= known:
                     yield status
-        await transport.pause(max(tries, 1), Unreachable(transport.url, "the stream broke"))
+        await transport.pause(max(tries, 1), Unreachable(transport.url, "no stream of events"))

@@ -6,7 +6,7 @@ from typing import Literal, Self
 import msgspec
 from msgspec import UNSET
 
-from haulier.client.errors import JobCancelled, JobFailed, TargetExists
+from haulier.client.errors import DownloadFailed, JobCancelled, JobFailed, TargetExists
 from haulier.client.names import safe_name
 from haulier.job import Status
 from haulier.wire import JobStatus
@@ -24,6 +24,11 @@ class Progressed(msgspec.Struct, frozen=True, kw_only=True):
     done_bytes: int
     total_bytes: int | None
     job: JobStatus
+
+    @property
+    def position(self) -> int | None:
+        """The place in the queue; None when it does not wait, or nobody knows."""
+        return None if self.job.queue_position is UNSET else self.job.queue_position
 
     @classmethod
     def of(cls, job: JobStatus, *, done: int | None = None, total: int | None = None) -> Self:
@@ -54,7 +59,18 @@ def target(to: Path | str, job: JobStatus) -> Path:
     return Path(to) / safe_name("" if job.file_name is UNSET else job.file_name, fallback=fallback)
 
 
-def refuse_existing(to: Path | str, *, force: bool) -> None:
-    """Raise TargetExists before anything is prepared, as far as the name is known."""
-    if not force and Path(to).is_file():
-        raise TargetExists(Path(to))
+def make_ready(to: Path | str, *, force: bool) -> None:
+    """See before anything is prepared that a file can be saved at `to`: a folder (with a slash at its end) is made.
+
+    Raises TargetExists when there is a file and not `force`, DownloadFailed when there is no folder for it.
+    """
+    path = Path(to)
+    if str(to).endswith("/"):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DownloadFailed(f"The folder {path} cannot be made: {error.strerror or error}.") from error
+    elif not path.parent.is_dir():
+        raise DownloadFailed(f"There is no folder {path.parent}. Make it first, or choose another place.")
+    elif path.is_file() and not force:
+        raise TargetExists(path)

@@ -38,6 +38,9 @@ class Transport:
         timeout_s: float,
         on_wait: Callable[[str, float], None],
     ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError(f"{url!r} is no http:// or https:// address")
         self.url = url.rstrip("/")
         self.patience = patience
         self.timeout_s = timeout_s

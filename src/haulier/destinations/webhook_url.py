@@ -26,7 +26,11 @@ def refusal(text: str, *, rules: AddressRules) -> str | None:
         return f"must be printable, without spaces, and have at most {MAX_LENGTH} characters"
     inner = rules.allow_private or bool(rules.networks)
     if url.scheme != "https" and not (url.scheme == "http" and inner):
-        return "must be an https:// address" if not inner else "must be an https:// or http:// address"
+        return (
+            "must be an https:// address (HAULIER_CHANNEL_ALLOW_PRIVATE allows others)"
+            if not inner
+            else "must be an https:// or http:// address"
+        )
     if not host:
         return "must name a host"
     if url.userinfo or "@" in text.partition("://")[2].partition("/")[0]:

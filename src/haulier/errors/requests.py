@@ -21,7 +21,7 @@ class MalformedJson(HaulierError):
 
 class Unauthenticated(HaulierError):
     code, status, title = "unauthenticated", 401, "Authentication required"
-    sentence = "Send a valid bearer token in the Authorization header: {reason}."
+    sentence = "A valid bearer token is needed: {reason}."
 
 
 class Forbidden(HaulierError):

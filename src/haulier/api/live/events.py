@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
@@ -16,6 +17,7 @@ from haulier.api.live.telling import Telling
 from haulier.api.rendering import Rendered
 from haulier.api.requests import job_id_of, query_of
 from haulier.api.services import Services
+from haulier.errors import LedgerUnavailable
 from haulier.job import Job
 from haulier.live import Feed, Snapshots
 
@@ -37,11 +39,22 @@ async def job_events(exchange: Exchange, services: Services) -> Answer | ASGIApp
     last = exchange.header(b"last-event-id") or ""
     seen = int(last) if _VERSION.fullmatch(last) else 0
     job = own_job(await services.snapshots.at_least(job_id, version=seen), exchange.caller)
+    if job.version < seen:
+        seen = await _truly_seen(job_id, seen, services)
     if job.is_terminal and job.version <= seen:
         return Answer(status=204, headers=PRIVATE)
     telling = Telling(services, with_files=query.files)
     telling.seen(job_id, version=seen)
     return EventStream(OneJob(job, telling, services.snapshots), caller=exchange.caller, services=services)
+
+
+async def _truly_seen(job_id: UUID, seen: int, services: Services) -> int:
+    """The version that the client claims to know, unless the ledger knows better: then it is of something else."""
+    try:
+        newest = await services.snapshots.newest(job_id)
+    except LedgerUnavailable:
+        return seen
+    return seen if newest is not None and newest.version >= seen else 0
 
 
 async def events(exchange: Exchange, services: Services) -> ASGIApp:
