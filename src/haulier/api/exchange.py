@@ -1,5 +1,8 @@
 """One request and its answer, as handlers see them."""
 
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -35,6 +38,23 @@ def json_bytes(body: bytes, *, status: int = 200, headers: Headers = PRIVATE) ->
 
 class ClientGone(Exception):
     """The client hung up before it had sent its request; nobody waits for an answer."""
+
+
+async def until_gone(receive: Receive) -> None:
+    """Return when the client has hung up; what it still sends is dropped."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+@asynccontextmanager
+async def listening(receive: Receive) -> AsyncGenerator["asyncio.Task[None]"]:
+    """A task that is done once the client has gone: servers take what is sent to nobody without a word."""
+    listener = asyncio.create_task(until_gone(receive))
+    try:
+        yield listener
+    finally:
+        listener.cancel()
+        await asyncio.gather(listener, return_exceptions=True)
 
 
 class Exchange:
@@ -85,8 +105,7 @@ class Exchange:
 
     async def client_left(self) -> None:
         """Return when the client has hung up; to be used once the body has been read."""
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
+        await until_gone(self.receive)
 
 
 NOBODY = Caller(user_id="", role=Role.FREE, expires=0.0)

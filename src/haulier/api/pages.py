@@ -1,13 +1,11 @@
 """What browsers load: the module with the custom element, and the page of one job, which is the same for every job."""
 
 import asyncio
-import base64
 import hashlib
 import html
 from importlib import resources
 
-import msgspec
-
+from haulier.api.documents import policy_source
 from haulier.api.exchange import Answer, Exchange, Headers
 from haulier.api.operation import Operation, Reply
 from haulier.api.requests import etags_of
@@ -22,25 +20,18 @@ _SCRIPT = (b"content-type", b"text/javascript; charset=utf-8")
 _FOR_EVERYBODY: Headers = ((b"cross-origin-resource-policy", b"cross-origin"), (b"access-control-allow-origin", b"*"))
 
 
-class Page(msgspec.Struct, frozen=True):
-    """A file for browsers, with what it is kept by."""
+class Page:
+    """A file for browsers, and the answers with it: whole, or 304 for who has it."""
 
-    body: bytes
-    headers: Headers
-
-    @property
-    def etag(self) -> str:
-        return hashlib.sha256(self.body).hexdigest()[:32]
+    def __init__(self, body: bytes, headers: Headers) -> None:
+        self._etag = hashlib.sha256(body).hexdigest()[:32]
+        kept = ((b"etag", f'"{self._etag}"'.encode()), *_KEPT, *headers)
+        self._whole = Answer(body, 200, kept)
+        self._unchanged = Answer(status=304, headers=kept)
 
     async def answer(self, exchange: Exchange, _: Services) -> Answer:
-        """The file, or 304 for who has it."""
-        headers = ((b"etag", f'"{self.etag}"'.encode()), *_KEPT, *self.headers)
         known = etags_of(exchange)
-        return (
-            Answer(status=304, headers=headers)
-            if self.etag in known or "*" in known
-            else Answer(self.body, 200, headers)
-        )
+        return self._unchanged if self._etag in known or "*" in known else self._whole
 
 
 async def _module(exchange: Exchange, services: Services) -> Answer:
@@ -76,10 +67,9 @@ def _operation(name: str, path: str, page: Page | None) -> Operation:
 
 def _job_page(settings: Settings) -> Page:
     style = _text("job_page.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     # The element dresses its own tree with a sheet that is made by script, which no policy for styles is about.
     policy = (
-        f"default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'sha256-{digest}'; "
+        f"default-src 'none'; script-src 'self'; connect-src 'self'; style-src {policy_source(style)}; "
         "form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
     )
     body = _text("job_page.html").replace("{style}", style).replace("{base_url}", html.escape(settings.base_url))

@@ -1,5 +1,8 @@
 """uvicorn's fast HTTP protocol with a limit on what a client may send before its request is one."""
 
+from collections.abc import Callable
+
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from haulier.errors import HeadersTooLarge
@@ -12,6 +15,11 @@ _ANSWER = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"
     b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n\r\n%b" % (len(_TITLE), _TITLE)
 )
+
+
+def abort_of(scope: Scope) -> Callable[[], None]:
+    """What ends the connection of this scope at once; nothing where no server of ours is behind it."""
+    return scope.get(ABORT, lambda: None)
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):

@@ -1,6 +1,5 @@
 """Sending an artefact from the store to a client, with ranges and conditions, in bounded memory."""
 
-import asyncio
 import base64
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -17,6 +16,7 @@ from haulier.api.conditions import (
     is_precondition_failed,
     requested_span,
 )
+from haulier.api.exchange import listening
 from haulier.errors import (
     ArtefactExpired,
     ArtefactReplaced,
@@ -65,7 +65,7 @@ class SendArtefact:
         headers = _described(artefact, info) | {"content-length": str(end - start)}
         if span is not None:
             headers["content-range"] = f"bytes {start}-{end - 1}/{info.size}"
-        async with self._opened(info, start, end) as (first, rest), _listening(receive) as gone:
+        async with self._opened(info, start, end) as (first, rest), listening(receive) as gone:
             await send(_start(206 if span is not None else 200, headers))
             chunk = first
             while chunk and not gone.done():
@@ -108,22 +108,6 @@ class SendArtefact:
 
 class _Closable(Protocol):
     async def aclose(self) -> None: ...
-
-
-@asynccontextmanager
-async def _listening(receive: Receive) -> AsyncGenerator["asyncio.Task[None]"]:
-    """A task that is done once the client has gone: servers take what is sent to nobody without a word."""
-
-    async def until_gone() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-    listener = asyncio.create_task(until_gone())
-    try:
-        yield listener
-    finally:
-        listener.cancel()
-        await asyncio.gather(listener, return_exceptions=True)
 
 
 def _described(artefact: Artefact, info: ObjectInfo) -> dict[str, str]:

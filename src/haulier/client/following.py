@@ -43,11 +43,6 @@ class Streams:
     def worth_a_try(self) -> bool:
         return self._clock.monotonic() >= self._not_before
 
-    @property
-    def pause_s(self) -> float:
-        """Seconds until the next try is worthwhile."""
-        return max(self._not_before - self._clock.monotonic(), 0)
-
     def worked(self) -> None:
         self._failures = 0
 

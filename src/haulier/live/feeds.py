@@ -146,10 +146,6 @@ class Feeds:
         for feed in self._open:
             feed.close()
 
-    @property
-    def stopped(self) -> bool:
-        return self._stopped
-
     def _spread(self, job: Job) -> None:
         for feeds in (self.by_job.get(job.id, ()), self.by_user.get(job.user_id, ())):
             for feed in feeds:

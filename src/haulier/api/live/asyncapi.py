@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from haulier import __version__
-from haulier.api.live.streams import Message, Stream, messages, streams
+from haulier.api.live.streams import STREAMS, Message, Stream, messages
 from haulier.api.openapi import REF
 from haulier.wire_live import CloseCode
 
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 def asyncapi(*, base_url: str) -> Json:
     """The document for an API at `base_url`."""
-    table = streams()
+    table = STREAMS
     known = messages()
     shapes = sorted({message.shape for message in known.values()}, key=lambda shape: shape.__name__)
     _, schemas = msgspec.json.schema_components(shapes, ref_template=REF)

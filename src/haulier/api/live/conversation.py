@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from msgspec import UNSET, UnsetType
 
+from haulier.api.live.endings import ending_of
 from haulier.api.live.following import Following
 from haulier.api.live.frames import Close, Frames, Gone
 from haulier.api.services import Services
@@ -14,7 +15,6 @@ from haulier.live import Feed
 from haulier.wire_live import (
     Auth,
     ClientMessage,
-    CloseCode,
     ErrorMessage,
     Ping,
     Pong,
@@ -61,12 +61,8 @@ class Conversation:
     def _check(self) -> None:
         if self._end is not None:
             raise self._end
-        if self._feed.closed:
-            raise Close(CloseCode.STOPPING)
-        if self._left_s() <= 0:
-            raise Close(CloseCode.EXPIRED)
-        if self._feed.overrun:
-            raise Close(CloseCode.TOO_SLOW)
+        if ending := ending_of(self._feed, left_s=self._left_s()):
+            raise Close(ending.close_code)
 
     def _left_s(self) -> float:
         return self._following.caller.expires - self._services.clock.now().timestamp()

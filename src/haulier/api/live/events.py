@@ -13,13 +13,13 @@ from starlette.types import ASGIApp
 from haulier.api.access import own_job
 from haulier.api.exchange import PRIVATE, Answer, Exchange
 from haulier.api.live.streaming import EventStream, event
-from haulier.api.live.telling import Telling
+from haulier.api.live.telling import Telling, follow
 from haulier.api.rendering import Rendered
 from haulier.api.requests import job_id_of, query_of
 from haulier.api.services import Services
 from haulier.errors import LedgerUnavailable
 from haulier.job import Job
-from haulier.live import Feed, Snapshots
+from haulier.live import Feed
 
 SNAPSHOT_JOBS = 500  # of each kind, alive and ended
 OVERLAP = timedelta(seconds=60)  # a job is dated when its transaction begins; clocks of machines differ
@@ -45,7 +45,7 @@ async def job_events(exchange: Exchange, services: Services) -> Answer | ASGIApp
         return Answer(status=204, headers=PRIVATE)
     telling = Telling(services, with_files=query.files)
     telling.seen(job_id, version=seen)
-    return EventStream(OneJob(job, telling, services.snapshots), caller=exchange.caller, services=services)
+    return EventStream(OneJob(job, telling, services), caller=exchange.caller, services=services)
 
 
 async def _truly_seen(job_id: UUID, seen: int, services: Services) -> int:
@@ -68,19 +68,17 @@ async def events(exchange: Exchange, services: Services) -> ASGIApp:
 class OneJob:
     """Tells one job; the event's id is its version."""
 
-    def __init__(self, job: Job, telling: Telling, snapshots: Snapshots) -> None:
+    def __init__(self, job: Job, telling: Telling, services: Services) -> None:
         self._job = job
         self._telling = telling
-        self._snapshots = snapshots
+        self._services = services
 
     @property
     def over(self) -> bool:
         return self._job.is_terminal
 
     async def begin(self, feed: Feed) -> AsyncIterator[bytes]:
-        feed.follow_job(self._job.id)
-        # What changed since the job was read was told to feeds that this one did not belong to yet.
-        self._job = self._snapshots.fresh(self._job.id) or self._job
+        self._job = follow(feed, self._job, self._services)
         if rendered := await self._telling.news(self._job):
             yield _status(rendered)
 

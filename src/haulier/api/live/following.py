@@ -9,7 +9,7 @@ from uuid import UUID
 from haulier.api.access import own_job
 from haulier.api.auth import Caller
 from haulier.api.live.events import SNAPSHOT_JOBS
-from haulier.api.live.telling import Telling
+from haulier.api.live.telling import Telling, follow
 from haulier.api.rendering import Rendered
 from haulier.api.requests import uuid_of
 from haulier.api.services import Services
@@ -43,14 +43,12 @@ class Following:
             raise JobNotFound
         if job_id not in self._jobs and len(self._jobs) >= MOST_SUBSCRIPTIONS:
             raise TooManySubscriptions(limit=MOST_SUBSCRIPTIONS)
-        snapshots = self._services.snapshots
-        job = own_job(await snapshots.get(job_id), self.caller)
+        job = own_job(await self._services.snapshots.get(job_id), self.caller)
         self._jobs.add(job_id)
-        self._feed.follow_job(job_id)
+        job = follow(self._feed, job, self._services)
         self._of_jobs.forget(job_id)
         self._of_all.forget(job_id)
-        # What changed since the answer was read was told to feeds that this one did not belong to yet.
-        message = await self.changed(snapshots.fresh(job_id) or job)
+        message = await self.changed(job)
         assert message is not None
         return message
 

@@ -1,13 +1,14 @@
 """The frames of one WebSocket: messages of the client read and counted, ours sent in time, and its end."""
 
 import asyncio
-from collections.abc import Callable
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from haulier.api.live.endings import SLOW_S
 from haulier.api.live.pacing import Bucket
-from haulier.api.protocol import ABORT
+from haulier.api.live.websocket_protocol import CLOSE_S
+from haulier.api.protocol import abort_of
 from haulier.clock import Clock
 from haulier.errors import MalformedMessage
 from haulier.wire_live import (
@@ -20,8 +21,6 @@ from haulier.wire_live import (
     Subscribe,
 )
 
-SLOW_S = 20.0  # a client that takes nothing for so long is dropped
-CLOSE_S = 5.0
 COST_OF_ALL = 10.0  # a list out of the ledger, where another message costs a look at what is known
 
 _ENCODER = msgspec.json.Encoder()
@@ -62,7 +61,7 @@ class Frames:
     def __init__(self, scope: Scope, receive: Receive, send: Send, *, clock: Clock) -> None:
         self._receive = receive
         self._send = send
-        self._abort: Callable[[], None] = scope.get(ABORT, lambda: None)
+        self._abort = abort_of(scope)
         self._bucket = Bucket(per_s=MESSAGES_PER_S, burst=MESSAGES_AT_ONCE, clock=clock)
         self._malformed = 0
         self.accepted = False

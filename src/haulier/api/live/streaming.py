@@ -4,25 +4,27 @@ What it tells is up to a `Teller`; this module knows how to keep a connection al
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Protocol
 
+import msgspec
 import structlog
 from starlette.types import Receive, Scope, Send
 
 from haulier.api.auth import Caller
-from haulier.api.protocol import ABORT
+from haulier.api.exchange import listening
+from haulier.api.live.endings import SLOW_S, ending_of
+from haulier.api.protocol import abort_of
 from haulier.api.services import Services
 from haulier.live import Feed
 from haulier.observe.events import STREAM_TOO_SLOW
+from haulier.wire_live import StreamEnd
 
 log = structlog.get_logger()
 
 RETRY_MS = 2_000
 HEARTBEAT_S = 15.0  # below the idle limit of any proxy: some cut at 30 s
-SLOW_S = 20.0  # a client that takes nothing for so long is dropped
-SOONEST_S = 1.0
 
 _HEADERS = [
     (b"content-type", b"text/event-stream"),
@@ -31,11 +33,6 @@ _HEADERS = [
 ]
 _BEGIN = b"retry: %d\n\n" % RETRY_MS
 _HEARTBEAT = b": \n\n"
-EXPIRED = (
-    b'event: end\ndata: {"code":"token_expired","message":"The token has expired. Connect again with a new one."}\n\n'
-)
-STOPPING = b'event: end\ndata: {"code":"stopping","message":"This server stops. Connect again in a moment."}\n\n'
-OVERRUN = b'event: end\ndata: {"code":"too_slow","message":"More changed than could be sent. Connect again."}\n\n'
 
 
 class Teller(Protocol):
@@ -80,7 +77,8 @@ class EventStream:
                 if scope["method"] == "HEAD":
                     await send({"type": "http.response.body", "body": b""})
                     return
-                async with _leaving(receive, feed.close):
+                async with listening(receive) as gone:
+                    gone.add_done_callback(lambda _: feed.close())
                     try:
                         await _send(send, first)
                         async for message in messages:
@@ -88,8 +86,7 @@ class EventStream:
                         await _send(send, b"", more=False)
                     except TimeoutError:
                         log.info(STREAM_TOO_SLOW, kind="sse")
-                        abort: Callable[[], None] = scope.get(ABORT, lambda: None)
-                        abort()
+                        abort_of(scope)()
 
     async def _messages(self, feed: Feed) -> AsyncGenerator[bytes]:
         clock, teller = self._services.clock, self._teller
@@ -98,8 +95,8 @@ class EventStream:
         told_at = clock.monotonic()
         while not teller.over:
             left_s = self._caller.expires - clock.now().timestamp()
-            if end := self._end(feed, left_s=left_s):
-                yield end
+            if end := ending_of(feed, left_s=left_s):
+                yield event(msgspec.json.encode(StreamEnd(end.code, end.sentence)), name=b"end")
                 return
             quiet_s = clock.monotonic() - told_at
             async for message in teller.tell(feed, timeout_s=max(min(HEARTBEAT_S - quiet_s, left_s), 0)):
@@ -109,32 +106,8 @@ class EventStream:
                 yield _HEARTBEAT
                 told_at = clock.monotonic()
 
-    def _end(self, feed: Feed, *, left_s: float) -> bytes | None:
-        if left_s <= 0:
-            return EXPIRED
-        if feed.overrun:
-            return OVERRUN
-        return STOPPING if feed.closed else None
-
 
 async def _send(send: Send, body: bytes, *, more: bool = True) -> None:
     """Raises TimeoutError when the client takes nothing for SLOW_S."""
     async with asyncio.timeout(SLOW_S):
         await send({"type": "http.response.body", "body": body, "more_body": more})
-
-
-@asynccontextmanager
-async def _leaving(receive: Receive, left: Callable[[], None]) -> AsyncGenerator[None]:
-    """Call `left` once the client has hung up."""
-
-    async def until_gone() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        left()
-
-    listener = asyncio.create_task(until_gone())
-    try:
-        yield
-    finally:
-        listener.cancel()
-        await asyncio.gather(listener, return_exceptions=True)

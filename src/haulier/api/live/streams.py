@@ -42,12 +42,12 @@ _END = Message("stream_end", wire_live.StreamEnd, "Why the stream ends; connect 
 
 # The bodies of webhooks, from wire_channels: one message for each, with the headers that it is signed by.
 _SIGNED = tuple(Header(name, text) for name, text in HEADERS.items())
-WEBHOOKS: tuple[Message, ...] = (
+_WEBHOOKS: tuple[Message, ...] = (
     Message("outcome", OutcomeMessage, "How a job ended.", headers=_SIGNED),
     Message("test", TrialMessage, "What POST /v1/channels/{channel_id}/test sends.", headers=_SIGNED),
 )
 
-_STREAMS = (
+STREAMS = (
     Stream(
         name="job_events",
         address="/v1/download/events/{job_id}",
@@ -91,17 +91,10 @@ _STREAMS = (
             Message("ping", wire_live.Ping, "Answered by pong."),
         ),
     ),
+    Stream(name="webhooks", address=None, summary="Posted to the URL of a webhook.", sends=_WEBHOOKS),
 )
-
-
-def streams() -> tuple[Stream, ...]:
-    """The table; webhooks are in it once they have messages."""
-    if not WEBHOOKS:
-        return _STREAMS
-    webhooks = Stream(name="webhooks", address=None, summary="Posted to the URL of a webhook.", sends=WEBHOOKS)
-    return (*_STREAMS, webhooks)
 
 
 def messages() -> Mapping[str, Message]:
     """All messages by their names."""
-    return {message.name: message for each in streams() for message in (*each.sends, *each.receives)}
+    return {message.name: message for each in STREAMS for message in (*each.sends, *each.receives)}

@@ -9,10 +9,18 @@ import msgspec
 from haulier.api.rendering import Rendered
 from haulier.api.services import Services
 from haulier.job import Job, Status
+from haulier.live import Feed
 
 LOOK_AGAIN_S = 2.0  # at the earliest, at what a queued job tells without a new version: its place, its estimate
 QUEUED_LOOKED_AT = 20  # of those that one connection follows
 KNOWN_LIMIT = 10_000
+
+
+def follow(feed: Feed, job: Job, services: Services) -> Job:
+    """Follow a job that was just read; answers it as it is now: what changed since it was read was told to feeds that
+    this one did not belong to yet."""
+    feed.follow_job(job.id)
+    return services.snapshots.fresh(job.id) or job
 
 
 class Told(msgspec.Struct):

@@ -14,7 +14,7 @@ from haulier.api.exchange import Answer, Exchange, json_answer
 from haulier.api.notices.channel_kinds import KINDS, NEW_CHANNELS
 from haulier.api.notices.channel_port import Asker
 from haulier.api.notices.code_limits import admit_code
-from haulier.api.requests import channel_id_of, idempotency_key_of
+from haulier.api.requests import channel_id_of, idempotency_key_of, uuid_of
 from haulier.api.services import Services
 from haulier.clock import wire_time
 from haulier.errors import (
@@ -138,7 +138,7 @@ async def named_channels(texts: Sequence[str], exchange: Exchange, services: Ser
     """The channels that a request's `notify` names. Raises InvalidRequest for what is no channel of the caller."""
     if len(set(texts)) < len(texts):
         raise InvalidRequest(("/notify", "Name each channel once"))
-    ids = [_uuid(text) for text in texts]
+    ids = [uuid_of(text) for text in texts]
     known = [channel_id for channel_id in ids if channel_id is not None]
     own = await services.ledger.channels.owned(known, user_id=exchange.caller.user_id) if known else set[UUID]()
     problems = [
@@ -222,10 +222,3 @@ def with_secret(channel: Channel, shown: Mapping[str, str]) -> ChannelWithSecret
 
 def _kind_name(body: NewChannel) -> str:
     return next(name for name, kind in KINDS.items() if isinstance(body, kind.shape))
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text) if len(text) == 36 else None
-    except ValueError:
-        return None
