@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from haulier.cli.dead_letters import refuse_early_options
-from haulier.cli.options import DEFAULT_HOME, Home, Json, Token, Url, User
+from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Json, Token, Url, User
 
 if TYPE_CHECKING:
     from haulier.client import Client
@@ -20,12 +20,27 @@ ChannelId = Annotated[UUID, typer.Argument(metavar="CHANNEL", hidden=True)]
 EVENTS: dict[str, "EventName"] = {"completed": "job.completed", "failed": "job.failed", "cancelled": "job.cancelled"}
 
 
+Events = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--on", envvar="HAULIER_CHANNEL_EVENTS", metavar="EVENT", help="completed, failed or cancelled; default all."
+    ),
+]
+NamedOnly = Annotated[
+    bool,
+    typer.Option("--named-only", envvar="HAULIER_CHANNEL_NAMED_ONLY", help="Hear only of jobs that name the channel."),
+]
+Label = Annotated[
+    str, typer.Option("--label", envvar="HAULIER_CHANNEL_LABEL", metavar="TEXT", help="A name of your own for it.")
+]
+
+
 def channels(
     context: typer.Context,
     json: Json = False,
     url: Url = None,
     token: Token = None,
-    user: User = "demo",
+    user: User = DEFAULT_USER,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """List your channels: what they hear of, where they lead, and whether that works."""
@@ -36,7 +51,7 @@ def channels(
 
 
 def show_all(
-    json: Json = False, url: Url = None, token: Token = None, user: User = "demo", home: Home = DEFAULT_HOME
+    json: Json = False, url: Url = None, token: Token = None, user: User = DEFAULT_USER, home: Home = DEFAULT_HOME
 ) -> None:
     """List your channels."""
     from haulier.cli.channels_view import print_channels
@@ -48,24 +63,9 @@ def show_all(
 
 def add_webhook(
     address: Annotated[str, typer.Argument(metavar="URL", hidden=True)],
-    on: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--on",
-            envvar="HAULIER_CHANNEL_EVENTS",
-            metavar="EVENT",
-            help="completed, failed or cancelled; default all.",
-        ),
-    ] = None,
-    named_only: Annotated[
-        bool,
-        typer.Option(
-            "--named-only", envvar="HAULIER_CHANNEL_NAMED_ONLY", help="Hear only of jobs that name the channel."
-        ),
-    ] = False,
-    label: Annotated[
-        str, typer.Option("--label", envvar="HAULIER_CHANNEL_LABEL", metavar="TEXT", help="A name of your own for it.")
-    ] = "",
+    on: Events = None,
+    named_only: NamedOnly = False,
+    label: Label = "",
     ed25519: Annotated[
         bool,
         typer.Option("--ed25519", envvar="HAULIER_CHANNEL_ED25519", help="Sign with a key pair, not a shared secret."),
@@ -73,12 +73,11 @@ def add_webhook(
     json: Json = False,
     url: Url = None,
     token: Token = None,
-    user: User = "demo",
+    user: User = DEFAULT_USER,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Add a webhook that posts to URL, and print its secret, which is not shown again."""
-    if wrong := [event for event in on or () if event not in EVENTS]:
-        raise typer.BadParameter(f"{wrong[0]!r} is none of {', '.join(EVENTS)}", param_hint="--on")
+    events = events_of(on)
     made = ask(
         url,
         token,
@@ -86,7 +85,7 @@ def add_webhook(
         home,
         lambda client: client.channels.add_webhook(
             address,
-            events=[EVENTS[event] for event in on] if on else None,
+            events=events,
             every_job=not named_only,
             label=label,
             signature="ed25519" if ed25519 else "hmac",
@@ -100,7 +99,7 @@ def rotate(
     json: Json = False,
     url: Url = None,
     token: Token = None,
-    user: User = "demo",
+    user: User = DEFAULT_USER,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Make a new secret and print it; the one before signs too for 24 hours."""
@@ -108,7 +107,7 @@ def rotate(
 
 
 def enable(
-    channel: ChannelId, url: Url = None, token: Token = None, user: User = "demo", home: Home = DEFAULT_HOME
+    channel: ChannelId, url: Url = None, token: Token = None, user: User = DEFAULT_USER, home: Home = DEFAULT_HOME
 ) -> None:
     """Deliver to a disabled channel again."""
     ask(url, token, user, home, lambda client: client.channels.enable(str(channel)))
@@ -116,7 +115,7 @@ def enable(
 
 
 def remove(
-    channel: ChannelId, url: Url = None, token: Token = None, user: User = "demo", home: Home = DEFAULT_HOME
+    channel: ChannelId, url: Url = None, token: Token = None, user: User = DEFAULT_USER, home: Home = DEFAULT_HOME
 ) -> None:
     """Remove a channel with its deliveries, those that wait included."""
     ask(url, token, user, home, lambda client: client.channels.remove(str(channel)))
@@ -128,7 +127,7 @@ def send_test(
     json: Json = False,
     url: Url = None,
     token: Token = None,
-    user: User = "demo",
+    user: User = DEFAULT_USER,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Send a test to a channel. `haulier channels log` tells what came of it."""
@@ -146,7 +145,7 @@ def log(
     json: Json = False,
     url: Url = None,
     token: Token = None,
-    user: User = "demo",
+    user: User = DEFAULT_USER,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Show what was delivered to a channel, and what was tried."""
@@ -162,7 +161,7 @@ def redeliver(
     json: Json = False,
     url: Url = None,
     token: Token = None,
-    user: User = "demo",
+    user: User = DEFAULT_USER,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Deliver something once more, with the same id."""
@@ -170,6 +169,13 @@ def redeliver(
 
     queued = ask(url, token, user, home, lambda client: client.channels.redeliver(str(delivery)))
     print_json(queued) if json else sys.stdout.write(f"{queued.delivery_id} is on its way\n")
+
+
+def events_of(on: list[str] | None) -> "list[EventName] | None":
+    """The events that --on names; None for all of them."""
+    if wrong := [event for event in on or () if event not in EVENTS]:
+        raise typer.BadParameter(f"{wrong[0]!r} is none of {', '.join(EVENTS)}", param_hint="--on")
+    return [EVENTS[event] for event in on] if on else None
 
 
 def _print_secret(made: "ChannelWithSecret", *, json: bool) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import typer
 
+from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER
+
 ANSWER_S = 0.8
 OFFERED = 50
 
@@ -28,8 +30,8 @@ def _latest(context: typer.Context) -> list[tuple[str, str]]:
     url, token = address_and_token(
         url=given("url"),
         given_token=given("token"),
-        user=given("user") or "demo",
-        home=Path(given("home") or ".haulier"),
+        user=given("user") or DEFAULT_USER,
+        home=Path(given("home") or DEFAULT_HOME),
     )
     answer = httpx.get(
         f"{url}/v1/download/jobs",

@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +15,7 @@ from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Token, Url, Us
 from haulier.job import MAX_FILE_ID, MIN_FILE_ID
 
 if TYPE_CHECKING:
-    from haulier.cli.each import BatchRun
+    from haulier.cli.batch_run import BatchRun
     from haulier.cli.getting import Run
     from haulier.cli.view import View
 
@@ -101,7 +101,7 @@ def get(
     `haulier preparers show --file FILE_ID` tells what --param may choose.
     """
     from haulier.cli.access import connect
-    from haulier.cli.each import BatchRun, folder_of
+    from haulier.cli.batch_run import BatchRun, folder_of
     from haulier.cli.getting import Run
     from haulier.cli.quiet_views import telling_errors
     from haulier.cli.view import pause_words
@@ -121,23 +121,17 @@ def get(
         home=home,
         on_wait=lambda why, wait_s: view.say(pause_words(why, wait_s)),
     )
-    given = ["--batch"] if batch else []
-    given += [part for each in param or [] for part in ("--param", each)]
-    given += ["--allow-missing"] if allow_missing else []
-    given += ["-o", output] if output else []
-    given += ["--receipt", str(receipt)] if receipt else []
-    given += [part for each in notify or [] for part in ("--notify", each)]
-    given += ["--force"] if force else []
-    for option, value, usual in (
-        ("url", url, None),
-        ("user", user, DEFAULT_USER),
-        ("home", str(home), str(DEFAULT_HOME)),
-    ):
-        # What the environment says, it will say again.
-        if value and value not in (usual, os.environ.get(f"HAULIER_{option.upper()}")):
-            given += [f"--{option}", value]
-    again = shlex.join(["haulier", "get", *wanted, *given])
-
+    again = _again(
+        wanted,
+        flags={"--batch": batch, "--allow-missing": allow_missing, "--force": force},
+        values=[
+            *(("--param", each) for each in param or ()),
+            ("-o", output),
+            ("--receipt", receipt and str(receipt)),
+            *(("--notify", each) for each in notify or ()),
+            *_where(url=url, user=user, home=home),
+        ],
+    )
     run: Run | BatchRun
     if batch:
         run = BatchRun(client, view, folder=folder_of(output), force=force, resume=resume)
@@ -156,6 +150,24 @@ def get(
 
     with telling_errors(json), view:
         asyncio.run(whole())
+
+
+def _again(wanted: Sequence[str], *, flags: Mapping[str, bool], values: Sequence[tuple[str, str | None]]) -> str:
+    """The command that goes on with what was interrupted."""
+    options = [flag for flag, given in flags.items() if given]
+    options += [part for name, value in values if value for part in (name, value)]
+    return shlex.join(["haulier", "get", *wanted, *options])
+
+
+def _where(*, url: str | None, user: str, home: Path) -> Iterator[tuple[str, str]]:
+    """The options that say whom to ask and for whom. What the environment says, it will say again."""
+    for name, value, usual in (
+        ("url", url, None),
+        ("user", user, DEFAULT_USER),
+        ("home", str(home), str(DEFAULT_HOME)),
+    ):
+        if value and value not in (usual, os.environ.get(f"HAULIER_{name.upper()}")):
+            yield f"--{name}", value
 
 
 async def _until_left(work: Coroutine[Any, Any, None], run: "Run | BatchRun", view: "View", *, again: str) -> None:

@@ -4,8 +4,8 @@ import asyncio
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import Any, Protocol
 
@@ -41,54 +41,75 @@ async def interruptible(
 
     `asks`: there is a terminal to ask at. SIGTERM leaves without a question.
     """
-    loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
-    answers: list[Choice] = []
+    interrupts = _Interrupts(task, view, asks=asks, can_cancel=can_cancel)
+    with interrupts.heard():
+        try:
+            await task
+        except asyncio.CancelledError:
+            if interrupts.choice is None:
+                raise
+            raise Interrupted(cancel=interrupts.choice is Choice.CANCEL) from None
 
-    def leave(choice: Choice = Choice.LEAVE) -> None:
-        answers.append(choice)
-        task.cancel()
 
-    def answered(line: str) -> None:
-        loop.remove_reader(sys.stdin)
-        asking.clear()
-        choice = choice_of(line)
-        if choice is Choice.GO_ON or task.done():
-            view.resume()
-        else:
-            leave(choice)
+class _Interrupts:
+    """What signals do to `task`. `choice` is what ended it, if they did."""
 
-    asking: list[bool] = []
+    def __init__(
+        self, task: "asyncio.Future[None]", view: Pausable, *, asks: bool, can_cancel: Callable[[], bool]
+    ) -> None:
+        self.choice: Choice | None = None
+        self._task = task
+        self._view = view
+        self._asks = asks
+        self._can_cancel = can_cancel
+        self._loop = asyncio.get_running_loop()
+        self._asking = False
 
-    def interrupted() -> None:
-        if not asks or asking or not can_cancel():
-            if asking:
-                sys.stderr.write("\n")
-            leave()
+    @contextmanager
+    def heard(self) -> Generator[None]:
+        """Listen to signals during the block."""
+        if threading.current_thread() is not threading.main_thread():  # there are no signals
+            yield
             return
-        asking.append(True)
-        view.pause()
+        self._loop.add_signal_handler(signal.SIGINT, self._interrupted)
+        self._loop.add_signal_handler(signal.SIGTERM, self._leave)
+        try:
+            yield
+        finally:
+            self._loop.remove_signal_handler(signal.SIGINT)
+            self._loop.remove_signal_handler(signal.SIGTERM)
+            if self._asking:
+                with suppress(OSError, ValueError):  # stdin may be closed by now
+                    self._loop.remove_reader(sys.stdin)
+
+    def _interrupted(self) -> None:
+        if self._asks and not self._asking and self._can_cancel():
+            self._ask()
+            return
+        if self._asking:
+            sys.stderr.write("\n")
+        self._leave()
+
+    def _ask(self) -> None:
+        self._asking = True
+        self._view.pause()
         sys.stderr.write(QUESTION)
         sys.stderr.flush()
-        loop.add_reader(sys.stdin, lambda: answered(sys.stdin.readline()))
+        self._loop.add_reader(sys.stdin, self._answered)
 
-    handled = threading.current_thread() is threading.main_thread()  # elsewhere there are no signals
-    if handled:
-        loop.add_signal_handler(signal.SIGINT, interrupted)
-        loop.add_signal_handler(signal.SIGTERM, leave)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if not answers:
-            raise
-        raise Interrupted(cancel=answers[0] is Choice.CANCEL) from None
-    finally:
-        if handled:
-            loop.remove_signal_handler(signal.SIGINT)
-            loop.remove_signal_handler(signal.SIGTERM)
-        if asking:
-            with suppress(OSError, ValueError):
-                loop.remove_reader(sys.stdin)
+    def _answered(self) -> None:
+        choice = choice_of(sys.stdin.readline())
+        self._loop.remove_reader(sys.stdin)
+        self._asking = False
+        if choice is Choice.GO_ON or self._task.done():
+            self._view.resume()
+        else:
+            self._leave(choice)
+
+    def _leave(self, choice: Choice = Choice.LEAVE) -> None:
+        self.choice = self.choice or choice
+        self._task.cancel()
 
 
 def choice_of(line: str) -> Choice:

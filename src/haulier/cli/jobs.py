@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from haulier.cli.completing import job_ids
-from haulier.cli.options import DEFAULT_HOME, Home, Json, Token, Url, User
+from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Json, Token, Url, User
 from haulier.job import Status
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def status(
     json: Json = False,
     url: Url = None,
     token: Token = None,
-    user: User = "demo",
+    user: User = DEFAULT_USER,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Show a job, by the id that `haulier jobs` lists."""
@@ -60,7 +60,7 @@ def jobs(
     json: Json = False,
     url: Url = None,
     token: Token = None,
-    user: User = "demo",
+    user: User = DEFAULT_USER,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """List your jobs, newest first."""
@@ -84,7 +84,7 @@ def cancel(
     ] = False,
     url: Url = None,
     token: Token = None,
-    user: User = "demo",
+    user: User = DEFAULT_USER,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Cancel a job. Fine when it is cancelled already; fails when it has finished."""

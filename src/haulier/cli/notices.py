@@ -5,29 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from haulier.cli.channels import EVENTS, ChannelId, ask
+from haulier.cli.channels import ChannelId, Events, Label, NamedOnly, ask, events_of
 from haulier.cli.home import surroundings
-from haulier.cli.options import DEFAULT_HOME, Home, Json, Token, Url, User
+from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Json, Token, Url, User
 
 if TYPE_CHECKING:
     from haulier.wire_channel_kinds import ChannelKinds
-    from haulier.wire_channels import ChannelWithSecret, EventName
+    from haulier.wire_channels import ChannelWithSecret
 
 Language = Annotated[
     Literal["en", "de"], typer.Option("--language", envvar="HAULIER_CHANNEL_LANGUAGE", help="en or de.")
-]
-Events = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--on", envvar="HAULIER_CHANNEL_EVENTS", metavar="EVENT", help="completed, failed or cancelled; default all."
-    ),
-]
-NamedOnly = Annotated[
-    bool,
-    typer.Option("--named-only", envvar="HAULIER_CHANNEL_NAMED_ONLY", help="Hear only of jobs that name the channel."),
-]
-Label = Annotated[
-    str, typer.Option("--label", envvar="HAULIER_CHANNEL_LABEL", metavar="TEXT", help="A name of your own for it.")
 ]
 
 
@@ -40,11 +27,11 @@ def add_email(
     json: Json = False,
     url: Url = None,
     token: Token = None,
-    user: User = "demo",
+    user: User = DEFAULT_USER,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Add e-mails to ADDRESS, or to the one that the token vouches for; any other is confirmed with a code first."""
-    events = _events(on)
+    events = events_of(on)
     made = ask(
         url,
         token,
@@ -70,7 +57,7 @@ def add_apprise(
     json: Json = False,
     url: Url = None,
     token: Token = None,
-    user: User = "demo",
+    user: User = DEFAULT_USER,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Add messages to an apprise URL, or to a place of the operator's.
@@ -79,7 +66,7 @@ def add_apprise(
     """
     if bool(address) == bool(name):
         raise typer.BadParameter("give a URL, - for one on stdin, or --name")
-    place, events = sys.stdin.readline().strip() if address == "-" else address, _events(on)
+    place, events = sys.stdin.readline().strip() if address == "-" else address, events_of(on)
     made = ask(
         url,
         token,
@@ -97,7 +84,7 @@ def confirm(
     code: Annotated[str, typer.Argument(metavar="CODE", hidden=True)],
     url: Url = None,
     token: Token = None,
-    user: User = "demo",
+    user: User = DEFAULT_USER,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Confirm a channel with the code that was mailed."""
@@ -106,7 +93,7 @@ def confirm(
 
 
 def kinds(
-    json: Json = False, url: Url = None, token: Token = None, user: User = "demo", home: Home = DEFAULT_HOME
+    json: Json = False, url: Url = None, token: Token = None, user: User = DEFAULT_USER, home: Home = DEFAULT_HOME
 ) -> None:
     """List which kinds of channels the installation offers you."""
     from haulier.cli.printing import print_json
@@ -136,12 +123,6 @@ def make_vapid_key(
     if not loaded.vapid_key:
         raise ConfigurationError(problems="HAULIER_VAPID_KEY: is required, or --home with a running `haulier up`")
     sys.stdout.write(f"{public_point(vapid_key(loaded.vapid_key.reveal()))}\n")
-
-
-def _events(on: list[str] | None) -> "list[EventName] | None":
-    if wrong := [event for event in on or () if event not in EVENTS]:
-        raise typer.BadParameter(f"{wrong[0]!r} is none of {', '.join(EVENTS)}", param_hint="--on")
-    return [EVENTS[event] for event in on] if on else None
 
 
 def _tell(made: "ChannelWithSecret", *, json: bool) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from haulier.cli.home import surroundings
-from haulier.cli.options import DEFAULT_HOME, Home, Token, Url, User
+from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Token, Url, User
 
 if TYPE_CHECKING:
     from haulier.client import Client
@@ -30,7 +30,7 @@ def receipt(
     force: Force = False,
     url: Url = None,
     token: Token = None,
-    user: User = "demo",
+    user: User = DEFAULT_USER,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Print or save the signed receipt of a completed job, for `haulier verify`.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from haulier.cli.options import DEFAULT_HOME, Home, Token, Url, User
+from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Token, Url, User
 
 if TYPE_CHECKING:
     from haulier.cli.watching import Screen
@@ -23,7 +23,7 @@ def watch(
     ] = False,
     url: Url = None,
     token: Token = None,
-    user: User = "demo",
+    user: User = DEFAULT_USER,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Watch your jobs, newest first, until Ctrl-C.

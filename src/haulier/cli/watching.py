@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from haulier.cli.failures import say
 from haulier.cli.printing import print_json
 from haulier.cli.words import duration_words, files_words, moment, one_line, size_words, state_words
 from haulier.clock import SYSTEM_CLOCK, Clock
@@ -94,7 +95,7 @@ class OnceScreen:
         )
 
     def say(self, text: str) -> None:
-        Console(stderr=True).print(one_line(text), markup=False, highlight=False, soft_wrap=True)
+        say(one_line(text))
 
 
 class TableScreen(OnceScreen):
@@ -170,7 +171,7 @@ class JsonScreen:
     def complete(self) -> None: ...
 
     def say(self, text: str) -> None:
-        Console(stderr=True).print(one_line(text), markup=False, highlight=False, soft_wrap=True)
+        say(one_line(text))
 
 
 def jobs_table(jobs: list[JobStatus], *, clock: Clock, width: int) -> Table:
