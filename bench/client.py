@@ -10,13 +10,12 @@ import os
 import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
+from installation import haulier, token, until_ready
 
 from haulier.client import Client
 from haulier.embedded.ports import free_port
@@ -24,10 +23,6 @@ from haulier.embedded.ports import free_port
 SIZE = 256 * 2**20
 RATE = 20 * 2**20
 CONNECTIONS, ROUNDS = 4, 3
-
-
-def haulier(*words: str) -> list[str]:
-    return [sys.executable, "-m", "haulier", *words]
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, rate: int | None) -> None:
@@ -96,17 +91,9 @@ async def main() -> None:
                 stderr=subprocess.DEVNULL,
             )
             try:
-                async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
-                    while True:
-                        try:
-                            if (await http.get("/health/ready")).status_code == 200:
-                                break
-                        except httpx.HTTPError:
-                            await asyncio.sleep(0.2)
-                made = subprocess.run(  # noqa: ASYNC221 - nothing else runs yet
-                    haulier("token", "--user", "bench", "--home", str(home)), capture_output=True, check=True
-                )
-                await compare(name, url, made.stdout.decode().strip(), Path(folder))
+                until_ready(f"http://127.0.0.1:{port}")
+                bearer = token(home, "bench")
+                await compare(name, url, bearer, Path(folder))
             finally:
                 up.send_signal(signal.SIGINT)
                 up.wait(30)

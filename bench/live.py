@@ -21,6 +21,7 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx
+from installation import haulier, until_ready
 
 from haulier.api.auth import mint_token
 from haulier.clock import SYSTEM_CLOCK
@@ -34,7 +35,7 @@ from haulier.live import Announcements, open_announcements
 from haulier.settings import Secret, load
 
 CONNECTIONS = int(sys.argv[1]) if len(sys.argv) > 1 else 5_000
-CHANGES, ROUNDS, CLOSED = 15, 2, 1_000
+CHANGES, ROUNDS, CLOSED = 15, 2, min(1_000, CONNECTIONS)
 CONNECTING = 50  # at a time
 SECRET = Secret("a-secret-for-benchmarks-a-secret-for-benchmarks")
 LEASE = timedelta(minutes=10)
@@ -100,16 +101,10 @@ async def api(environ: dict[str, str]) -> AsyncGenerator[tuple[int, int]]:
     """(port, pid) of an API process."""
     port = free_port()
     process = subprocess.Popen(  # noqa: ASYNC220 - nothing else runs yet
-        [sys.executable, "-m", "haulier", "api", "--port", str(port)], env=os.environ | environ
+        haulier("api", "--port", str(port)), env=os.environ | environ
     )
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
-            while True:
-                try:
-                    if (await http.get("/health/ready")).status_code == 200:
-                        break
-                except httpx.HTTPError:
-                    await asyncio.sleep(0.1)
+        await asyncio.to_thread(until_ready, f"http://127.0.0.1:{port}")
         yield port, process.pid
     finally:
         process.terminate()

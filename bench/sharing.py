@@ -11,12 +11,12 @@ import os
 import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import httpx
+from installation import haulier, token, until_ready
 
 from haulier.embedded.ports import free_port
 
@@ -34,22 +34,6 @@ preparer = "archive"
 file_name = "fresh-{{file_id}}.zip"
 params = {{ prefix = "members/" }}
 """
-
-
-def haulier(*words: str) -> list[str]:
-    return [sys.executable, "-m", "haulier", *words]
-
-
-def token(home: Path, user: str) -> str:
-    made = subprocess.run(haulier("token", "--user", user, "--home", str(home)), capture_output=True, check=True)
-    return made.stdout.decode().strip()
-
-
-def ready(http: httpx.Client) -> bool:
-    try:
-        return http.get("/health/ready").status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 def take(http: httpx.Client, bearer: str, file_id: int) -> float:
@@ -91,8 +75,7 @@ def main() -> None:
         process = subprocess.Popen(haulier("up", "--home", str(home), "--port", str(port)), env=environment)
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=40) as http:
-                while not ready(http):
-                    time.sleep(0.1)
+                until_ready(str(http.base_url))
                 measure(home, http)
         finally:
             process.send_signal(signal.SIGINT)

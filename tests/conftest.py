@@ -17,6 +17,7 @@ from haulier.api.services import open_services
 from haulier.ledger import migrate, open_ledger
 from haulier.settings import Secret, load
 from tests.api_client import ApiClient
+from tests.clocks import later_by
 from tests.s3 import s3_credentials, s3_server
 from tests.servers import running_postgres, running_valkey
 
@@ -77,11 +78,7 @@ def at(connection):
     """`await at(minutes=5)`: for this test's database it is five minutes later than it is."""
 
     async def move(**later: float) -> None:
-        seconds = timedelta(**later).total_seconds()
-        await connection.execute(
-            "create or replace function haulier_now() returns timestamptz language sql stable parallel safe"
-            f" as $$ select now() + interval '{seconds} seconds' $$"
-        )
+        await connection.execute(later_by(timedelta(**later).total_seconds()))
 
     return move
 

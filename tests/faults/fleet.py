@@ -26,6 +26,7 @@ from haulier.embedded.valkey import start_valkey
 from haulier.ledger import migrate
 from haulier.settings import Secret
 from tests.acceptance.installation import clean_environment
+from tests.clocks import later_by
 from tests.faults.preparers import catalogue
 from tests.servers import PASSWORD
 from tests.waiting import eventually
@@ -172,6 +173,19 @@ class Fleet:
 
     def token(self, user: str, role: str = "free") -> str:
         return mint_token(JWT_SECRET, user=user, role=role, ttl_s=7_200, now=datetime.now(UTC))
+
+    async def later(self, seconds: int) -> None:
+        """Move the ledger's clock."""
+        async with self.connection() as connection:
+            await connection.execute(later_by(seconds))
+
+    @asynccontextmanager
+    async def api_of(self, user: str, **settings: str) -> AsyncGenerator[httpx.AsyncClient]:
+        """An API process with these settings, and a client of it that speaks for `user`."""
+        process = await self.start_api(**settings)
+        headers = {"Authorization": f"Bearer {self.token(user)}"}
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{process.port}", headers=headers) as http:
+            yield http
 
     async def stop(self) -> None:
         """End everything, the hard way."""

@@ -1,14 +1,11 @@
 """kill -9 of a worker that delivers: before it has sent anything, and before it could write down that it had."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import pytest
 
 from haulier.failpoints import Point
-from tests.faults.fleet import Fleet, fleet
+from tests.faults.fleet import fleet
 from tests.receiver import receiver
 from tests.waiting import eventually
 
@@ -18,25 +15,12 @@ LATER_THAN_A_LEASE_S = 80
 ENV = {"HAULIER_CHANNEL_ALLOW_PRIVATE": "true"}
 
 
-@asynccontextmanager
-async def api_of(house: Fleet) -> AsyncGenerator[httpx.AsyncClient]:
-    process = await house.start_api(**ENV)
-    headers = {"Authorization": f"Bearer {house.token('anna')}"}
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{process.port}", headers=headers) as http:
-        yield http
-
-
-async def later(house: Fleet, seconds: int) -> None:
-    """Move the ledger's clock."""
-    async with house.connection() as connection:
-        await connection.execute(
-            "create or replace function haulier_now() returns timestamptz language sql stable parallel safe"
-            f" as $$ select now() + interval '{seconds} seconds' $$"
-        )
-
-
 async def test_a_message_is_delivered_whenever_its_worker_dies_and_always_with_the_same_id(tmp_path):
-    async with receiver() as hook, fleet(tmp_path / "home", workers=0, apis=0) as house, api_of(house) as api:
+    async with (
+        receiver() as hook,
+        fleet(tmp_path / "home", workers=0, apis=0) as house,
+        house.api_of("anna", **ENV) as api,
+    ):
         made = (await api.post("/v1/channels", json={"kind": "webhook", "url": hook.url})).json()
         path = f"/v1/channels/{made['channel_id']}"
         delivery_id = (await api.post(f"{path}/test")).json()["delivery_id"]
@@ -44,11 +28,11 @@ async def test_a_message_is_delivered_whenever_its_worker_dies_and_always_with_t
         first = await house.start_worker(at=[f"{Point.DELIVERY_CLAIMED}=kill:1"], **ENV)
         await first.ended()
         assert hook.seen == []
-        await later(house, LATER_THAN_A_LEASE_S)
+        await house.later(LATER_THAN_A_LEASE_S)
         second = await house.start_worker(at=[f"{Point.DELIVERY_SENT}=kill:1"], **ENV)
         await second.ended()
         assert len(hook.seen) == 1
-        await later(house, 2 * LATER_THAN_A_LEASE_S)
+        await house.later(2 * LATER_THAN_A_LEASE_S)
         await house.start_worker(**ENV)
 
         async def delivered() -> Any:

@@ -2,8 +2,6 @@
 
 import re
 import signal
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from urllib.parse import quote
 
 import httpx
@@ -12,7 +10,7 @@ import pytest
 from haulier.destinations.vapid_keys import fresh_vapid_key
 from haulier.failpoints import Point
 from tests.browser import Browser
-from tests.faults.fleet import Fleet, fleet
+from tests.faults.fleet import fleet
 from tests.loopback import Reply, loopback
 from tests.mail_server import PASSWORD, USER, MailServer, running_mail_server
 from tests.waiting import eventually
@@ -35,23 +33,6 @@ def mail_settings(server: MailServer) -> dict[str, str]:
     }
 
 
-@asynccontextmanager
-async def api_of(house: Fleet, settings: dict[str, str]) -> AsyncGenerator[httpx.AsyncClient]:
-    process = await house.start_api(**settings)
-    headers = {"Authorization": f"Bearer {house.token('anna')}"}
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{process.port}", headers=headers) as http:
-        yield http
-
-
-async def later(house: Fleet, seconds: int) -> None:
-    """Move the ledger's clock."""
-    async with house.connection() as connection:
-        await connection.execute(
-            "create or replace function haulier_now() returns timestamptz language sql stable parallel safe"
-            f" as $$ select now() + interval '{seconds} seconds' $$"
-        )
-
-
 async def settled(api: httpx.AsyncClient, path: str) -> list[str]:
     """The statuses of the channel's deliveries, the latest first, once none is to be sent any more."""
 
@@ -66,7 +47,7 @@ async def settled(api: httpx.AsyncClient, path: str) -> list[str]:
 async def test_a_worker_that_is_killed_sends_no_second_e_mail(tmp_path, moment):
     async with running_mail_server(login=True) as mails, fleet(tmp_path / "home", workers=0, apis=0) as house:
         settings = mail_settings(mails)
-        async with api_of(house, settings) as api:
+        async with house.api_of("anna", **settings) as api:
             made = (await api.post("/v1/channels", json={"kind": "email", "address": ADDRESS})).json()
             path = f"/v1/channels/{made['channel_id']}"
             mails.silent = moment == "in the middle"
@@ -77,7 +58,7 @@ async def test_a_worker_that_is_killed_sends_no_second_e_mail(tmp_path, moment):
                 first.send(signal.SIGKILL)
             await first.ended()
             mails.silent = False
-            await later(house, LATER_THAN_A_LEASE_S)
+            await house.later(LATER_THAN_A_LEASE_S)
             await house.start_worker(**settings)
             await house.start_worker(**settings)
             assert await settled(api, path) == ["unknown"]
@@ -101,7 +82,7 @@ async def test_nothing_secret_is_in_logs_ledger_or_answers(tmp_path):
             "HAULIER_APPRISE_CHANNELS": f"ops=json://{host}/{token}-ops",
             "HAULIER_LOG_LEVEL": "debug",
         }
-        async with api_of(house, settings) as api:
+        async with house.api_of("anna", **settings) as api:
             await house.start_worker(**settings)
             wanted = [
                 {"kind": "email", "address": ADDRESS},

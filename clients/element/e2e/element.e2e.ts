@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { chromium, type Browser, type BrowserContext, type Locator, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { Haulier } from '../../react/e2e/haulier.js'
+import { Haulier } from '../../testing/haulier.js'
 
 const SWITCHES = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -37,7 +37,7 @@ beforeAll(async () => {
   }).listen(0, '127.0.0.1')
   await new Promise((resolve) => site.once('listening', resolve))
   address = `http://127.0.0.1:${(site.address() as AddressInfo).port}`
-  haulier = new Haulier({ HAULIER_ALLOWED_ORIGINS: address })
+  haulier = new Haulier({ settings: { HAULIER_ALLOWED_ORIGINS: address } })
   const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
   ;[browser] = await Promise.all([chromium.launch({ executablePath, args: SWITCHES }), haulier.start()])
 })

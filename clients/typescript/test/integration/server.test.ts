@@ -9,17 +9,17 @@ import {
   type JobStatus,
   type Transport,
 } from '../../src/index.js'
-import { Installation, installed } from './installation.js'
+import { Haulier, installed } from '../../../testing/haulier.js'
 import { Proxy } from './proxy.js'
 import { socketTests } from './sockets.js'
 
 const [QUICK, LONG, FAILING] = [71000, 71100, 71200]
 
 describe.skipIf(!installed)('with a server', () => {
-  const installation = new Installation()
+  const installation = new Haulier({ quickSeconds: 1, quickBytes: 2_000, role: 'premium' })
 
   beforeAll(() => installation.start(), 90_000)
-  afterAll(() => installation.stop(), 40_000)
+  afterAll(() => installation.remove(), 40_000)
 
   /** A client of a user of its own, so that no test meets another's jobs. */
   function clientOf(user: string, options: Partial<ClientOptions> = {}): HaulierClient {

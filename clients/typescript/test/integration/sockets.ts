@@ -1,16 +1,16 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { HaulierClient, type JobStatus, type LiveSocket, type Ready, type SocketState } from '../../src/index.js'
-import type { Installation } from './installation.js'
+import type { Haulier } from '../../../testing/haulier.js'
 
 const [QUICK, LONG] = [71000, 71100]
 
 /** The tests of the WebSocket; they share the server of those that call this. */
-export function socketTests(installation: Installation): void {
+export function socketTests(installation: Haulier): void {
   describe('a socket', () => tests(installation))
 }
 
-function tests(installation: Installation): void {
+function tests(installation: Haulier): void {
   const sockets: LiveSocket[] = []
 
   afterAll(() => sockets.forEach((socket) => socket.close()))

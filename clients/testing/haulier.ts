@@ -1,19 +1,31 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createHmac, randomBytes } from 'node:crypto'
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const PYTHON = process.env.HAULIER_PYTHON ?? fileURLToPath(new URL('../../../.venv/bin/python', import.meta.url))
+const PYTHON = process.env.HAULIER_PYTHON ?? fileURLToPath(new URL('../../.venv/bin/python', import.meta.url))
 
-const CATALOGUE = `
+export const installed = existsSync(PYTHON) || process.env.HAULIER_PYTHON !== undefined
+
+export interface HaulierOptions {
+  /** Further HAULIER_ variables. */
+  settings?: Record<string, string>
+  /** How long quick files take, and how large they are. */
+  quickSeconds?: number
+  quickBytes?: number
+  role?: 'free' | 'premium'
+}
+
+/** Files for tests: quick ones, ones that nobody waits for, and ones that fail. */
+const catalogueOf = ({ quickSeconds, quickBytes }: Required<HaulierOptions>) => `
 [[rule]]
 ids = "71000-71099"
 preparer = "simulate"
 file_name = "quick-{file_id}.bin"
-params = { seconds = 4, size_bytes = 20000, stages = ["collecting", "binding"] }
+params = { seconds = ${quickSeconds}, size_bytes = ${quickBytes}, stages = ["collecting", "binding"] }
 [[rule]]
 ids = "71100-71199"
 preparer = "simulate"
@@ -26,15 +38,14 @@ params = { seconds = 0.4, permanent_failure = true }
 
 /** A whole Haulier, which can be stopped and started again with its jobs, at the same address. */
 export class Haulier {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'haulier-react-'))
+  readonly #folder = mkdtempSync(join(tmpdir(), 'haulier-test-'))
   readonly #secret = randomBytes(32).toString('hex')
   #process: ChildProcess | undefined
-  readonly #settings: Record<string, string>
+  readonly #options: Required<HaulierOptions>
   port = 0
 
-  /** `settings` are further HAULIER_ variables. */
-  constructor(settings: Record<string, string> = {}) {
-    this.#settings = settings
+  constructor(options: HaulierOptions = {}) {
+    this.#options = { settings: {}, quickSeconds: 4, quickBytes: 20_000, role: 'free', ...options }
   }
 
   get url(): string {
@@ -44,14 +55,14 @@ export class Haulier {
   async start(): Promise<void> {
     this.port ||= await freePort()
     const catalogue = join(this.#folder, 'catalogue.toml')
-    writeFileSync(catalogue, CATALOGUE)
+    writeFileSync(catalogue, catalogueOf(this.#options))
     const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('HAULIER_'))
     const env = {
       ...Object.fromEntries(kept),
       HAULIER_CATALOGUE: catalogue,
       HAULIER_GRACE_S: '0.5',
       HAULIER_JWT_SECRET: this.#secret,
-      ...this.#settings,
+      ...this.#options.settings,
     }
     const log = openSync(join(this.#folder, 'up.log'), 'a')
     const words = ['-m', 'haulier', 'up', '--home', join(this.#folder, 'home'), '--port', String(this.port)]
@@ -63,7 +74,7 @@ export class Haulier {
   }
 
   token(user: string): string {
-    const claims = { sub: user, role: 'free', exp: Math.floor(Date.now() / 1000) + 3600 }
+    const claims = { sub: user, role: this.#options.role, exp: Math.floor(Date.now() / 1000) + 3600 }
     const signed = `${encoded({ alg: 'HS256', typ: 'JWT' })}.${encoded(claims)}`
     return `${signed}.${createHmac('sha256', this.#secret).update(signed).digest('base64url')}`
   }
