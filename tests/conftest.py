@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
+import hypothesis
 import pytest
 import pytest_asyncio
 
@@ -22,6 +23,10 @@ from tests.s3 import s3_credentials, s3_server
 from tests.servers import running_postgres, running_valkey
 
 __all__ = ["s3_credentials", "s3_server"]  # fixtures
+
+# An example that takes long says something of the machine, not of the code.
+hypothesis.settings.register_profile("haulier", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("haulier")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -230,9 +230,7 @@ async def test_the_documents_are_served_and_the_page_needs_no_one_else(api):
 VISIBLE = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40)
 
 
-@hypothesis_settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.binary(max_size=300)
     | st.recursive(

@@ -1,5 +1,6 @@
 """The dispatcher with real ledger, engine and store: what the engine loses comes back, what is over is removed."""
 
+import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
@@ -56,12 +57,20 @@ async def test_jobs_missing_in_the_engine_come_back(ledger, engine, at):
 
 
 async def test_a_running_dispatcher_survives_the_loss_of_all_of_redis(settings, ledger, engine):
+    lost = asyncio.Event()
+
     async def prepare(build):
+        await lost.wait()
         return stream(b"x")
+
+    async def waiting():
+        return (await engine.depth()).waiting
 
     async with worker(settings, ledger, prepare) as house:
         jobs = [await house.submit(user_id=f"u{n}", request=Request(file_id=70_000 + n)) for n in range(30)]
+        await eventually(waiting)
         await engine._client.delete(*await engine._client.keys(f"{settings.redis_prefix}*"))
+        lost.set()
         for job in jobs:
             await house.until(job, Status.COMPLETED, within_s=30)
 

@@ -143,7 +143,7 @@ PIECES = ["http://", "https:", "//", "/", "\\", "xn--", "xn--a", "@", ":", "[", 
 
 
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join))
-@hypothesis.settings(max_examples=50, deadline=None)
+@hypothesis.settings(max_examples=50)
 async def test_whatever_a_redirect_holds_it_is_followed_or_told(target: str):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(addresses, "resolve", without_a_name_server)

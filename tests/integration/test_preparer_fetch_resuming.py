@@ -187,7 +187,7 @@ ATTEMPTS = st.lists(
 
 
 @given(ATTEMPTS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 async def test_whatever_is_cut_where_the_bytes_are_those_of_an_uninterrupted_transfer(attempts):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fetch, "MARK_BYTES", 1)

@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Sequence
 from contextlib import aclosing
-from datetime import timedelta
 
 import pyarrow.parquet
 import pytest
@@ -224,9 +223,7 @@ CELL = st.one_of(
 TABLE = st.lists(st.tuples(CELL, st.none() | st.integers(-(2**31), 2**31 - 1)), max_size=40)
 
 
-@hypothesis_settings(
-    max_examples=25, deadline=timedelta(seconds=20), suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=TABLE, output=st.sampled_from(OUTPUTS), at=st.integers(0, 5), data=st.data())
 async def test_any_rows_interrupted_anywhere_make_the_same_bytes(
     database_url: Secret, monkeypatch: pytest.MonkeyPatch, rows, output: tuple[str, str], at: int, data

@@ -279,7 +279,7 @@ def test_a_directory_beyond_all_measure_is_not_read(tmp_path):
 
 
 @given(edits=st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.binary(max_size=6)), min_size=1, max_size=4))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_damage_is_taken_for_the_file_or_ends_in_a_defect(look, edits):
     content = bytearray(WHOLE)
     for at, piece in edits:
