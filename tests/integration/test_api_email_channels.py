@@ -185,6 +185,59 @@ async def test_what_nobody_confirms_is_forgotten(api, ledger, connection, at):
     assert await connection.fetchval("select count(*) from channels") == 0
 
 
+async def test_another_code_takes_the_place_of_the_one_before(api, services, mails):
+    channel = await email(api, address="anna@example.org")
+    path = f"/v1/channels/{channel['channel_id']}"
+    async with running_couriers(services):
+        await eventually(lambda: len(mails.raw) == 1)
+        for _ in range(5):
+            await api.post(f"{path}/confirm", {"code": "x"})
+        sent = await api.post(f"{path}/code")
+        assert (sent.status_code, sent.json()["status"]) == (200, "unconfirmed")
+        await eventually(lambda: len(mails.raw) == 2)
+    assert (await api.post(f"{path}/confirm", {"code": code_in(mails.mails[1])})).json()["status"] == "active"
+    again = await api.post(f"{path}/code")
+    assert (again.status_code, again.json()["status"]) == (200, "active")
+    assert len(await log_of(api, channel)) == 2
+
+
+async def test_other_codes_count_as_the_first_does(api):
+    channel = await email(api, address=VICTIM)
+    path = f"/v1/channels/{channel['channel_id']}/code"
+    assert [(await api.post(path)).status_code for _ in range(3)] == [200, 200, 429]
+    assert (await api.post(path, user="eve")).status_code == 404
+
+
+async def test_whom_a_receiver_switched_off_cannot_switch_it_on_alone(api, services, mails, ledger, at):
+    channel = await email(api, address="anna@example.org")
+    path = f"/v1/channels/{channel['channel_id']}"
+    async with running_couriers(services):
+        await eventually(lambda: mails.raw)
+        await api.post(f"{path}/confirm", {"code": code_in(mails.mails[0])})
+        await completed(services, await api.initiate())
+        await eventually(lambda: len(mails.raw) == 2)
+        await api.http.post(link_in(mails.mails[1]))
+        await at(hours=25)
+        await ledger.confirming.sweep()
+        refused = await api.post(f"{path}/enable")
+        assert (refused.status_code, refused.json()["code"]) == (409, "channel_unconfirmed")
+        assert (await api.post(f"{path}/code")).json()["status"] == "unconfirmed"
+        await eventually(lambda: len(mails.raw) == 3)
+    answer = await api.post(f"{path}/confirm", {"code": code_in(mails.mails[2])})
+    assert answer.json()["status"] == "active"
+
+
+async def test_whose_token_vouches_for_the_address_switches_it_on_without_a_code(api, services, mails, vouched):
+    channel = await email(api)
+    async with running_couriers(services):
+        await completed(services, await api.initiate())
+        await over(api, channel)
+    await api.http.post(link_in(mails.mails[0]))
+    answer = await api.post(f"/v1/channels/{channel['channel_id']}/code")
+    assert answer.json()["status"] == "active"
+    assert len(await log_of(api, channel)) == 1
+
+
 async def test_the_kind_is_off_without_a_mail_server(services):
     settings = msgspec.structs.replace(services.settings, smtp_url=Secret())
     async with another_api(services, settings=settings) as api:

@@ -97,6 +97,7 @@ def test_every_option_is_a_variable_and_says_what_it_does() -> None:
         "channels add-email",
         "channels add-apprise",
         "channels confirm",
+        "channels send-code",
         "channels kinds",
         "dead-letters show",
         "dead-letters retry",

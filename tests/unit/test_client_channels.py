@@ -146,6 +146,7 @@ def test_people_see_a_secret_once_and_the_log(capsys: pytest.CaptureFixture[str]
 async def test_e_mail_and_apprise_channels_are_added_once_and_confirmed(client: Client, server: Loopback) -> None:
     server.on("POST", "/v1/channels", answer(channel(kind="email", status="unconfirmed"), code=201))
     server.on("POST", f"{PATH}/confirm", answer(channel(kind="email")))
+    server.on("POST", f"{PATH}/code", answer(channel(kind="email", status="unconfirmed")))
     await client.channels.add_email("anna@example.org", language="de", events=["job.failed"])
     await client.channels.add_apprise(name="ops")
     await client.channels.add_apprise("slack://a/b/c")
@@ -157,3 +158,4 @@ async def test_e_mail_and_apprise_channels_are_added_once_and_confirmed(client: 
     assert ("name" in bodies[2], bodies[2]["url"]) == (False, "slack://a/b/c")
     assert bodies[3] == {"code": "123456"}
     assert len({seen.headers.get("idempotency-key") for seen in server.seen[:3]}) == 3
+    assert (await client.channels.send_code(CHANNEL)).status == "unconfirmed"

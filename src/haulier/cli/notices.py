@@ -92,6 +92,17 @@ def confirm(
     sys.stdout.write(f"{channel} is confirmed\n")
 
 
+def send_code(
+    channel: ChannelId, url: Url = None, token: Token = None, user: User = DEFAULT_USER, home: Home = DEFAULT_HOME
+) -> None:
+    """Have another code mailed; also to an address whose reader switched the channel off."""
+    sent = ask(url, token, user, home, lambda client: client.channels.send_code(str(channel)))
+    if sent.status == "unconfirmed":
+        _say_confirm(sent.channel_id)
+    else:
+        sys.stdout.write(f"{channel} needs no code: it is {sent.status}\n")
+
+
 def kinds(
     json: Json = False, url: Url = None, token: Token = None, user: User = DEFAULT_USER, home: Home = DEFAULT_HOME
 ) -> None:
@@ -126,7 +137,6 @@ def make_vapid_key(
 
 
 def _tell(made: "ChannelWithSecret", *, json: bool) -> None:
-    from haulier.cli.failures import say
     from haulier.cli.printing import print_json
 
     if json:
@@ -135,7 +145,13 @@ def _tell(made: "ChannelWithSecret", *, json: bool) -> None:
     sys.stdout.write(f"channel  {made.channel_id}\nto       {made.target}\n")
     sys.stdout.flush()
     if made.status == "unconfirmed":
-        say(f"A code is on its way. `haulier channels confirm {made.channel_id} CODE` confirms the address.")
+        _say_confirm(made.channel_id)
+
+
+def _say_confirm(channel_id: str) -> None:
+    from haulier.cli.failures import say
+
+    say(f"A code is on its way. `haulier channels confirm {channel_id} CODE` confirms the address.")
 
 
 def _print_kinds(found: "ChannelKinds") -> None:

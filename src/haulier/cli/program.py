@@ -143,6 +143,13 @@ _add(
     to=_channels,
 )
 _add(
+    notices.send_code,
+    "Have another code mailed.",
+    "haulier channels send-code 0193f2a0-0000-7000-8000-000000000000",
+    to=_channels,
+    name="send-code",
+)
+_add(
     notices.add_apprise,
     "Add what apprise reaches: Slack, Telegram, …",
     "haulier channels add-apprise - < slack-url.txt",

@@ -110,6 +110,7 @@ class SyncChannels:
     add_email = _call(Channels.add_email)
     add_apprise = _call(Channels.add_apprise)
     confirm = _call(Channels.confirm)
+    send_code = _call(Channels.send_code)
     kinds = _call(Channels.kinds)
     all = _call(Channels.all)
     get = _call(Channels.get)

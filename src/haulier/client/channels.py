@@ -87,6 +87,10 @@ class Channels:
         path = _path(channel_id, "/confirm")
         return read(await self._transport.request("POST", path, json={"code": code}, repeatable=False), Channel)
 
+    async def send_code(self, channel_id: str) -> Channel:
+        """Have another code mailed. `status` is `active` if none was needed. ApiError `codes_limited`."""
+        return read(await self._transport.request("POST", _path(channel_id, "/code"), repeatable=False), Channel)
+
     async def kinds(self) -> ChannelKinds:
         """What the installation offers you."""
         return read(await self._transport.request("GET", KINDS), ChannelKinds)
@@ -121,7 +125,7 @@ class Channels:
         return read(answer, ChannelWithSecret)
 
     async def enable(self, channel_id: str) -> Channel:
-        """Deliver to it again."""
+        """Deliver to it again. ApiError `channel_unconfirmed`: see `send_code`."""
         return read(await self._transport.request("POST", _path(channel_id, "/enable")), Channel)
 
     async def test(self, channel_id: str) -> Delivery:

@@ -43,6 +43,11 @@ class ChannelDisabled(HaulierError):
     sentence = "Nothing is delivered to this channel ({reason})."
 
 
+class ChannelUnconfirmed(HaulierError):
+    code, status, title = "channel_unconfirmed", 409, "Channel not confirmed"
+    sentence = "Its receiver has to confirm this channel. Have a code mailed (POST /v1/channels/{{channel_id}}/code)."
+
+
 class ChannelChanged(HaulierError):
     code, status, title = "channel_changed", 409, "Channel changed"
     sentence = "The channel was changed by another request at the same time. Look at it and try again."
@@ -60,7 +65,9 @@ class DeliveryUnderWay(HaulierError):
 
 class CodeOver(HaulierError):
     code, status, title = "code_over", 410, "Code not good any more"
-    sentence = "The code has expired or was tried too often. Remove the channel and add it again to get another one."
+    sentence = (
+        "The code has expired or was tried too often. Have another one mailed (POST /v1/channels/{{channel_id}}/code)."
+    )
 
 
 class SendingRateLimited(HaulierError):

@@ -114,7 +114,7 @@ class Channels:
         await self._database.run(ChannelQueries.reseal_channel, channel_id=channel_id, before=before, sealed=sealed)
 
     async def enable(self, channel_id: UUID, *, user_id: str) -> Channel | None:
-        """Deliver to it again."""
+        """Deliver to it again; None when there is none, or none that is confirmed."""
         return self._channel(
             await self._database.run(ChannelQueries.enable_channel, channel_id=channel_id, user_id=user_id)
         )

@@ -16,6 +16,7 @@ CODES_TO_ADDRESS = 3
 class ConfirmingQueries(QueryFile, file="confirming.sql"):
     count_code: One
     confirm_channel: One
+    ask_channel_again: One
     switch_off_channel: One
     sweep_unconfirmed: Exec
 
@@ -52,8 +53,23 @@ class Confirming:
         )
         return channel_from(row) if row else None
 
+    async def ask_again(self, channel: Channel, *, sealed: bytes, confirmed: bool) -> Channel | None:
+        """The channel switched on with `sealed`, the code in it queued, or confirmed without one.
+
+        None when it changed meanwhile, or is confirmed.
+        """
+        row = await self._database.run(
+            ConfirmingQueries.ask_channel_again,
+            channel_id=channel.id,
+            user_id=channel.user_id,
+            before=channel.sealed,
+            sealed=sealed,
+            confirmed=confirmed,
+        )
+        return channel_from(row) if row else None
+
     async def switch_off(self, channel_id: UUID, *, reason: str) -> bool:
-        """Disable a channel, whosever it is; whether there is one."""
+        """Disable a channel, whosever it is, until it is confirmed anew; whether there is one."""
         row = await self._database.run(ConfirmingQueries.switch_off_channel, channel_id=channel_id, reason=reason)
         assert row is not None
         return row["found"]

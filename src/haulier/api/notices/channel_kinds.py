@@ -37,6 +37,9 @@ class WebhookKind:
         fresh = fresh_key(before.keys[0].scheme)
         return _webhook(WebhookSecret(before.url, rotated(before.keys, fresh, now=now)), shown=_shown(fresh))
 
+    def ask_again(self, secret: Mapping[str, Any], *, asker: Asker) -> Made | None:
+        return None
+
 
 def _check_url(url: str, settings: Settings) -> None:
     rules = AddressRules(allow_private=settings.channel_allow_private, networks=settings.channel_networks)

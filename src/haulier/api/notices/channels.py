@@ -21,6 +21,7 @@ from haulier.errors import (
     ChannelChanged,
     ChannelNotFound,
     ChannelsOff,
+    ChannelUnconfirmed,
     IdempotencyMismatch,
     InvalidRequest,
     NothingToRotate,
@@ -127,10 +128,10 @@ async def rotate(exchange: Exchange, services: Services) -> Answer:
 
 async def enable(exchange: Exchange, services: Services) -> Answer:
     """Deliver to it again."""
-    check_on(services)
-    found = await services.ledger.channels.enable(channel_id_of(exchange), user_id=exchange.caller.user_id)
+    before = await own_channel(exchange, services)
+    found = await services.ledger.channels.enable(before.id, user_id=before.user_id)
     if found is None:
-        raise ChannelNotFound
+        raise ChannelUnconfirmed
     return json_answer(view(found))
 
 

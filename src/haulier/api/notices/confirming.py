@@ -10,7 +10,9 @@ import msgspec
 
 from haulier.api.bodies import body_of
 from haulier.api.exchange import Answer, Exchange, Headers, json_answer
-from haulier.api.notices.channels import opened, own_channel, view
+from haulier.api.notices.channel_kinds import KINDS
+from haulier.api.notices.channels import asker_of, opened, own_channel, view
+from haulier.api.notices.code_limits import admit_code
 from haulier.api.requests import query_of
 from haulier.api.services import Services
 from haulier.clock import instant
@@ -61,6 +63,23 @@ async def confirm(exchange: Exchange, services: Services) -> Answer:
     if confirmed is None:
         raise ChannelChanged
     return json_answer(view(confirmed))
+
+
+async def send_code(exchange: Exchange, services: Services) -> Answer:
+    """Mail another code for a channel that is not confirmed, or not any more; for a confirmed one change nothing."""
+    channel = await own_channel(exchange, services)
+    if channel.confirmed:
+        return json_answer(view(channel))
+    made = KINDS[channel.kind].ask_again(opened(channel, services), asker=asker_of(exchange, services))
+    assert made is not None, "only kinds with a code are ever unconfirmed"
+    if made.code_to:
+        await admit_code(made.code_to, exchange, services)
+    asked = await services.ledger.confirming.ask_again(
+        channel, sealed=services.sealer.seal(channel.id, made.secret), confirmed=not made.code_to
+    )
+    if asked is None:
+        raise ChannelChanged
+    return json_answer(view(asked))
 
 
 async def _keep_try(channel: Channel, secret: Mapping[str, Any], services: Services) -> None:

@@ -34,6 +34,9 @@ class _Unchanging:
     def rotate(self, secret: Mapping[str, Any], *, now: datetime) -> Made | None:
         return None
 
+    def ask_again(self, secret: Mapping[str, Any], *, asker: Asker) -> Made | None:
+        return None
+
 
 class EmailKind(_Unchanging):
     """An address: the caller's token vouches for it, or who reads its mail does by a code."""
@@ -48,7 +51,11 @@ class EmailKind(_Unchanging):
             raise InvalidRequest(("/address", "is needed: your token names none"))
         if not is_mail_address(address):
             raise InvalidRequest(("/address", "must be one plain address, like anna@example.com"))
-        kept: dict[str, Any] = {"address": address, "language": body.language}
+        return self.ask_again({"address": address, "language": body.language}, asker=asker)
+
+    def ask_again(self, secret: Mapping[str, Any], *, asker: Asker) -> Made:
+        address: str = secret["address"]
+        kept = {name: value for name, value in secret.items() if not name.startswith("code")}
         if asker.caller.email and same_address(address, asker.caller.email):
             return Made(target=masked(address), secret=kept)
         code = {

@@ -86,7 +86,7 @@ CHANNEL_OPERATIONS: tuple[Operation, ...] = (
         handler=channels.enable,
         summary="Deliver to a disabled channel again",
         replies={200: Reply("The channel.", wire_channels.Channel)},
-        errors=_ONE,
+        errors=(errors.ChannelUnconfirmed, *_ONE),
     ),
     Operation(
         name="test_channel",

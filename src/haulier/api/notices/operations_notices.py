@@ -43,6 +43,21 @@ NOTICE_OPERATIONS: tuple[Operation, ...] = (
         ),
     ),
     Operation(
+        name="send_code",
+        method="POST",
+        path=f"{channels.PATH}/{{channel_id}}/code",
+        handler=confirming.send_code,
+        summary="Have another code mailed",
+        replies={200: Reply("The channel; confirmed, if your token vouches for its address.", wire_channels.Channel)},
+        errors=(
+            errors.CodesLimited,
+            errors.ChannelChanged,
+            errors.ChannelNotFound,
+            errors.ChannelsOff,
+            errors.LedgerUnavailable,
+        ),
+    ),
+    Operation(
         name="stop_page",
         method="GET",
         path=confirming.STOP_PATH,

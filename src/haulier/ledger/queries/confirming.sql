@@ -8,10 +8,26 @@ update channels set confirmed = true, sealed = :sealed, updated_at = haulier_now
 where id = :channel_id and user_id = :user_id and sealed = :before
 returning *;
 
+-- name: ask_channel_again :one
+-- Switch it on, unconfirmed with another code or confirmed without, if nobody changed or confirmed it since `before` was
+-- read; no row otherwise.
+with asked as (
+    update channels set
+        sealed = :sealed, confirmed = :confirmed, disabled_at = null, disabled_reason = null, failing_since = null,
+        updated_at = haulier_now()
+    where id = :channel_id and user_id = :user_id and sealed = :before and not confirmed
+    returning *
+), queued as (
+    insert into deliveries (id, channel_id, event, at, due_at)
+    select gen_random_uuid(), id, 'confirm', haulier_now(), haulier_now() from asked where not confirmed
+)
+select * from asked;
+
 -- name: switch_off_channel :one
 -- Disable it for its receiver; see functions/switch_off_channel.sql.
 select switch_off_channel(:channel_id, :reason) as found;
 
 -- name: sweep_unconfirmed :exec
--- Remove channels that nobody confirmed within a day.
-delete from channels where not confirmed and created_at < haulier_now() - interval '1 day';
+-- Remove channels that nobody confirmed within a day. One that its receiver switched off stays for its owner to see.
+delete from channels
+where not confirmed and updated_at < haulier_now() - interval '1 day' and (disabled_at is null or failing_since is not null);
