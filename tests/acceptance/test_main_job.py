@@ -99,16 +99,6 @@ def test_a_running_job_is_cancelled_and_leaves_nothing(demo):
     assert not (demo.home / "store" / "artifacts" / job_id).exists()
 
 
-def test_a_killed_worker_costs_an_attempt_and_not_the_job(demo):
-    with demo.client(user="survivor") as client:
-        job_id = initiated(client, 70_004)
-        eventually(lambda: client.get(f"/v1/download/status/{job_id}").json()["status"] == "processing")
-        for pid in demo.workers():
-            os.kill(pid, signal.SIGKILL)
-        status = followed(client, job_id)
-    assert status["attempt"] == 2
-
-
 def test_someone_elses_job_does_not_exist(demo):
     put(demo, "downloads/73000.zip", b"private")
     with demo.client(user="owner") as owner, demo.client(user="other") as other:
@@ -145,36 +135,55 @@ def test_doctor_finds_a_running_home_healthy(demo):
     assert doctor.returncode == 0, doctor.stdout + doctor.stderr
 
 
-def test_a_killed_installation_leaves_no_process_and_goes_on_with_its_jobs(tmp_path):
-    installation = Installation(tmp_path / "home", "--demo", HAULIER_LEASE_S="4")
-    installation.start()
-    try:
-        with installation.client() as client:
-            job_id = initiated(client, 70_004)
-            eventually(lambda: client.get(f"/v1/download/status/{job_id}").json()["status"] == "processing")
-        installation.kill()
-        eventually(lambda: not installation.processes(), within_s=20)
-        installation.start()
-        with installation.client() as client:
-            followed(client, job_id)
-    finally:
-        code = installation.stop()
-    assert code == 0
-    assert not installation.processes()
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory):
+    """One job at a time; files from 75000 on take a while."""
+    folder = tmp_path_factory.mktemp("patient")
+    catalogue = folder / "catalogue.toml"
+    catalogue.write_text(
+        '[[rule]]\nids = "75000-75999"\npreparer = "simulate"\nparams = { seconds = 5, size_bytes = 1000 }\n'
+    )
+    settings = {"HAULIER_LEASE_S": "4", "HAULIER_CONCURRENCY": "1", "HAULIER_CATALOGUE": str(catalogue)}
+    with Installation(folder / "home", "--workers", "1", **settings) as installation:
+        yield installation
 
 
-def test_valkey_may_lose_everything(tmp_path):
-    with (
-        Installation(tmp_path / "home", "--demo", HAULIER_LEASE_S="4", HAULIER_CONCURRENCY="1") as installation,
-        installation.client(role="premium") as client,
-    ):
-        jobs = [initiated(client, 70_004), initiated(client, 70_001), initiated(client, 70_000)]
-        servers = [
-            pid for pid in installation.processes() if b"valkey-server" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
+def started(client: httpx.Client, file_id: int) -> str:
+    job_id = initiated(client, file_id)
+    eventually(lambda: client.get(f"/v1/download/status/{job_id}").json()["status"] == "processing")
+    return job_id
+
+
+def test_a_killed_worker_costs_an_attempt_and_not_the_job(patient):
+    with patient.client(user="survivor") as client:
+        job_id = started(client, 75_000)
+        for pid in patient.workers():
+            os.kill(pid, signal.SIGKILL)
+        status = followed(client, job_id)
+    assert status["attempt"] == 2
+
+
+def test_valkey_may_lose_everything(patient):
+    with patient.client(user="holder", role="premium") as client:
+        put(patient, "downloads/74001.zip", b"content")
+        jobs = [started(client, 75_001), initiated(client, 75_002), initiated(client, 74_001)]
+        servers = [pid for pid in patient.processes() if b"valkey-server" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         for folder in ("appendonlydir", "dump.rdb"):
-            subprocess.run(["rm", "-rf", installation.home / "valkey" / folder], check=True)
+            subprocess.run(["rm", "-rf", patient.home / "valkey" / folder], check=True)
         for pid in servers:
             os.kill(pid, signal.SIGKILL)
         for job_id in jobs:
             followed(client, job_id)
+
+
+def test_a_killed_installation_leaves_no_process_and_goes_on_with_its_jobs(patient):
+    with patient.client(user="waiter") as client:
+        job_id = started(client, 75_003)
+    patient.kill()
+    eventually(lambda: not patient.processes(), within_s=20)
+    patient.start()
+    with patient.client(user="waiter") as client:
+        followed(client, job_id)
+    assert patient.stop() == 0
+    assert not patient.processes()
+    patient.start()
