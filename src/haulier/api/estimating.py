@@ -1,26 +1,20 @@
 """Positions and expected ends of jobs, from what the ledger has measured; never a reason to wait or to fail."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from uuid import UUID
 
 import msgspec
 
+from haulier.api.places import Places
 from haulier.clock import Clock
-from haulier.errors import LedgerUnavailable
 from haulier.estimates import Depth, History, Spread, completion, history, waiting_for
 from haulier.job import Job, Status, WaitingFor
 from haulier.ledger import PLACES_COUNTED, Jobs, Place
 from haulier.tasks import background, repeat
 
 REFRESH_S = 5.0
-PLACE_FRESH_S = 1.0
-PLACE_ANSWER_S = 0.2
-PLACES_KEPT = 10_000
-PLACES_ASKED = 4  # at a time: beyond it the last known answer has to do
 DEPTH_FRESH_S = 5.0
 DEPTH_SHARE = 50  # measuring the whole backlog may take a fiftieth of the time
 
@@ -49,15 +43,14 @@ class Estimator:
         self._asked_for = asyncio.Event()
         self._depth_asked_for = asyncio.Event()
         self._depth = Depth()
-        self._places: OrderedDict[UUID, tuple[Place | None, float]] = OrderedDict()
-        self._asking = 0
+        self._places = Places(jobs, clock=clock)
         self.known = History()
 
     async def outlook(self, job: Job) -> Outlook:
-        """The outlook of `job`; of a queued job with its position, at most PLACE_FRESH_S old."""
+        """The outlook of `job`; of a queued job with its position."""
         if job.is_terminal:
             return UNKNOWN
-        return self._outlook(job, await self._place(job) if job.status is Status.QUEUED else None)
+        return self._outlook(job, await self._places.of(job) if job.status is Status.QUEUED else None)
 
     async def first_outlook(self, job: Job) -> Outlook:
         """The outlook of a job that was just admitted. One that the engine has room for costs no look at the ledger."""
@@ -94,24 +87,6 @@ class Estimator:
             self._depth_asked_for.set()
             in_line = max(in_line, self._depth.ahead_of(job.fair_tag))
         return 1 + place.in_engine + in_line
-
-    async def _place(self, job: Job) -> Place | None:
-        now = self._clock.monotonic()
-        place, seen_at = self._places.get(job.id, (None, float("-inf")))
-        if now - seen_at < PLACE_FRESH_S or self._asking >= PLACES_ASKED:
-            return place
-        self._asking += 1
-        try:
-            async with asyncio.timeout(PLACE_ANSWER_S):
-                place = await self._jobs.place_in_line(job.id)
-        except (LedgerUnavailable, TimeoutError):
-            return place
-        finally:
-            self._asking -= 1
-        self._places[job.id] = (place, now)
-        if len(self._places) > PLACES_KEPT:
-            self._places.popitem(last=False)
-        return place
 
     async def refresh(self) -> None:
         """Read the history anew. Raises LedgerUnavailable and keeps what it knew."""

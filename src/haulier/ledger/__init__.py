@@ -24,7 +24,7 @@ from haulier.ledger.deliveries import (
 from haulier.ledger.fleet import Leadership, Workers, leadership
 from haulier.ledger.migrations import migrate, pending
 from haulier.ledger.provenance import Provenances
-from haulier.ledger.reading import PLACES_COUNTED, Duration, Fleet, Jobs, Place
+from haulier.ledger.reading import PLACES_COUNTED, Duration, Fleet, Jobs, Line, Place
 from haulier.ledger.retention import Expired, Forgotten, Retention
 from haulier.ledger.submissions import Admission, Allowance, Submission, Submissions
 from haulier.settings import Secret
@@ -70,6 +70,7 @@ __all__ = [
     "Leadership",
     "Ledger",
     "LetterFilter",
+    "Line",
     "Outcome",
     "Place",
     "Provenances",

@@ -1,5 +1,6 @@
 """Reading jobs and their history."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 import msgspec
@@ -18,6 +19,8 @@ class JobQueries(QueryFile, file="jobs.sql"):
     jobs_of_user: Many
     count_jobs_of_user: One
     place_in_line: One
+    line: Many
+    users_at_cap: Many
     depth: Many
     durations: Many
     fleet: One
@@ -52,6 +55,31 @@ class Place(msgspec.Struct, frozen=True):
     at_cap: bool
 
 
+class Line(msgspec.Struct, frozen=True):
+    """The head of the line: how many are ahead of each job in the engine, and of each of the PLACES_COUNTED before it.
+
+    `last_tag`: jobs with a later fair tag are behind all of these; None when there are no others.
+    """
+
+    in_engine: Mapping[UUID, int]
+    in_line: Mapping[UUID, int]
+    last_tag: float | None
+    at_cap: frozenset[str]
+
+    def place_of(self, job: Job) -> Place | None:
+        """The place of a queued job; None when it is not in line, or was not when this was read."""
+        at_cap = job.user_id in self.at_cap
+        if (ahead := self.in_engine.get(job.id)) is not None:
+            return Place(ahead, 0, at_cap)
+        ahead = self.in_line.get(job.id)
+        if ahead is None and self._is_behind(job):
+            ahead = PLACES_COUNTED
+        return None if ahead is None else Place(len(self.in_engine), ahead, at_cap)
+
+    def _is_behind(self, job: Job) -> bool:
+        return self.last_tag is not None and not job.handed and job.retry_at is None and job.fair_tag > self.last_tag
+
+
 class Jobs:
     """Queries about jobs; nothing here changes one."""
 
@@ -81,6 +109,18 @@ class Jobs:
         """Who is ahead of the job; None when it does not wait. Costs the same at any depth of the backlog."""
         row = await self._database.run(JobQueries.place_in_line, job_id=job_id)
         return Place(row["in_engine"], row["in_line"], bool(row["at_cap"])) if row else None
+
+    async def line(self) -> Line:
+        """The head of the line. Costs the same at any depth of the backlog: some milliseconds at most."""
+        rows = await self._database.run(JobQueries.line)
+        capped = await self._database.run(JobQueries.users_at_cap)
+        waiting = [row for row in rows if not row["handed"]]
+        return Line(
+            in_engine={row["id"]: row["ahead"] for row in rows if row["handed"]},
+            in_line={row["id"]: row["ahead"] for row in waiting},
+            last_tag=max(row["fair_tag"] for row in waiting) if len(waiting) >= PLACES_COUNTED else None,
+            at_cap=frozenset(row["user_id"] for row in capped),
+        )
 
     async def depth(self) -> Depth:
         """The shape of the whole backlog: reads all of it, about 50 ms for 100,000 jobs."""

@@ -38,6 +38,26 @@ select (
 ) as at_cap
 from jobs job where job.id = :job_id and job.status = 'queued';
 
+-- name: line :many
+-- The head of the line: up to 1,000 jobs in the engine and the 1,000 before it, each with how many of its kind are ahead.
+(
+    select id, true as handed, row_number() over (order by handed_at, id) - 1 as ahead, fair_tag
+    from jobs where status = 'queued' and handed_at is not null
+    order by handed_at, id limit 1000
+)
+union all
+(
+    select id, false, row_number() over (order by fair_tag, id) - 1, fair_tag
+    from jobs where status = 'queued' and handed_at is null and retry_at is null
+    order by fair_tag, id limit 1000
+);
+
+-- name: users_at_cap :many
+-- Users who run as many jobs as they may.
+select users.user_id from users
+join (select user_id, count(*) as jobs from jobs where handed_at is not null group by user_id) held using (user_id)
+where users.running_cap <= held.jobs;
+
 -- name: depth :many
 -- The backlog's shape: every hundredth fair tag (at least every thousandth of the backlog), with how many jobs stand
 -- before it.
