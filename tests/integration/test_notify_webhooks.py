@@ -53,11 +53,11 @@ async def send_test(api, channel):
 
 
 async def first_attempt(api, channel):
-    """The latest delivery, once its first attempt is written down."""
+    """The latest delivery, once its first attempt is over."""
 
     async def look():
         found = await log_of(api, channel)
-        return found[0] if found and found[0]["attempts"] else None
+        return found[0] if found and found[0]["attempts"] and found[0]["status"] != "sending" else None
 
     return await eventually(look)
 
