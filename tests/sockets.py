@@ -24,6 +24,7 @@ class Socket:
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
+        self.cursor = ""
 
     async def say(self, kind: str, **fields: Any) -> None:
         await self.connection.send(json.dumps({"type": kind, **fields}))
@@ -42,12 +43,13 @@ class Socket:
             heard.append(await self.hear())
         return heard
 
-    async def follow(self, job_id: str | None = None) -> list[dict[str, Any]]:
-        """Subscribe to the job, or to all; what was told before it was confirmed."""
+    async def follow(self, job_id: str | None = None, *, since: str = "") -> list[dict[str, Any]]:
+        """Subscribe to the job, or to all; what was told before it was confirmed. `cursor` is then that of all."""
         choice: dict[str, Any] = {"all": True} if job_id is None else {"job_id": job_id}
-        await self.say("subscribe", **choice)
+        await self.say("subscribe", **choice, **({"since": since} if since else {}))
         *told, last = await self.hear_until("subscribed")
-        assert last == {"type": "subscribed", **choice}
+        self.cursor = last.pop("cursor", "")
+        assert (last, bool(self.cursor)) == ({"type": "subscribed", **choice}, job_id is None)
         return told
 
     async def error(self) -> str:

@@ -87,7 +87,17 @@ class _Choice(_FromClient, frozen=True):
 
 
 class Subscribe(_Choice, frozen=True, tag="subscribe"):
-    """Follow one job, or all jobs of the caller: first how it stands, then `subscribed`, then each change."""
+    """Follow one job, or all jobs of the caller: first how it stands, then `subscribed`, then each change.
+
+    With `since`, the `cursor` that came last on an earlier connection, also the jobs that ended meanwhile.
+    """
+
+    since: Annotated[str, Meta(pattern="^[0-9]{0,14}$", description="Of all jobs: a cursor to go on from.")] = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.since and not self.all:
+            raise ValueError("since goes with all: true")
 
 
 class Unsubscribe(_Choice, frozen=True, tag="unsubscribe"):
@@ -109,7 +119,12 @@ class Ready(_FromServer, frozen=True, tag="ready"):
 
 
 class StatusMessage(JobStatus, frozen=True, tag_field="type", tag="status"):
-    """How a job stands: the status object. A client drops one whose `version` is below what it has of the job."""
+    """How a job stands: the status object. A client drops one whose `version` is below what it has of the job.
+
+    One that is told among all jobs has a `cursor`: what a later connection says as `since`.
+    """
+
+    cursor: str | UnsetType = UNSET
 
 
 class _Chosen(_FromServer, frozen=True):
@@ -118,7 +133,9 @@ class _Chosen(_FromServer, frozen=True):
 
 
 class Subscribed(_Chosen, frozen=True, tag="subscribed"):
-    """All has been told that was known."""
+    """All has been told that was known. Of all jobs with a `cursor`."""
+
+    cursor: str | UnsetType = UNSET
 
 
 class Unsubscribed(_Chosen, frozen=True, tag="unsubscribed"):

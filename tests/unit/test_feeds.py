@@ -16,7 +16,7 @@ from tests.builders import job
 class Versions:
     """In place of Snapshots: says what becomes known."""
 
-    def on_version(self, listener, *, wants_user):
+    def on_version(self, listener, *, wants_user, wants_job):
         self.known = listener
         self.wants_user = wants_user
 
@@ -91,7 +91,7 @@ async def test_an_end_leaves_nothing_behind(feeds):
     with feeds.open(user_id="anna") as feed:
         feed.follow_job(new_job_id())
         feed.follow_user("anna")
-        assert (len(feeds), feed.follows) == (1, 2)
+        assert (len(feeds), len(feeds.by_job), len(feeds.by_user)) == (1, 1, 1)
     assert (len(feeds), feeds.by_job, feeds.by_user) == (0, {}, {})
 
 

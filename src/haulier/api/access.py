@@ -7,9 +7,14 @@ from haulier.job import Artefact, Job, Status
 from haulier.ledger import Batch
 
 
+def may_see(job: Job, caller: Caller) -> bool:
+    """Its owner may, or an admin."""
+    return job.user_id == caller.user_id or caller.is_admin
+
+
 def own_job(job: Job | None, caller: Caller) -> Job:
-    """The job, if the caller may see it: its owner, or an admin. Raises JobNotFound otherwise."""
-    if job is None or (job.user_id != caller.user_id and not caller.is_admin):
+    """The job, if the caller may see it. Raises JobNotFound otherwise."""
+    if job is None or not may_see(job, caller):
         raise JobNotFound
     return job
 

@@ -40,6 +40,7 @@ _PAGE_MAY_READ = [
     "ETag",
     "Link",
     "Location",
+    "Preference-Applied",
     "RateLimit",
     "RateLimit-Policy",
     "RateLimit-Limit",

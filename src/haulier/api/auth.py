@@ -50,6 +50,10 @@ class Caller(msgspec.Struct, frozen=True):
     def is_admin(self) -> bool:
         return self.role is Role.ADMIN
 
+    def left_s(self, *, now: datetime) -> float:
+        """Seconds that the token is good for; less than 0 when it has ended."""
+        return self.expires - now.timestamp()
+
 
 class Claims(msgspec.Struct, frozen=True):
     """The claims that we read."""

@@ -1,6 +1,6 @@
 """One job: its status, its result, its file, and cancelling it."""
 
-from uuid import UUID
+from contextlib import ExitStack
 
 from msgspec import UNSET
 from starlette.types import ASGIApp
@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from haulier.api.access import available_artefact, own_job
 from haulier.api.delivering import Way, way_of
 from haulier.api.exchange import PRIVATE, Answer, Exchange, json_answer, json_bytes
+from haulier.api.finding import find_job
 from haulier.api.patience import until_first
 from haulier.api.rendering import Rendered, url_life_s
 from haulier.api.requests import StatusQuery, etags_of, job_id_of, known_version, preferences_of, query_of
@@ -15,7 +16,7 @@ from haulier.api.sending import SendArtefact
 from haulier.api.services import Services
 from haulier.api.views import file_url
 from haulier.clock import wire_time
-from haulier.errors import JobFinished
+from haulier.errors import JobFinished, TooManyStreams, Unavailable
 from haulier.job import Handed, Job, Status
 from haulier.wire import Cancelled, DownloadResult
 
@@ -30,7 +31,7 @@ async def status(exchange: Exchange, services: Services) -> Answer:
     preferred_s = preferences_of(exchange).wait_s
     etags = etags_of(exchange)
     seen = known_version(etags)
-    job = own_job(await services.snapshots.at_least(job_id, version=seen or 0), exchange.caller)
+    job = await find_job(job_id, caller=exchange.caller, services=services, version=seen or 0)
     if wait_s or preferred_s:
         job = await _changed(job, exchange, services, seen=seen, wait_s=wait_s or preferred_s or 0)
     rendered = await services.statuses.of(job, with_files=query.files)
@@ -44,16 +45,21 @@ async def status(exchange: Exchange, services: Services) -> Answer:
 
 async def _changed(job: Job, exchange: Exchange, services: Services, *, seen: int | None, wait_s: int) -> Job:
     """The job at another version than `seen` (None: than now), or as it is after `wait_s`. Ends early when the client
-    leaves or the process stops."""
-    version = job.version if seen is None else seen
+    leaves or the process stops, and at once when the user holds as many live connections as they may."""
+    caller, version = exchange.caller, job.version if seen is None else seen
     if job.is_terminal or job.version != version:
         return job
-    changed = await until_first(
-        services.snapshots.wait(job.id, version=version, timeout_s=wait_s),
-        exchange.client_left(),
-        services.closing.wait(),
-    )
-    return own_job(changed, exchange.caller) if isinstance(changed, Job) else job
+    with ExitStack() as held:
+        try:
+            held.enter_context(services.feeds.open(user_id=caller.user_id, unlimited=caller.is_admin))
+        except (TooManyStreams, Unavailable):
+            return job
+        changed = await until_first(
+            services.snapshots.wait(job.id, version=version, timeout_s=wait_s),
+            exchange.client_left(),
+            services.closing.wait(),
+        )
+    return own_job(changed, caller) if isinstance(changed, Job) else job
 
 
 def _status_headers(rendered: Rendered) -> tuple[tuple[bytes, bytes], ...]:
@@ -123,5 +129,4 @@ def spread_cancel(job: Job, services: Services) -> None:
 
 
 async def _job(exchange: Exchange, services: Services) -> Job:
-    job_id: UUID = job_id_of(exchange)
-    return own_job(await services.snapshots.get(job_id), exchange.caller)
+    return await find_job(job_id_of(exchange), caller=exchange.caller, services=services)

@@ -4,8 +4,8 @@ import asyncio
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from haulier.api.access import own_job
 from haulier.api.exchange import Answer, Exchange, Headers, json_answer
+from haulier.api.finding import find_job
 from haulier.api.requests import job_id_of
 from haulier.api.services import Services
 from haulier.clock import wire_time
@@ -20,7 +20,7 @@ KEYS_KEPT: Headers = ((b"cache-control", b"public, max-age=300"),)
 
 async def receipt(exchange: Exchange, services: Services) -> Answer:
     """The receipt of a completed job, signed just now; the file itself may have expired."""
-    job = own_job(await services.snapshots.get(job_id_of(exchange)), exchange.caller)
+    job = await find_job(job_id_of(exchange), caller=exchange.caller, services=services)
     if job.artefact is None:
         raise JobNotReady(job_status=job.status.value)
     facts = await services.ledger.provenance.get(job.id)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from haulier.clock import Clock
 from haulier.ledger import Ledger
 from haulier.live.announcements import Announcements, open_announcements
-from haulier.live.feeds import Feed, Feeds
+from haulier.live.feeds import Feed, Feeds, changed_at
 from haulier.live.repair import Repair
 from haulier.live.snapshots import Snapshots
 from haulier.settings import Settings
 from haulier.tasks import background, repeat
 
-__all__ = ["Announcements", "Feed", "Feeds", "Live", "Snapshots", "open_announcements", "open_live"]
+__all__ = ["Announcements", "Feed", "Feeds", "Live", "Snapshots", "changed_at", "open_announcements", "open_live"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -19,6 +20,11 @@ Key = TypeVar("Key")
 
 WOKEN_AT_ONCE = 50
 UNSEEN_LIMIT = 10_000  # of one feed: beyond it the reader is too slow for the jobs of its user
+
+
+def changed_at(job: Job) -> datetime:
+    """When the job changed, or ended: one that is over changes once more when its file expires, which is no end."""
+    return job.completed_at or job.updated_at
 
 
 class Feed:
@@ -56,13 +62,9 @@ class Feed:
         self._users.discard(user_id)
         _discard(self._feeds.by_user, user_id, self)
 
-    @property
-    def follows(self) -> int:
-        """How many jobs and users it follows."""
-        return len(self._jobs) + len(self._users)
-
     async def changes(self, *, timeout_s: float) -> list[Job]:
-        """The jobs that changed since the last call, each in its newest state; waits up to `timeout_s` for one.
+        """The jobs that changed since the last call, each in its newest state, the one first that changed first; waits
+        up to `timeout_s` for one.
 
         Empty when nothing changed in time, or as soon as the feed is closed.
         """
@@ -74,7 +76,7 @@ class Feed:
                 pass
         self._wake.clear()
         unseen, self._unseen = self._unseen, {}
-        return list(unseen.values())
+        return sorted(unseen.values(), key=changed_at)
 
     def put(self, job: Job, /) -> None:
         """Note a change; `wake` tells the reader."""
@@ -113,7 +115,7 @@ class Feeds:
         self._stopped = False
         self._sleeping: deque[Feed] = deque()
         self._waking = False
-        snapshots.on_version(self._spread, wants_user=self.by_user.__contains__)
+        snapshots.on_version(self._spread, wants_user=self.by_user.__contains__, wants_job=self.by_job.__contains__)
 
     def __len__(self) -> int:
         return len(self._open)

@@ -28,23 +28,23 @@ class Repair:
     async def step(self) -> float:
         """Look once. Raises LedgerUnavailable: the next look covers the time until then as well."""
         known = self._snapshots.asked_for(self._feeds.by_job)
-        left = iter(known.items())
-        while some := dict(islice(left, JOBS_AT_ONCE)):
-            await self._compare(some)
+        await self._compare(known)
         await self._look_at_users()
         return REPAIR_S
 
     async def _compare(self, known: dict[UUID, int]) -> None:
-        asked_at = self._clock.monotonic()
-        for job in await self._ledger.changes.of_jobs(known):
-            self._snapshots.remember(job)
-        self._snapshots.confirm(known, at=asked_at)
+        left = iter(known.items())
+        while some := dict(islice(left, JOBS_AT_ONCE)):
+            asked_at = self._clock.monotonic()
+            for job in await self._ledger.changes.of_jobs(some):
+                self._snapshots.remember(job)
+            self._snapshots.confirm(some, at=asked_at)
 
     async def _look_at_users(self) -> None:
         users = tuple(self._feeds.by_user)
         now = self._clock.monotonic()
         away_s = 0.0 if self._users_seen_at is None else now - self._users_seen_at
         if users:
-            for job in await self._ledger.changes.of_users(users, within=timedelta(seconds=OVERLAP_S + away_s)):
-                self._snapshots.remember(job)
+            async for versions in self._ledger.changes.of_users(users, within=timedelta(seconds=OVERLAP_S + away_s)):
+                await self._compare(self._snapshots.behind(versions))
         self._users_seen_at = now

@@ -7,7 +7,7 @@ Versions only grow: what a reader sees never goes back. With the ledger away, th
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -20,9 +20,10 @@ from haulier.live.announcements import Announcements
 FRESH_S = 4.0  # how long a snapshot answers without being compared; the repair looks more often
 FRESH_WITHOUT_ANNOUNCEMENTS_S = 0.25
 FRESH_WHEN_OVER_S = 60.0  # terminal states never change; only an early expiry could
-INTEREST_S = 15.0  # how long after the last question a job is still compared: longer than pollers pause
+INTEREST_S = 35.0  # how long after the last question a job is still compared: longer than pollers are told to pause
 KEPT_ANSWER_S = 0.3
 LIMIT = 20_000
+PASSED_OVER = 8  # at most, of jobs that are followed, to find one that may be forgotten
 
 
 @dataclass(slots=True)
@@ -32,7 +33,7 @@ class _Entry:
     asked_at: float = float("-inf")
 
 
-def _nobody(_user_id: str) -> bool:
+def _nobody(_: object) -> bool:
     return False
 
 
@@ -47,14 +48,22 @@ class Snapshots:
         self._waiters: dict[UUID, set[asyncio.Event]] = {}
         self._listeners: list[Callable[[Job], None]] = []
         self._wants_user: Callable[[str], bool] = _nobody
+        self._wants_job: Callable[[UUID], bool] = _nobody
         self.announcements = announcements
         announcements.on_change(self._follow, wanted=self._is_wanted)
 
-    def on_version(self, listener: Callable[[Job], None], *, wants_user: Callable[[str], bool]) -> None:
-        """Call `listener` with each new version that becomes known here: of jobs that somebody asked for, and of all
-        jobs of users that it wants."""
+    def on_version(
+        self,
+        listener: Callable[[Job], None],
+        *,
+        wants_user: Callable[[str], bool],
+        wants_job: Callable[[UUID], bool],
+    ) -> None:
+        """Call `listener` with each new version that becomes known here: of jobs that somebody asked for, of those that
+        it wants, and of all jobs of users that it wants."""
         self._listeners.append(listener)
         self._wants_user = wants_user
+        self._wants_job = wants_job
 
     def fresh(self, job_id: UUID) -> Job | None:
         """The snapshot if it is fresh enough to answer without I/O."""
@@ -74,10 +83,13 @@ class Snapshots:
     async def at_least(self, job_id: UUID, *, version: int) -> Job | None:
         """The job, not older than `version`, which a client has seen from another process; None when there is none.
 
-        Raises LedgerUnavailable. With the ledger away it may be older all the same.
+        Older only if the ledger has nothing newer. Raises LedgerUnavailable, also when all that is known is older.
         """
-        job = await self.get(job_id)
-        return await self._read_once(job_id) if job is not None and job.version < version else job
+        for read in (self.get, self._read_once, self.newest):  # the second may have begun before there was `version`
+            job = await read(job_id)
+            if job is None or job.version >= version:
+                break
+        return job
 
     async def newest(self, job_id: UUID) -> Job | None:
         """The job as the ledger has it now, for who is about to act on it; later readers see nothing older.
@@ -121,18 +133,33 @@ class Snapshots:
         entry = self._entries.get(job.id)
         if entry is not None and entry.job.version > job.version:
             return
+        if entry is None:
+            self._make_room()
         asked_at = float("-inf") if entry is None else entry.asked_at
         self._entries[job.id] = _Entry(job, self._clock.monotonic(), asked_at)
         self._entries.move_to_end(job.id)
-        if len(self._entries) > LIMIT:
-            self._entries.popitem(last=False)
         if entry is None or entry.job.version != job.version:
             for changed in self._waiters.get(job.id, ()):
                 changed.set()
             for listener in self._listeners:
                 listener(job)
 
+    def _make_room(self) -> None:
+        """Forget the oldest for another one, but none that somebody follows or waits for: those have bounds of their
+        own, and of what is forgotten no announcement is heard."""
+        for _ in range(PASSED_OVER):
+            if len(self._entries) < LIMIT:
+                return
+            job_id, entry = self._entries.popitem(last=False)
+            if job_id in self._waiters or self._wants_job(job_id):
+                self._entries[job_id] = entry
+
     # ---- for the repair
+
+    def behind(self, versions: Mapping[UUID, int]) -> dict[UUID, int]:
+        """Those of the jobs that are known here in an older version or not at all, with the version known (0: none)."""
+        known = {id_: entry.job.version if (entry := self._entries.get(id_)) else 0 for id_ in versions}
+        return {id_: version for id_, version in known.items() if version < versions[id_]}
 
     def asked_for(self, followed: Collection[UUID]) -> dict[UUID, int]:
         """The jobs that are not over and somebody reads, with the versions known here: those that were asked for
@@ -156,7 +183,7 @@ class Snapshots:
     # ---- announcements
 
     def _is_wanted(self, job_id: UUID, user_id: str) -> bool:
-        return job_id in self._entries or self._wants_user(user_id)
+        return job_id in self._entries or self._wants_job(job_id) or self._wants_user(user_id)
 
     def _follow(self, job: Job) -> None:
         entry = self._entries.get(job.id)

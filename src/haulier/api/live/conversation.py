@@ -53,9 +53,8 @@ class Conversation:
         async with self._listening():
             while True:
                 self._check()
-                while self._inbox:
+                if self._inbox:
                     await self._answer(self._take())
-                    self._check()
                 await self._tell_changes()
 
     def _check(self) -> None:
@@ -65,7 +64,7 @@ class Conversation:
             raise Close(ending.close_code)
 
     def _left_s(self) -> float:
-        return self._following.caller.expires - self._services.clock.now().timestamp()
+        return self._following.caller.left_s(now=self._services.clock.now())
 
     def _take(self) -> ClientMessage | MalformedMessage:
         if self._room is not None and not self._room.done():
@@ -81,12 +80,18 @@ class Conversation:
         self._feed.wake()
 
     async def _tell_changes(self) -> None:
-        wait_s = min(self._left_s(), self._following.wait_s(), LONGEST_WAIT_S)
+        """What changed; waits for it unless there is something to answer."""
+        wait_s = 0.0 if self._inbox else min(self._left_s(), self._following.wait_s(), LONGEST_WAIT_S)
         for job in await self._feed.changes(timeout_s=wait_s):
             if message := await self._following.changed(job):
-                await self._frames.send(message)
+                await self._send(message)
         async for message in self._following.moved():
-            await self._frames.send(message)
+            await self._send(message)
+
+    async def _send(self, message: bytes) -> None:
+        """One of several: a slow reader may take long over them."""
+        await self._frames.send(message)
+        self._check()
 
     async def _answer(self, message: ClientMessage | MalformedMessage) -> None:
         match message:
@@ -110,12 +115,13 @@ class Conversation:
             if isinstance(message.job_id, str):
                 await self._frames.send(await self._following.subscribe(message.job_id))
             else:
-                async for status in self._following.subscribe_all():
-                    await self._frames.send(status)
+                async for status in self._following.subscribe_all(since=message.since):
+                    await self._send(status)
         except HaulierError as error:
             await self._frames.tell(error_message(error, job_id=message.job_id))
         else:
-            await self._frames.tell(Subscribed(job_id=message.job_id, all=message.all))
+            cursor = self._following.cursor if message.all else UNSET
+            await self._frames.tell(Subscribed(job_id=message.job_id, all=message.all, cursor=cursor))
 
     async def _renew(self, token: str) -> None:
         """Go on with a newer token of the same user; with one that is not, go on as before."""

@@ -3,12 +3,15 @@
 A job that was subscribed by itself is told with the states of its files; among all jobs it is told without.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from uuid import UUID
 
-from haulier.api.access import own_job
+from msgspec import UNSET, UnsetType
+
+from haulier.api.access import may_see
 from haulier.api.auth import Caller
-from haulier.api.live.events import SNAPSHOT_JOBS
+from haulier.api.finding import find_job
+from haulier.api.live.all_jobs import AllJobs, moment_of
 from haulier.api.live.telling import Telling, follow
 from haulier.api.rendering import Rendered
 from haulier.api.requests import uuid_of
@@ -17,6 +20,8 @@ from haulier.errors import JobNotFound, LedgerUnavailable, TooManySubscriptions
 from haulier.job import Job
 from haulier.live import Feed
 from haulier.wire_live import MOST_SUBSCRIPTIONS
+
+SILENT_S = 1.0
 
 _BEGIN = b'{"type":"status",'
 
@@ -29,45 +34,58 @@ class Following:
         self._feed = feed
         self._services = services
         self._jobs: set[UUID] = set()
-        self._has_all = False
         self._of_jobs = Telling(services, with_files=True)
-        self._of_all = Telling(services, with_files=False)
+        self._of_all: AllJobs | None = None
+        self._silent_until = float("-inf")
 
     async def subscribe(self, text: str) -> bytes:
         """Follow the job named by `text`; answers how it stands, again when it is followed already.
 
-        Raises JobNotFound, TooManySubscriptions, LedgerUnavailable.
+        Raises JobNotFound, TooManySubscriptions, LedgerUnavailable. The last at once for SILENT_S after the ledger was
+        silent, so that a client which subscribes to many jobs is not deaf meanwhile.
         """
         job_id = uuid_of(text)
         if job_id is None:
             raise JobNotFound
         if job_id not in self._jobs and len(self._jobs) >= MOST_SUBSCRIPTIONS:
             raise TooManySubscriptions(limit=MOST_SUBSCRIPTIONS)
-        job = own_job(await self._services.snapshots.get(job_id), self.caller)
+        job = follow(self._feed, await self._found(job_id), self._services)
         self._jobs.add(job_id)
-        job = follow(self._feed, job, self._services)
         self._of_jobs.forget(job_id)
-        self._of_all.forget(job_id)
+        if self._of_all is not None:
+            self._of_all.forget(job_id)
         message = await self.changed(job)
         assert message is not None
         return message
 
-    async def subscribe_all(self) -> AsyncIterator[bytes]:
-        """Follow all jobs of the user; tells those that wait or run. Raises LedgerUnavailable."""
-        user_id, had_all = self.caller.user_id, self._has_all
-        self._feed.follow_user(user_id)
-        self._has_all = True
-        self._of_all = Telling(self._services, with_files=False)
+    async def _found(self, job_id: UUID) -> Job:
+        clock = self._services.clock
+        if clock.monotonic() < self._silent_until and self._services.snapshots.fresh(job_id) is None:
+            raise LedgerUnavailable
         try:
-            jobs = await self._services.ledger.changes.alive(user_id, most=SNAPSHOT_JOBS)
+            return await find_job(job_id, caller=self.caller, services=self._services)
+        except LedgerUnavailable:
+            self._silent_until = clock.monotonic() + SILENT_S
+            raise
+
+    async def subscribe_all(self, *, since: str) -> AsyncGenerator[bytes]:
+        """Follow all jobs of the user; tells those that ended since the cursor `since` (empty: none), and those that
+        wait or run. Raises LedgerUnavailable."""
+        had_all = self._of_all is not None
+        jobs = self._of_all = AllJobs(self.caller.user_id, self._services, since=moment_of(since))
+        try:
+            async for job, rendered in jobs.begin(self._feed):
+                if self._telling_of(job) is jobs:
+                    yield self._message(rendered, jobs)
         except LedgerUnavailable:
             if not had_all:
                 self.unsubscribe_all()
             raise
-        for job in jobs:
-            self._services.snapshots.remember(job)
-            if message := await self.changed(job):
-                yield message
+
+    @property
+    def cursor(self) -> str | UnsetType:
+        """How far all jobs of the user have been told, while they are followed."""
+        return UNSET if self._of_all is None else self._of_all.cursor
 
     def unsubscribe(self, text: str) -> None:
         """Follow the job no more; among all jobs it may still be told."""
@@ -78,8 +96,7 @@ class Following:
     def unsubscribe_all(self) -> None:
         """Follow only the jobs that were subscribed by themselves."""
         self._feed.leave_user(self.caller.user_id)
-        self._has_all = False
-        self._of_all = Telling(self._services, with_files=False)
+        self._of_all = None
 
     async def changed(self, job: Job) -> bytes | None:
         """What to tell of a job that changed; None when the client knows it, follows it no more, or may not."""
@@ -87,31 +104,32 @@ class Following:
         rendered = await telling.news(job) if telling is not None else None
         if job.is_terminal and job.id in self._jobs:
             self._leave(job.id)
-        return None if rendered is None else _message(rendered)
+        return None if rendered is None else self._message(rendered, telling)
 
-    async def moved(self) -> AsyncIterator[bytes]:
+    async def moved(self) -> AsyncGenerator[bytes]:
         """What to tell of queued jobs whose place or estimate is another one."""
         for telling in (self._of_jobs, self._of_all):
+            if telling is None:
+                continue
             async for job, rendered in telling.moved():
                 if self._telling_of(job) is telling:
-                    yield _message(rendered)
+                    yield self._message(rendered, telling)
 
     def wait_s(self) -> float:
         """Seconds until `moved` is worth another look."""
-        return min(self._of_jobs.wait_s(), self._of_all.wait_s())
+        return min(telling.wait_s() for telling in (self._of_jobs, self._of_all) if telling is not None)
 
-    def _telling_of(self, job: Job) -> Telling | None:
-        is_own = job.user_id == self.caller.user_id
+    def _telling_of(self, job: Job) -> Telling | AllJobs | None:
         if job.id in self._jobs:
-            return self._of_jobs if is_own or self.caller.is_admin else None
-        return self._of_all if self._has_all and is_own else None
+            return self._of_jobs if may_see(job, self.caller) else None
+        return self._of_all if job.user_id == self.caller.user_id else None
+
+    def _message(self, rendered: Rendered, telling: Telling | AllJobs | None) -> bytes:
+        """The status object, rendered once for all who are told of it, as a message."""
+        cursor = b'"cursor":"%b",' % telling.cursor.encode() if isinstance(telling, AllJobs) else b""
+        return _BEGIN + cursor + rendered.body[1:]
 
     def _leave(self, job_id: UUID) -> None:
         self._jobs.discard(job_id)
         self._feed.leave_job(job_id)
         self._of_jobs.forget(job_id)
-
-
-def _message(rendered: Rendered) -> bytes:
-    """The status object, rendered once for all who are told of it, as a message."""
-    return _BEGIN + rendered.body[1:]

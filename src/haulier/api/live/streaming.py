@@ -4,7 +4,7 @@ What it tells is up to a `Teller`; this module knows how to keep a connection al
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from haulier.api.auth import Caller
 from haulier.api.exchange import listening
-from haulier.api.live.endings import SLOW_S, ending_of
+from haulier.api.live.endings import SLOW_S, Ending, ending_of
 from haulier.api.protocol import abort_of
 from haulier.api.services import Services
 from haulier.live import Feed
@@ -38,11 +38,11 @@ _HEARTBEAT = b": \n\n"
 class Teller(Protocol):
     """What a stream tells."""
 
-    def begin(self, feed: Feed) -> AsyncIterator[bytes]:
+    def begin(self, feed: Feed) -> AsyncGenerator[bytes]:
         """Follow what is to be followed, and tell how it stands."""
         ...
 
-    def tell(self, feed: Feed, *, timeout_s: float) -> AsyncIterator[bytes]:
+    def tell(self, feed: Feed, *, timeout_s: float) -> AsyncGenerator[bytes]:
         """What has changed, waiting up to `timeout_s` for it; nothing when nothing did."""
         ...
 
@@ -71,37 +71,47 @@ class EventStream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         caller = self._caller
         with self._services.feeds.open(user_id=caller.user_id, unlimited=caller.is_admin) as feed:
-            async with aclosing(self._messages(feed)) as messages:
+            async with listening(receive) as gone, aclosing(self._messages(feed)) as messages:
+                gone.add_done_callback(lambda _: feed.close())
                 first = await anext(messages)  # what goes wrong up to here can still be answered with an error
                 await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS]})
                 if scope["method"] == "HEAD":
                     await send({"type": "http.response.body", "body": b""})
                     return
-                async with listening(receive) as gone:
-                    gone.add_done_callback(lambda _: feed.close())
-                    try:
-                        await _send(send, first)
-                        async for message in messages:
-                            await _send(send, message)
-                        await _send(send, b"", more=False)
-                    except TimeoutError:
-                        log.info(STREAM_TOO_SLOW, kind="sse")
-                        abort_of(scope)()
+                try:
+                    await _send(send, first)
+                    async for message in messages:
+                        await _send(send, message)
+                    await _send(send, b"", more=False)
+                except TimeoutError:
+                    log.info(STREAM_TOO_SLOW, kind="sse")
+                    abort_of(scope)()
+
+    def _ending(self, feed: Feed) -> Ending | None:
+        return ending_of(feed, left_s=self._caller.left_s(now=self._services.clock.now()))
 
     async def _messages(self, feed: Feed) -> AsyncGenerator[bytes]:
         clock, teller = self._services.clock, self._teller
-        begun = [message async for message in teller.begin(feed)]
-        yield _BEGIN + b"".join(begun)
+        begun = _BEGIN
+        async with aclosing(teller.begin(feed)) as told:
+            async for message in told:
+                begun += message
+                if self._ending(feed):
+                    break
+        yield begun
         told_at = clock.monotonic()
         while not teller.over:
-            left_s = self._caller.expires - clock.now().timestamp()
-            if end := ending_of(feed, left_s=left_s):
+            if end := self._ending(feed):
                 yield event(msgspec.json.encode(StreamEnd(end.code, end.sentence)), name=b"end")
                 return
             quiet_s = clock.monotonic() - told_at
-            async for message in teller.tell(feed, timeout_s=max(min(HEARTBEAT_S - quiet_s, left_s), 0)):
-                yield message
-                told_at = clock.monotonic()
+            timeout_s = max(min(HEARTBEAT_S - quiet_s, self._caller.left_s(now=clock.now())), 0)
+            async with aclosing(teller.tell(feed, timeout_s=timeout_s)) as told:
+                async for message in told:
+                    yield message
+                    told_at = clock.monotonic()
+                    if self._ending(feed):  # a slow reader may take long over what changed at once
+                        break
             if clock.monotonic() - told_at >= HEARTBEAT_S:
                 yield _HEARTBEAT
                 told_at = clock.monotonic()

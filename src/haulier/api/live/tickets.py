@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import timedelta
 
 import msgspec
 import redis.asyncio
@@ -50,8 +50,8 @@ class Tickets:
 
     async def issue(self, caller: Caller) -> Ticket:
         """A ticket for `caller`, which does not outlive the token. Raises TooManyTickets, EngineUnavailable."""
-        now = self._clock.now().timestamp()
-        life_s = min(LIFE_S, caller.expires - now)
+        now = self._clock.now()
+        life_s = min(LIFE_S, caller.left_s(now=now))
         text = secrets.token_urlsafe(32)
         keys = (self._key("tickets-of", caller.user_id), self._key("ticket", text))
         value = msgspec.json.encode(caller)
@@ -63,7 +63,7 @@ class Tickets:
             raise EngineUnavailable from None
         if wait_s:
             raise TooManyTickets(limit=MOST_IN_WINDOW, wait_s=wait_s, retry_after_s=wait_s)
-        return Ticket(text, wire_time(datetime.fromtimestamp(now + life_s, UTC)))
+        return Ticket(text, wire_time(now + timedelta(seconds=life_s)))
 
     async def redeem(self, text: str) -> Caller:
         """Who was given this ticket; it is void from now on. Raises Unauthenticated, EngineUnavailable."""
@@ -74,7 +74,7 @@ class Tickets:
             except _AWAY:
                 raise EngineUnavailable from None
         caller = msgspec.json.decode(raw, type=Caller) if raw else None
-        if caller is None or caller.expires <= self._clock.now().timestamp():
+        if caller is None or caller.left_s(now=self._clock.now()) <= 0:
             raise Unauthenticated(reason="the ticket is unknown, used or expired", error="invalid_token")
         return caller
 

@@ -4,13 +4,21 @@ select jobs.* from unnest(:ids::uuid[], :versions::integer[]) as known (id, vers
 join jobs on jobs.id = known.id and jobs.version <> known.version;
 
 -- name: changed_jobs_of_users :many
--- What changed lately of the jobs of these users.
-select jobs.* from jobs
-where user_id = any (:users::text[]) and status in ('queued', 'processing') and updated_at > haulier_now() - :within::interval
-union all
-select jobs.* from jobs
-where user_id = any (:users) and completed_at is not null and completed_at > haulier_now() - :within
-limit :most;
+-- Which of these users' jobs changed lately, and their versions: a page, by id behind `after`.
+select id, version from (
+    select id, version from jobs
+    where user_id = any (:users::text[]) and status in ('queued', 'processing')
+        and updated_at > haulier_now() - :within::interval
+    union all
+    select id, version from jobs
+    where user_id = any (:users) and completed_at is not null and completed_at > haulier_now() - :within
+) changed
+where id > :after::uuid
+order by id limit :most;
+
+-- name: moment :one
+-- Now, by the clock that dates jobs.
+select haulier_now() as now;
 
 -- name: jobs_alive :many
 -- The newest of a user's jobs that wait or run; those that run stand first.

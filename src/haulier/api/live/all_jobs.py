@@ -1,0 +1,77 @@
+"""All jobs of a user, as one connection tells them, and the moment from which a later connection goes on."""
+
+import re
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from haulier.api.live.telling import Telling
+from haulier.api.rendering import Rendered
+from haulier.api.services import Services
+from haulier.job import Job
+from haulier.live import Feed, changed_at
+
+SNAPSHOT_JOBS = 500  # of each kind, alive and ended
+OVERLAP = timedelta(seconds=60)  # a job is dated when its transaction begins, and told when it is known
+
+_CURSOR = re.compile(r"\d{1,14}")
+
+
+def moment_of(cursor: str) -> datetime | None:
+    """The moment that a cursor means; None for what is none."""
+    return datetime.fromtimestamp(int(cursor) / 1000, UTC) if _CURSOR.fullmatch(cursor) else None
+
+
+class AllJobs:
+    """Tells each version once and never an older one, like `Telling`, and knows how far it has told.
+
+    `since` is the moment that an earlier connection had come to: what ended after it is told first.
+    """
+
+    def __init__(self, user_id: str, services: Services, *, since: datetime | None) -> None:
+        self._user_id = user_id
+        self._services = services
+        self._since = since
+        self._told_until = since or datetime.fromtimestamp(0, UTC)
+        self._telling = Telling(services, with_files=False)
+
+    @property
+    def cursor(self) -> str:
+        """Where a later connection may go on: milliseconds since 1970, by the ledger's clock."""
+        return str(int(self._told_until.timestamp() * 1000))
+
+    async def begin(self, feed: Feed) -> AsyncGenerator[tuple[Job, Rendered]]:
+        """Follow the user; what ended since, and what waits or runs. Raises LedgerUnavailable."""
+        feed.follow_user(self._user_id)
+        changes = self._services.ledger.changes
+        now = await changes.moment()
+        jobs: list[Job] = []
+        if self._since is not None:
+            since = min(self._since, now) - OVERLAP  # a cursor of the future would hide what ends until then
+            jobs += await changes.ended_since(self._user_id, since=since, most=SNAPSHOT_JOBS)
+        jobs += await changes.alive(self._user_id, most=SNAPSHOT_JOBS)
+        self._told_until = now if self._since is None else min(self._since, now)
+        for job in jobs:
+            self._services.snapshots.remember(job)
+            if rendered := await self.news(job):
+                yield job, rendered
+
+    async def news(self, job: Job) -> Rendered | None:
+        """The status of `job` as it is to be told now; None when that is known."""
+        rendered = await self._telling.news(job)
+        if rendered is not None:
+            self._told_until = max(self._told_until, changed_at(job))
+        return rendered
+
+    async def moved(self) -> AsyncGenerator[tuple[Job, Rendered]]:
+        """Queued jobs whose place or estimate is another one than was told."""
+        async for moved in self._telling.moved():
+            yield moved
+
+    def wait_s(self) -> float:
+        """Seconds until `moved` is worth another look."""
+        return self._telling.wait_s()
+
+    def forget(self, job_id: UUID) -> None:
+        """Tell it again, whatever was told of it."""
+        self._telling.forget(job_id)
