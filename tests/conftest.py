@@ -15,10 +15,11 @@ import pytest_asyncio
 
 from haulier.api.app import create_app
 from haulier.api.services import open_services
-from haulier.ledger import migrate, open_ledger
+from haulier.ledger import open_ledger
 from haulier.settings import Secret, load
 from tests.api_client import ApiClient
 from tests.clocks import later_by
+from tests.databases import Databases
 from tests.s3 import s3_credentials, s3_server
 from tests.servers import running_postgres, running_valkey
 
@@ -31,13 +32,16 @@ hypothesis.settings.load_profile("haulier")
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def postgres_url(tmp_path_factory):
-    """An administrator's URL of the test process's PostgreSQL, with the migrated database `template`."""
+    """An administrator's URL of the test process's PostgreSQL."""
     async with running_postgres(tmp_path_factory.mktemp("postgres")) as url:
-        administrator = await asyncpg.connect(url)
-        await administrator.execute("create database template")
-        await administrator.close()
-        await migrate(Secret(_database(url, "template")))
         yield url
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def databases(postgres_url):
+    databases = Databases(postgres_url)
+    await databases.prepare()
+    return databases
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -48,14 +52,11 @@ async def valkey_url(tmp_path_factory):
 
 
 @pytest.fixture
-async def database_url(postgres_url):
+async def database_url(databases):
     """A migrated database of the test's own."""
-    name = f"test_{uuid4().hex[:12]}"
-    administrator = await asyncpg.connect(postgres_url)
-    await administrator.execute(f"create database {name} template template strategy file_copy")
-    yield Secret(_database(postgres_url, name))
-    await administrator.execute(f"drop database {name} with (force)")
-    await administrator.close()
+    name = await databases.take()
+    yield Secret(databases.url_of(name))
+    await databases.give_back(name)
 
 
 @pytest.fixture
@@ -118,7 +119,3 @@ async def api(services):
     transport = httpx.ASGITransport(create_app(services))
     async with httpx.AsyncClient(transport=transport, base_url=services.settings.base_url) as http:
         yield ApiClient(http, secret=services.settings.jwt_secret)
-
-
-def _database(url: str, name: str) -> str:
-    return f"{url.rpartition('/')[0]}/{name}"
