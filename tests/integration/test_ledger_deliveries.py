@@ -1,6 +1,7 @@
 """The outbox against a real PostgreSQL: in what turn deliveries are taken, and how they end."""
 
 import asyncio
+from collections import deque
 from datetime import timedelta
 
 import pytest
@@ -43,6 +44,18 @@ async def test_users_take_turns_when_there_is_little_room(ledger):
     await queue_tests(ledger, greedy, 10)
     await queue_tests(ledger, modest, 1)
     assert {each.channel.id for each in await claim(ledger, 2)} == {greedy.id, modest.id}
+
+
+async def test_users_who_fill_all_room_with_many_channels_delay_another_by_no_more_than_a_turn(ledger):
+    for n in range(2):
+        for _ in range(10):
+            await queue_tests(ledger, await channel(ledger, user_id=f"busy {n}"), 4)
+    sending = deque([each for _ in range(4) for each in await claim(ledger, 4)])
+    assert len(sending) == 16
+    modest = await channel(ledger, user_id="bob")
+    await queue_tests(ledger, modest, 1)
+    await finish(ledger, sending.popleft())
+    assert [each.channel.id for each in await claim(ledger, 1)] == [modest.id]
 
 
 async def test_a_failing_channel_is_tried_with_one_at_a_time(ledger):

@@ -1,7 +1,8 @@
 -- Take up to `p_most` due deliveries of these kinds for `p_lease`, each with its channel and its job.
 --
 -- No channel has more than `p_of_channel` under way (one while it fails), no user more than `p_of_user`; users take turns.
--- So a slow or dead address holds up nobody else, whatever waits for it. While nothing is due this costs one look in an
+-- So a slow or dead address holds up nobody else, whatever waits for it; nor do users with many channels, since the few
+-- channels that are looked at first are those of users with the least under way. While nothing is due this costs one look in an
 -- index, else one for each channel that has something waiting. Channels are locked in passing (others are skipped), so that
 -- two claims never count the same room; the second statement sees what was committed before.
 create or replace function claim_deliveries(
@@ -41,7 +42,7 @@ begin
             and (case when failing_since is null then p_of_channel else 1 end) > (
                 select count(*) from deliveries where deliveries.channel_id = channels.id and status = 'sending'
             )
-        order by first.due_at limit 4 * p_most
+        order by coalesce(busy.sending, 0), first.due_at limit 4 * p_most
         for no key update of channels skip locked
     ) locked;
     if v_channels is null then
