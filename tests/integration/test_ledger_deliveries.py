@@ -110,10 +110,10 @@ async def test_a_channel_that_is_gone_is_disabled_with_all_that_waits_for_it(led
     found = await claim(ledger, 1)
     assert await finish(ledger, found[0], "failed", reason="it answered 410", answer=410, disable=True) == (True, True)
     after = await ledger.channels.get(gone.id, user_id="anna")
-    assert (after.disabled_reason, after.is_on) == ("it answered 410", False)
+    assert (after.disabled_reason, after.disabled_at is None) == ("it answered 410", False)
     assert len(await ledger.deliveries.page(gone.id, status="failed", limit=5)) == 3
     enabled = await ledger.channels.enable(gone.id, user_id="anna")
-    assert (enabled.is_on, enabled.failing_since) == (True, None)
+    assert (enabled.disabled_at, enabled.failing_since) == (None, None)
 
 
 async def test_what_was_being_sent_when_its_channel_was_disabled_is_not_tried_again(ledger):

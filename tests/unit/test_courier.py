@@ -33,7 +33,7 @@ def claimed() -> Claimed:
     channel = Channel(
         id=channel_id, user_id="anna", kind="webhook", label="", target="t", events=(), every_job=True, confirmed=True,
         sealed=SEALER.seal(channel_id, {"url": "u"}), failing_since=None, disabled_at=None, disabled_reason=None,
-        created_at=NOW, updated_at=NOW,
+        stopped_at=None, created_at=NOW, updated_at=NOW,
     )  # fmt: skip
     return Claimed(delivery, channel, None)
 

@@ -58,6 +58,11 @@ class NothingToRotate(HaulierError):
     sentence = "A channel of kind {kind} has no secret that could be changed."
 
 
+class CodeNotRedelivered(HaulierError):
+    code, status, title = "code_not_redelivered", 409, "A code is not delivered again"
+    sentence = "A code is not mailed twice, and this channel is confirmed already."
+
+
 class DeliveryUnderWay(HaulierError):
     code, status, title = "delivery_under_way", 409, "Delivery under way"
     sentence = "This delivery is being sent right now."

@@ -43,7 +43,7 @@ class Confirming:
         return None if row["admitted"] else row["resets_at"]
 
     async def confirm(self, channel: Channel, *, sealed: bytes) -> Channel | None:
-        """The channel confirmed, with `sealed` in the place of what it had; None when that changed meanwhile."""
+        """The channel confirmed, with `sealed` in the place of what it had; None when it changed or was disabled."""
         row = await self._database.run(
             ConfirmingQueries.confirm_channel,
             channel_id=channel.id,
@@ -56,7 +56,7 @@ class Confirming:
     async def ask_again(self, channel: Channel, *, sealed: bytes, confirmed: bool) -> Channel | None:
         """The channel switched on with `sealed`, the code in it queued, or confirmed without one.
 
-        None when it changed meanwhile, or is confirmed.
+        None when it changed meanwhile, or its receiver does not have to agree.
         """
         row = await self._database.run(
             ConfirmingQueries.ask_channel_again,
@@ -69,7 +69,7 @@ class Confirming:
         return channel_from(row) if row else None
 
     async def switch_off(self, channel_id: UUID, *, reason: str) -> bool:
-        """Disable a channel, whosever it is, until it is confirmed anew; whether there is one."""
+        """Disable an e-mail channel, whosever it is, until it is confirmed anew; whether there is one."""
         row = await self._database.run(ConfirmingQueries.switch_off_channel, channel_id=channel_id, reason=reason)
         assert row is not None
         return row["found"]

@@ -175,7 +175,7 @@ class Deliveries:
         return found
 
     async def queue_test(self, delivery_id: UUID, *, channel_id: UUID, user_id: str) -> Delivery | None:
-        """A delivery of the event `test`, due now; None when the channel is not the user's."""
+        """A delivery of the event `test`, due now; None when the channel is not the user's, or not on."""
         row = await self._database.run(
             DeliveryQueries.queue_test, id=delivery_id, channel_id=channel_id, user_id=user_id
         )
@@ -187,7 +187,7 @@ class Deliveries:
         return delivery_from(row) if row else None
 
     async def redeliver(self, delivery_id: UUID) -> Delivery | None:
-        """The same delivery again, due now, with all its retries; None while it is being sent."""
+        """The same delivery again, due now, with all its retries; None while it is sent, or its channel is not on."""
         row = await self._database.run(DeliveryQueries.redeliver, delivery_id=delivery_id)
         return delivery_from(row) if row else None
 

@@ -205,7 +205,7 @@ def view(channel: Channel) -> ChannelView:
 
 
 def _status(channel: Channel) -> Literal["active", "failing", "disabled", "unconfirmed"]:
-    if channel.disabled_at:
+    if channel.disabled_at or channel.stopped_at:
         return "disabled"
     if not channel.confirmed:
         return "unconfirmed"

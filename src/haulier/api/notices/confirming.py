@@ -46,12 +46,15 @@ class StopQuery(msgspec.Struct, frozen=True):
 
 
 async def confirm(exchange: Exchange, services: Services) -> Answer:
-    """Confirm a channel; once more for one that is confirmed changes nothing."""
+    """Confirm a channel; once more for one that is confirmed changes nothing. Raises CodeOver, WrongCode."""
     body = await body_of(exchange, ConfirmRequest)
     channel = await own_channel(exchange, services)
-    if channel.confirmed:
+    if _receiver_agrees(channel):
         return json_answer(view(channel))
     secret = opened(channel, services)
+    # A code of before the receiver's "no more" is none any more.
+    if "code" not in secret or channel.disabled_at is not None or channel.stopped_at is not None:
+        raise CodeOver
     tries = secret["code_tries"] + 1
     if tries > MOST_TRIES or instant(secret["code_ends"]) <= services.clock.now():
         raise CodeOver
@@ -68,7 +71,7 @@ async def confirm(exchange: Exchange, services: Services) -> Answer:
 async def send_code(exchange: Exchange, services: Services) -> Answer:
     """Mail another code for a channel that is not confirmed, or not any more; for a confirmed one change nothing."""
     channel = await own_channel(exchange, services)
-    if channel.confirmed:
+    if _receiver_agrees(channel):
         return json_answer(view(channel))
     made = KINDS[channel.kind].ask_again(opened(channel, services), asker=asker_of(exchange, services))
     assert made is not None, "only kinds with a code are ever unconfirmed"
@@ -80,6 +83,10 @@ async def send_code(exchange: Exchange, services: Services) -> Answer:
     if asked is None:
         raise ChannelChanged
     return json_answer(view(asked))
+
+
+def _receiver_agrees(channel: Channel) -> bool:
+    return channel.confirmed and channel.stopped_at is None
 
 
 async def _keep_try(channel: Channel, secret: Mapping[str, Any], services: Services) -> None:

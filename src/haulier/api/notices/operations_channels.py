@@ -117,6 +117,7 @@ CHANNEL_OPERATIONS: tuple[Operation, ...] = (
         errors=(
             errors.DeliveryNotFound,
             errors.DeliveryUnderWay,
+            errors.CodeNotRedelivered,
             errors.ChannelDisabled,
             errors.SendingRateLimited,
             *_ALWAYS,
