@@ -44,6 +44,6 @@ def desk(**fields) -> Desk:
     known = {
         "sender": "Haulier <no-reply@haulier.example>",
         "job_page": page,
-        "stop_page": lambda channel: f"https://haulier.example/v1/unsubscribe?token={channel}",
+        "stop_page": lambda channel, _: f"https://haulier.example/v1/unsubscribe?token={channel}",
     }
     return Desk(**known | fields)

@@ -151,3 +151,23 @@ async def test_a_code_that_cannot_be_mailed_is_no_failure_of_its_channel(ledger)
     )
     await finish(ledger, code, "failed", reason="the code has expired")
     assert (await ledger.channels.get(waits.id, user_id="anna")).failing_since is None
+
+
+@pytest.mark.parametrize(
+    "again",
+    [{"kind": "webhook", "url": "https://hooks.example.com/x"}, {"kind": "email", "address": "bob@example.org"}],
+)
+async def test_a_link_switches_off_no_channel_that_came_to_the_same_id_later(api, services, mails, again):
+    key = {"headers": {"Idempotency-Key": "mine"}}
+    made = await api.post("/v1/channels", {"kind": "email", "address": "anna@example.org"}, **key)
+    path = f"/v1/channels/{made.json()['channel_id']}"
+    await api.post(f"{path}/confirm", {"code": code_in(await mailed(services, mails))})
+    await completed(services, await api.initiate())
+    link = link_in(await mailed(services, mails))
+    assert (await api.http.get(link)).status_code == 200
+    await api.call("DELETE", path)
+    assert (await api.http.get(link)).json()["code"] == "stop_link_unknown"
+    assert (await api.post("/v1/channels", again, **key)).json()["channel_id"] == made.json()["channel_id"]
+    assert (await api.http.post(link)).json()["code"] == "stop_link_unknown"
+    assert "disabled_at" not in (await api.get(path)).json()
+    assert (await api.post(f"{path}/code")).status_code == 200

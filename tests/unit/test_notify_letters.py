@@ -100,7 +100,7 @@ def test_every_attempt_has_the_same_message_id_and_every_notice_another():
 
 def test_a_letter_says_that_a_machine_wrote_it_and_how_to_stop_it_in_one_line():
     told = notice()
-    raw = letter(told, to="anna@example.org", desk=desk(stop_page=lambda _: f"https://h.example/{'x' * 150}"), now=NOW)
+    raw = letter(told, to="anna@example.org", desk=desk(stop_page=lambda *_: f"https://h.example/{'x' * 150}"), now=NOW)
     mail = message_from_bytes(raw.as_bytes(), policy=default)
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["List-Unsubscribe"] == f"<https://h.example/{'x' * 150}>"

@@ -17,6 +17,7 @@ class ConfirmingQueries(QueryFile, file="confirming.sql"):
     count_code: One
     confirm_channel: One
     ask_channel_again: One
+    channel_of_anybody: One
     switch_off_channel: One
     sweep_unconfirmed: Exec
 
@@ -66,6 +67,11 @@ class Confirming:
             sealed=sealed,
             confirmed=confirmed,
         )
+        return channel_from(row) if row else None
+
+    async def get(self, channel_id: UUID) -> Channel | None:
+        """A channel, whosever it is: for who holds a link to it."""
+        row = await self._database.run(ConfirmingQueries.channel_of_anybody, channel_id=channel_id)
         return channel_from(row) if row else None
 
     async def switch_off(self, channel_id: UUID, *, reason: str) -> bool:

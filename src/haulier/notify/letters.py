@@ -34,12 +34,13 @@ _POLICY = _Policy(linesep=SMTP.linesep)
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """What all letters have in common: who writes them, and where their links lead.
 
-    `job_page` is the page of a job; `stop_page` switches off a channel, for people and for mail programs (RFC 8058).
+    `job_page` is the page of a job; `stop_page` switches off a channel that keeps this value (stop_tokens.py), for
+    people and for mail programs (RFC 8058).
     """
 
     sender: str
     job_page: Callable[[UUID], str]
-    stop_page: Callable[[UUID], str]
+    stop_page: Callable[[UUID, str], str]
 
     @property
     def domain(self) -> str:
@@ -60,7 +61,7 @@ def letter(notice: Notice, *, to: str, desk: Desk, now: datetime) -> EmailMessag
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     if notice.event != "confirm":  # nothing to switch off yet
-        message["List-Unsubscribe"] = f"<{desk.stop_page(notice.channel_id)}>"
+        message["List-Unsubscribe"] = f"<{_stop_page(notice, desk)}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(_text(notice, title, desk), cte="quoted-printable")
     message.add_alternative(_html(notice, title, desk), subtype="html", cte="quoted-printable")
@@ -82,7 +83,7 @@ def _text(notice: Notice, title: str, desk: Desk) -> str:
     if notice.job:
         blocks.append(f"{said.button[notice.event]}:\n{desk.job_page(notice.job.id)}")
     if notice.event != "confirm":
-        blocks.append(f"-- \n{said.why}\n{said.stop}: {desk.stop_page(notice.channel_id)}")
+        blocks.append(f"-- \n{said.why}\n{said.stop}: {_stop_page(notice, desk)}")
     return "\n\n".join(blocks) + "\n"
 
 
@@ -96,11 +97,15 @@ def _html(notice: Notice, title: str, desk: Desk) -> str:
     action = _button(desk.job_page(notice.job.id), said.button[notice.event]) if notice.job else ""
     footer = ""
     if notice.event != "confirm":
-        stop = escape(desk.stop_page(notice.channel_id), quote=True)
+        stop = escape(_stop_page(notice, desk), quote=True)
         footer = f'{escape(said.why)} <a href="{stop}" style="color:#767676">{escape(said.stop)}</a>'
     return _template().substitute(
         language=language, title=escape(title), paragraphs="\n".join(paragraphs), action=action, footer=footer
     )
+
+
+def _stop_page(notice: Notice, desk: Desk) -> str:
+    return desk.stop_page(notice.channel_id, notice.secret.get("stop", ""))
 
 
 def _button(url: str, label: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from uuid import UUID, uuid5
@@ -12,7 +13,7 @@ from msgspec import UNSET
 from haulier.api.bodies import body_of, kind_body_of
 from haulier.api.exchange import Answer, Exchange, json_answer
 from haulier.api.notices.channel_kinds import KINDS, NEW_CHANNELS
-from haulier.api.notices.channel_port import Asker
+from haulier.api.notices.channel_port import Asker, Made
 from haulier.api.notices.code_limits import admit_code
 from haulier.api.requests import channel_id_of, idempotency_key_of, uuid_of
 from haulier.api.services import Services
@@ -49,8 +50,7 @@ async def create(exchange: Exchange, services: Services) -> Answer:
     before = None if key is None else await services.ledger.channels.get(channel_id, user_id=user_id)
     if made.code_to and before is None:
         await admit_code(made.code_to, exchange, services)
-    # Sealed with the rest, so that a repeated request can be told from another one with the same key.
-    kept = {"request": hashlib.sha256(msgspec.json.encode(body)).hexdigest(), "shown": made.shown} if key else {}
+    kept = _kept_for(body, made) if key else {}
     draft = ChannelDraft(
         id=channel_id,
         user_id=user_id,
@@ -73,6 +73,16 @@ async def create(exchange: Exchange, services: Services) -> Answer:
     if secret.get("request") != kept["request"]:
         raise IdempotencyMismatch
     return json_answer(with_secret(before, secret["shown"]), status=201)
+
+
+def _kept_for(body: NewChannel, made: Made) -> dict[str, Any]:
+    """What is sealed with a channel that was asked for with a key: a repeated request is told from another one by it,
+    and a link in a letter from one of a channel that had the same id before."""
+    return {
+        "request": hashlib.sha256(msgspec.json.encode(body)).hexdigest(),
+        "shown": made.shown,
+        "stop": secrets.token_urlsafe(16),
+    }
 
 
 async def channels(exchange: Exchange, services: Services) -> Answer:

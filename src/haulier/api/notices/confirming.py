@@ -4,7 +4,6 @@ import hmac
 import html
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
@@ -19,7 +18,7 @@ from haulier.clock import instant
 from haulier.errors import ChannelChanged, CodeOver, StopLinkUnknown, WrongCode
 from haulier.ledger import Channel
 from haulier.sealing import channel_secrets
-from haulier.stop_tokens import StopTokens
+from haulier.stop_tokens import StopTokens, channel_named_by
 from haulier.wire_channel_kinds import ConfirmRequest
 
 STOP_PATH = "/v1/unsubscribe"
@@ -74,7 +73,8 @@ async def send_code(exchange: Exchange, services: Services) -> Answer:
     if _receiver_agrees(channel):
         return json_answer(view(channel))
     made = KINDS[channel.kind].ask_again(opened(channel, services), asker=asker_of(exchange, services))
-    assert made is not None, "only kinds with a code are ever unconfirmed"
+    if made is None:  # only kinds with a code are ever unconfirmed
+        return json_answer(view(channel))
     if made.code_to:
         await admit_code(made.code_to, exchange, services)
     asked = await services.ledger.confirming.ask_again(
@@ -99,26 +99,31 @@ async def _keep_try(channel: Channel, secret: Mapping[str, Any], services: Servi
 
 async def stop_page(exchange: Exchange, services: Services) -> Answer:
     """Ask whether to switch off: programs that only look at links must not do it."""
-    _channel_of(exchange, services)
+    await _channel_of(exchange, services)
     language = _language(exchange)
     return _page(language, _QUESTION[language], button=_BUTTON[language])
 
 
 async def stop(exchange: Exchange, services: Services) -> Answer:
     """Switch the channel off, for the button of that page and for mail programs (RFC 8058); no body is needed."""
-    found = await services.ledger.confirming.switch_off(_channel_of(exchange, services), reason=SWITCHED_OFF)
-    if not found:
+    channel = await _channel_of(exchange, services)
+    if not await services.ledger.confirming.switch_off(channel.id, reason=SWITCHED_OFF):
         raise StopLinkUnknown
     language = _language(exchange)
     return _page(language, _DONE[language])
 
 
-def _channel_of(exchange: Exchange, services: Services) -> UUID:
-    tokens = StopTokens(channel_secrets(services.settings))
-    channel_id = tokens.channel(query_of(exchange, StopQuery).token)
-    if channel_id is None:
+async def _channel_of(exchange: Exchange, services: Services) -> Channel:
+    """The channel that the link was made for. Raises StopLinkUnknown when there is none, or it has only the same id."""
+    token = query_of(exchange, StopQuery).token
+    channel_id = channel_named_by(token)
+    channel = await services.ledger.confirming.get(channel_id) if channel_id else None
+    if channel is None or channel.kind != "email":
         raise StopLinkUnknown
-    return channel_id
+    value = opened(channel, services).get("stop", "")
+    if not StopTokens(channel_secrets(services.settings)).is_good(token, value=value):
+        raise StopLinkUnknown
+    return channel
 
 
 def _language(exchange: Exchange) -> str:

@@ -65,7 +65,7 @@ NOTICE_OPERATIONS: tuple[Operation, ...] = (
         summary="A page that asks whether to switch a channel off",
         query=confirming.StopQuery,
         replies={200: Reply("The page.", is_file=True)},
-        errors=(errors.InvalidRequest, errors.StopLinkUnknown),
+        errors=(errors.InvalidRequest, errors.StopLinkUnknown, errors.ChannelsOff, errors.LedgerUnavailable),
         secured=False,
     ),
     Operation(
@@ -76,7 +76,7 @@ NOTICE_OPERATIONS: tuple[Operation, ...] = (
         summary="Switch a channel off by the link in its e-mails (RFC 8058)",
         query=confirming.StopQuery,
         replies={200: Reply("It is off; a page says so.", is_file=True)},
-        errors=(errors.InvalidRequest, errors.StopLinkUnknown, errors.LedgerUnavailable),
+        errors=(errors.InvalidRequest, errors.StopLinkUnknown, errors.ChannelsOff, errors.LedgerUnavailable),
         secured=False,
     ),
 )

@@ -25,6 +25,10 @@ with asked as (
 )
 select * from asked;
 
+-- name: channel_of_anybody :one
+-- A channel, whosever it is.
+select * from channels where id = :channel_id;
+
 -- name: switch_off_channel :one
 -- Disable it for its receiver; see functions/switch_off_channel.sql.
 select switch_off_channel(:channel_id, :reason) as found;
