@@ -151,6 +151,30 @@ async def test_one_delivered_message_ends_a_failing_time(ledger, at):
     assert (await ledger.channels.get(failing.id, user_id="anna")).failing_since is None
 
 
+async def test_what_is_handed_back_has_not_been_tried_and_its_number_is_never_used_again(ledger, at):
+    hears = await channel(ledger)
+    await queue_tests(ledger, hears, 1)
+    (found,) = await claim(ledger)
+    assert await ledger.deliveries.hand_back(found.delivery, wait=timedelta(seconds=3))
+    assert await claim(ledger) == []
+    await at(seconds=4)
+    (again,) = await claim(ledger)
+    assert (again.delivery.attempts, again.delivery.tries) == (2, 1)
+    assert not await ledger.deliveries.hand_back(found.delivery)
+    assert await finish(ledger, found) == (False, False)
+    assert (await ledger.deliveries.attempts([found.delivery.id]))[found.delivery.id] == []
+    assert (await ledger.channels.get(hears.id, user_id="anna")).failing_since is None
+
+
+async def test_what_is_handed_back_to_a_channel_that_is_off_fails(ledger):
+    gone = await channel(ledger)
+    await queue_tests(ledger, gone, 2)
+    first, second = await claim(ledger)
+    await finish(ledger, first, "failed", reason="it answered 410", disable=True)
+    assert await ledger.deliveries.hand_back(second.delivery)
+    assert len(await ledger.deliveries.page(gone.id, status="failed", limit=5)) == 2
+
+
 async def test_a_redelivery_is_the_same_delivery_with_all_its_attempts_before_it(ledger):
     await queue_tests(ledger, await channel(ledger), 1)
     (found,) = await claim(ledger)

@@ -11,7 +11,7 @@ from haulier.cli.diagnosis_mail import mail
 from haulier.clock import SYSTEM_CLOCK
 from haulier.destinations.smtp_url import smtp_server
 from haulier.notify.email import EmailSender
-from haulier.notify.port import Delivered, GiveUp, TryAgain
+from haulier.notify.port import Busy, Delivered, GiveUp, TryAgain
 from haulier.settings import Secret, load
 from tests.mail_server import PASSWORD, USER, certificates, running_mail_server
 from tests.notices import desk, notice, page
@@ -152,7 +152,7 @@ async def test_more_letters_than_connections_wait_or_come_back_later(monkeypatch
         one = sender(f"smtp://127.0.0.1:{server.port}?starttls=no")
         first = asyncio.create_task(one.send(notice()))
         await eventually(lambda: server.raw)
-        assert await one.send(notice()) == TryAgain("too many e-mails are being sent at the moment")
+        assert await one.send(notice()) == Busy()
         first.cancel()
         await asyncio.wait({first})
         server.silent = False

@@ -23,6 +23,7 @@ LATEST_ATTEMPTS = 20
 class DeliveryQueries(QueryFile, file="deliveries.sql"):
     claim_deliveries: Many
     finish_delivery: One
+    hand_back_delivery: One
     return_deliveries: One
     deliveries_of_channel: Many
     attempts_of_deliveries: Many
@@ -126,6 +127,17 @@ class Deliveries:
         )
         assert row is not None
         return row["status"] is not None, row["disabled"]
+
+    async def hand_back(self, delivery: Delivery, *, wait: timedelta = timedelta()) -> bool:
+        """Give back a claimed delivery of which nothing was sent, due after `wait`, without counting the attempt.
+
+        Whether it still was ours. Where its channel was switched off meanwhile it fails.
+        """
+        row = await self._database.run(
+            DeliveryQueries.hand_back_delivery, delivery_id=delivery.id, attempt=delivery.attempts, wait=wait
+        )
+        assert row is not None
+        return row["kept"]
 
     async def take_back(self, *, kinds: Collection[str], repeatable: Collection[str], most: int) -> int:
         """Return what workers that are gone were sending; how many. `most` attempts are made, as elsewhere."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from haulier.destinations.webhook_url import refusal
 from haulier.errors import SourceRefused
 from haulier.notify import wording
 from haulier.notify.answers import channel_rules, let_go, wait_asked_for
-from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict
+from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict, unwatched
 from haulier.settings import Settings
 
 TIMEOUT_S = 15.0
@@ -59,12 +59,13 @@ class PushSender:
         self._vapid = Vapid02(private_key=vapid_key(settings.vapid_key.reveal()))
         self._clock = clock
 
-    async def send(self, notice: Notice, /) -> Verdict:
+    async def send(self, notice: Notice, /, *, begun: Callable[[], None] = unwatched) -> Verdict:
         """One POST, within TIMEOUT_S. Once it is on its way and no answer comes, nobody knows."""
         to = msgspec.convert(notice.secret, Subscription)
         if (problem := refusal(to.endpoint, rules=self._rules)) is not None:
             return GiveUp(f"its URL {problem}")
         request = self._request(notice, to)
+        begun()
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 response = await self._transport.handle_async_request(request)

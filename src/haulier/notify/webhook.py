@@ -1,7 +1,7 @@
 """Webhooks: one signed POST, as Standard Webhooks says, to an address that was checked just before."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
@@ -15,7 +15,7 @@ from haulier.destinations.webhook_url import refusal
 from haulier.errors import SourceRefused
 from haulier.notify.answers import channel_rules, let_go, wait_asked_for
 from haulier.notify.message import message_of
-from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict
+from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict, unwatched
 from haulier.settings import Settings
 
 TIMEOUT_S = 15.0
@@ -34,11 +34,12 @@ class WebhookSender:
         self._rules = channel_rules(settings)
         self._clock = clock
 
-    async def send(self, notice: Notice, /) -> Verdict:
+    async def send(self, notice: Notice, /, *, begun: Callable[[], None] = unwatched) -> Verdict:
         """One POST: its status within TIMEOUT_S counts, whatever becomes of the rest of the answer."""
         secret = msgspec.convert(notice.secret, WebhookSecret)
         if (problem := refusal(secret.url, rules=self._rules)) is not None:
             return TryAgain(f"its URL {problem}")
+        begun()
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 # Without a client in between: it would follow, authenticate, and keep cookies.

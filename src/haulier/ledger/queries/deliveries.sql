@@ -8,6 +8,10 @@ select * from finish_delivery(
     :delivery_id, :attempt, :outcome, :wait::interval, :answer, :reason, :duration_ms, :disable, :failing_for::interval
 );
 
+-- name: hand_back_delivery :one
+-- Give back what nothing was sent of; see functions/hand_back_delivery.sql.
+select hand_back_delivery(:delivery_id, :attempt, :wait::interval) as kept;
+
 -- name: return_deliveries :one
 -- Take back what the workers that are gone were sending; see functions/return_deliveries.sql.
 select return_deliveries(:kinds::text[], :repeatable::text[], :most) as returned;
