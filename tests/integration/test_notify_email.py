@@ -69,10 +69,10 @@ async def test_a_login_never_goes_to_a_server_without_starttls():
 @pytest.mark.parametrize(
     ("at", "reply", "verdict"),
     [
-        ("mail", "451 later", TryAgain("the mail server puts the e-mail off", 451)),
+        ("mail", "451 later", TryAgain("the mail server refuses our sender", 451)),
         ("rcpt", "450 4.2.1 greylisted", TryAgain("the mail server puts the e-mail off", 450)),
         ("data", "452 full", TryAgain("the mail server puts the e-mail off", 452)),
-        ("mail", "550 no", GiveUp("the mail server refuses the e-mail", 550)),
+        ("mail", "550 5.1.2 unknown domain", TryAgain("the mail server refuses our sender", 550)),
         ("rcpt", "550 5.7.1 policy", GiveUp("the mail server refuses the e-mail", 550)),
         ("rcpt", "550 5.1.1 unknown", GiveUp("there is no such mailbox", 550, disable=True)),
         ("data", "554 5.6.0 spam", GiveUp("the mail server refuses the e-mail", 554)),

@@ -133,6 +133,12 @@ class EmailSender:
 
         try:
             await smtp.mail(self._sender)
+        except aiosmtplib.SMTPResponseException as error:
+            # Whatever is wrong with our own address is nothing against the receiver's.
+            return TryAgain("the mail server refuses our sender", error.code)
+        except (aiosmtplib.SMTPException, OSError):
+            return TryAgain("the mail server hung up")
+        try:
             await smtp.rcpt(address)
         except aiosmtplib.SMTPResponseException as error:
             return _refused(error.code, error.message)
