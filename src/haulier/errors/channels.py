@@ -75,6 +75,11 @@ class CodeOver(HaulierError):
     )
 
 
+class RotationsLimited(HaulierError):
+    code, status, title = "rotations_limited", 429, "Changed too often"
+    sentence = "A secret signs for a day after it was changed, and {limit} sign already. Try again in {wait_s} s."
+
+
 class SendingRateLimited(HaulierError):
     code, status, title = "sending_rate_limited", 429, "Too many tests"
     sentence = "You may ask for {limit} tests and redeliveries a minute. Try again in {wait_s} s."

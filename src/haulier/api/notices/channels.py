@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
@@ -34,11 +35,12 @@ from haulier.wire_channels import Channel as ChannelView
 from haulier.wire_channels import ChannelChange, ChannelList, ChannelRemoved, ChannelWithSecret, NewChannel
 
 PATH = "/v1/channels"
+SHOWN_FOR = timedelta(hours=24)  # to who lost the answer: after that a key that leaked tells nothing
 _IDS = UUID("6d1f2f3a-5d0b-4c58-9d70-0a4b9d3c8f11")  # where ids that follow from an Idempotency-Key come from
 
 
 async def create(exchange: Exchange, services: Services) -> Answer:
-    """A new channel. The same Idempotency-Key and body answer the same channel and secret once more."""
+    """A new channel. The same Idempotency-Key and body answer the same channel, with its secret for SHOWN_FOR."""
     check_on(services)
     key = idempotency_key_of(exchange)
     body = await kind_body_of(exchange, NEW_CHANNELS)
@@ -72,7 +74,8 @@ async def create(exchange: Exchange, services: Services) -> Answer:
     secret = opened(before, services)
     if secret.get("request") != kept["request"]:
         raise IdempotencyMismatch
-    return json_answer(with_secret(before, secret["shown"]), status=201)
+    is_shown = services.clock.now() < before.created_at + SHOWN_FOR
+    return json_answer(with_secret(before, secret["shown"] if is_shown else {}), status=201)
 
 
 def _kept_for(body: NewChannel, made: Made) -> dict[str, Any]:
