@@ -147,9 +147,12 @@ async def test_other_codes_count_as_the_first_does(api):
     assert (await api.post(path, user="eve")).status_code == 404
 
 
-async def test_the_kind_is_off_without_a_mail_server(services):
+async def test_the_kind_is_off_without_a_mail_server(services, api):
+    channel = await email(api, address=VICTIM)
     settings = msgspec.structs.replace(services.settings, smtp_url=Secret())
     async with another_api(services, settings=settings) as api:
         answer = await api.post("/v1/channels", {"kind": "email", "address": VICTIM})
         assert (answer.status_code, answer.json()["code"]) == (404, "channel_kind_off")
         assert (await api.get("/v1/channel-kinds")).json()["email"]["offered"] is False
+        code = await api.post(f"/v1/channels/{channel['channel_id']}/code")
+        assert (code.status_code, code.json()["code"]) == (404, "channel_kind_off")

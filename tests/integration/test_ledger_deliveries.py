@@ -186,6 +186,19 @@ async def test_a_redelivery_is_the_same_delivery_with_all_its_attempts_before_it
     assert (found.delivery.attempts, found.delivery.tries) == (2, 1)
 
 
+async def test_a_job_is_not_forgotten_while_it_is_still_to_be_told_of_for_ten_days_at_most(ledger, at):
+    await channel(ledger)
+    done = await completed(ledger)
+    short = {"jobs_after": timedelta(hours=1), "events_after": timedelta(hours=1)}
+    await at(days=9, hours=20)
+    await ledger.retention.expire_artefacts()
+    assert (await ledger.retention.forget(**short)).jobs == 0
+    (found,) = await claim(ledger)
+    assert found.job.id == done.id
+    await at(days=10, hours=1)
+    assert (await ledger.retention.forget(**short)).jobs == 1
+
+
 async def test_deliveries_are_forgotten_with_their_job_or_after_their_time(ledger, connection, at):
     hears = await channel(ledger)
     await queue_tests(ledger, hears, 1)

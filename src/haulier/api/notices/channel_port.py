@@ -55,5 +55,8 @@ class ChannelKind(Protocol):
         ...
 
     def ask_again(self, secret: Mapping[str, Any], *, asker: Asker) -> Made | None:
-        """The same with another code, or with none if the asker's token vouches; None when codes confirm nothing."""
+        """The same with another code, or with none if the asker's token vouches; None when codes confirm nothing.
+
+        Raises ChannelKindOff.
+        """
         ...

@@ -44,8 +44,7 @@ class EmailKind(_Unchanging):
     shape = NewEmail
 
     def make(self, body: NewEmail, *, asker: Asker) -> Made:
-        if not asker.settings.smtp_url:
-            raise ChannelKindOff(kind="email", setting="HAULIER_SMTP_URL")
+        _check_email_on(asker)
         address = body.address or asker.caller.email
         if not address:
             raise InvalidRequest(("/address", "is needed: your token names none"))
@@ -54,6 +53,7 @@ class EmailKind(_Unchanging):
         return self.ask_again({"address": address, "language": body.language}, asker=asker)
 
     def ask_again(self, secret: Mapping[str, Any], *, asker: Asker) -> Made:
+        _check_email_on(asker)
         address: str = secret["address"]
         kept = {name: value for name, value in secret.items() if not name.startswith("code")}
         if asker.caller.email and same_address(address, asker.caller.email):
@@ -64,6 +64,11 @@ class EmailKind(_Unchanging):
             "code_tries": 0,
         }
         return Made(target=masked(address), secret=kept | code, code_to=address)
+
+
+def _check_email_on(asker: Asker) -> None:
+    if not asker.settings.smtp_url:
+        raise ChannelKindOff(kind="email", setting="HAULIER_SMTP_URL")
 
 
 class PushKind(_Unchanging):

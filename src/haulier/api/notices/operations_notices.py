@@ -50,6 +50,7 @@ NOTICE_OPERATIONS: tuple[Operation, ...] = (
         summary="Have another code mailed",
         replies={200: Reply("The channel; confirmed, if your token vouches for its address.", wire_channels.Channel)},
         errors=(
+            errors.ChannelKindOff,
             errors.CodesLimited,
             errors.ChannelChanged,
             errors.ChannelNotFound,
