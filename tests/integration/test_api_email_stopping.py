@@ -121,12 +121,12 @@ async def test_an_api_of_the_version_before_cannot_switch_it_on_either(api, serv
 async def test_nothing_waits_for_a_channel_that_is_switched_off_while_a_job_ends(ledger, connection, first):
     hears = await added(ledger, kind="email")
     attempt = await claimed(ledger, await job(ledger))
-    end, stop = "select cancel_job($1, 'anna')", "select switch_off_channel($1, 'no more')"
+    end, stop = "select cancel_job($1, 'anna')", "select switch_off_channel($1, 'no more', 'hash')"
     begun = connection.transaction()
     await begun.start()
     if first == "end":
         await connection.execute(end, attempt.job.id)
-        other = asyncio.create_task(ledger.confirming.switch_off(hears.id, reason="no more"))
+        other = asyncio.create_task(ledger.confirming.switch_off(hears.id, reason="no more", address="a@b.c"))
     else:
         await connection.execute(stop, hears.id)
         other = asyncio.create_task(ledger.attempts.cancel(attempt.job.id, user_id="anna"))

@@ -121,12 +121,15 @@ def test_a_failed_job_says_why_and_several_files_are_counted():
     assert "does not exist: &lt;x&gt;." in html_of(mail)
 
 
-def test_a_code_comes_without_links():
-    mail = read(notice(event="confirm", job=None, secret={"address": "a@b.c", "code": "123456"}))
+def test_a_code_comes_with_the_link_that_stops_them_and_no_other():
+    told = notice(event="confirm", job=None, secret={"address": "a@b.c", "code": "123456", "stop": "x"})
+    mail = read(told, stop_page=lambda _, value: f"https://h.example/{value}")
     assert "123456" in text_of(mail)
     assert "123456" in html_of(mail)
-    assert "http" not in text_of(mail)
-    assert mail["List-Unsubscribe"] is None
+    for body in (text_of(mail), html_of(mail)):
+        assert (body.count("https://h.example/x"), body.count("http")) == (1, 1)
+        assert "because you asked" not in body
+    assert mail["List-Unsubscribe"] == "<https://h.example/x>"
 
 
 def test_a_cancelled_job_and_a_test_are_told_too():

@@ -87,4 +87,4 @@ class SendingRateLimited(HaulierError):
 
 class CodesLimited(HaulierError):
     code, status, title = "codes_limited", 429, "Too many codes"
-    sentence = "Too many codes were asked for today, by you or for this address. Try again in {wait_s} s."
+    sentence = "Too many codes were asked for, by you or for this address. Try again in {wait_s} s."

@@ -60,9 +60,8 @@ def letter(notice: Notice, *, to: str, desk: Desk, now: datetime) -> EmailMessag
     message["Message-ID"] = f"<{notice.id}@{desk.domain}>"
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
-    if notice.event != "confirm":  # nothing to switch off yet
-        message["List-Unsubscribe"] = f"<{_stop_page(notice, desk)}>"
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message["List-Unsubscribe"] = f"<{_stop_page(notice, desk)}>"
+    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(_text(notice, title, desk), cte="quoted-printable")
     message.add_alternative(_html(notice, title, desk), subtype="html", cte="quoted-printable")
     return message
@@ -82,8 +81,8 @@ def _text(notice: Notice, title: str, desk: Desk) -> str:
         blocks[2:2] = [said.code, f"    {notice.secret['code']}"]
     if notice.job:
         blocks.append(f"{said.button[notice.event]}:\n{desk.job_page(notice.job.id)}")
-    if notice.event != "confirm":
-        blocks.append(f"-- \n{said.why}\n{said.stop}: {_stop_page(notice, desk)}")
+    why = "" if notice.event == "confirm" else f"{said.why}\n"
+    blocks.append(f"-- \n{why}{said.stop}: {_stop_page(notice, desk)}")
     return "\n\n".join(blocks) + "\n"
 
 
@@ -95,10 +94,9 @@ def _html(notice: Notice, title: str, desk: Desk) -> str:
         code = escape(notice.secret["code"])
         paragraphs[1:1] = [f"<p>{said.code}</p>", f'<p style="font-size:28px;letter-spacing:4px">{code}</p>']
     action = _button(desk.job_page(notice.job.id), said.button[notice.event]) if notice.job else ""
-    footer = ""
-    if notice.event != "confirm":
-        stop = escape(_stop_page(notice, desk), quote=True)
-        footer = f'{escape(said.why)} <a href="{stop}" style="color:#767676">{escape(said.stop)}</a>'
+    why = "" if notice.event == "confirm" else f"{escape(said.why)} "
+    stop = escape(_stop_page(notice, desk), quote=True)
+    footer = f'{why}<a href="{stop}" style="color:#767676">{escape(said.stop)}</a>'
     return _template().substitute(
         language=language, title=escape(title), paragraphs="\n".join(paragraphs), action=action, footer=footer
     )

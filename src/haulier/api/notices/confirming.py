@@ -3,6 +3,7 @@
 import hmac
 import html
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from haulier.api.bodies import body_of
 from haulier.api.exchange import Answer, Exchange, Headers, json_answer
 from haulier.api.notices.channel_kinds import KINDS
 from haulier.api.notices.channels import asker_of, opened, own_channel, view
-from haulier.api.notices.code_limits import admit_code
+from haulier.api.notices.code_limits import limited
 from haulier.api.requests import query_of
 from haulier.api.services import Services
 from haulier.clock import instant
@@ -61,7 +62,8 @@ async def confirm(exchange: Exchange, services: Services) -> Answer:
         await _keep_try(channel, secret | {"code_tries": tries}, services)
         raise WrongCode(left=MOST_TRIES - tries)
     kept = {name: value for name, value in secret.items() if not name.startswith("code")}
-    confirmed = await services.ledger.confirming.confirm(channel, sealed=services.sealer.seal(channel.id, kept))
+    sealed = services.sealer.seal(channel.id, kept)
+    confirmed = await services.ledger.confirming.confirm(channel, sealed=sealed, address=secret["address"])
     if confirmed is None:
         raise ChannelChanged
     return json_answer(view(confirmed))
@@ -75,13 +77,16 @@ async def send_code(exchange: Exchange, services: Services) -> Answer:
     made = KINDS[channel.kind].ask_again(opened(channel, services), asker=asker_of(exchange, services))
     if made is None:  # only kinds with a code are ever unconfirmed
         return json_answer(view(channel))
-    if made.code_to:
-        await admit_code(made.code_to, exchange, services)
     asked = await services.ledger.confirming.ask_again(
-        channel, sealed=services.sealer.seal(channel.id, made.secret), confirmed=not made.code_to
+        channel,
+        sealed=services.sealer.seal(channel.id, made.secret),
+        confirmed=not made.code_to,
+        address=made.code_to,
     )
     if asked is None:
         raise ChannelChanged
+    if isinstance(asked, datetime):
+        raise limited(asked, services)
     return json_answer(view(asked))
 
 
@@ -107,7 +112,8 @@ async def stop_page(exchange: Exchange, services: Services) -> Answer:
 async def stop(exchange: Exchange, services: Services) -> Answer:
     """Switch the channel off, for the button of that page and for mail programs (RFC 8058); no body is needed."""
     channel = await _channel_of(exchange, services)
-    if not await services.ledger.confirming.switch_off(channel.id, reason=SWITCHED_OFF):
+    address = opened(channel, services)["address"]
+    if not await services.ledger.confirming.switch_off(channel.id, reason=SWITCHED_OFF, address=address):
         raise StopLinkUnknown
     language = _language(exchange)
     return _page(language, _DONE[language])

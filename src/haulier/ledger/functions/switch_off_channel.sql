@@ -1,8 +1,8 @@
--- The one with fewer arguments goes in the transaction that brings this one: API processes of before call it until then.
+-- API processes of before call this one with two arguments: the one that has only those has to go first.
 drop function if exists switch_off_channel(uuid, text);
 
 -- Disable an e-mail channel because its receiver wants nothing more, until the receiver confirms it anew; what waits for it
--- fails with it. Whether there is one. `p_address` is a hash: codes to it are counted from now on, see count_code.sql.
+-- fails with it. Whether there is one. `p_address` is a hash: from now on it gets few codes, see count_code.sql.
 create or replace function switch_off_channel(p_id uuid, p_reason text, p_address text default null)
 returns boolean language plpgsql as $$
 declare

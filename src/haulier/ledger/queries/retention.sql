@@ -84,5 +84,6 @@ select forget_users(:most) as user_id;
 delete from idempotency where expires_at < haulier_now() - interval '1 day';
 
 -- name: sweep_usage :exec
--- Forget counts of minutes and days that are over for long.
-delete from usage where starts_at < haulier_now() - interval '2 days';
+-- Forget counts of minutes and days that are over for long, and that an address wants no more codes after its 30 days.
+delete from usage
+where starts_at < haulier_now() - case when period = 'stopped' then interval '30 days' else interval '2 days' end;
