@@ -26,11 +26,8 @@ def notice(**fields) -> Notice:
         "event": "job.completed",
         "at": NOW,
         "channel_id": new_job_id(),
-        "user_id": "anna",
-        "target": "a***@example.org",
         "secret": {"address": "anna@example.org"},
         "job": completed_job(),
-        "attempt": 1,
     }
     return Notice(**known | fields)
 

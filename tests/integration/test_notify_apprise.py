@@ -33,7 +33,7 @@ async def slack(monkeypatch):
 
 
 def told(**fields):
-    return notice(target="slack://…", secret={"url": URL}, **fields)
+    return notice(secret={"url": URL}, **fields)
 
 
 async def test_a_message_arrives_once_and_nothing_secret_is_shown(api, services, slack, caplog):

@@ -203,11 +203,8 @@ class Courier:
             event=delivery.event,
             at=delivery.at,
             channel_id=channel.id,
-            user_id=channel.user_id,
-            target=channel.target,
             secret=self._sealer.open(channel.id, channel.sealed),
             job=job,
-            attempt=delivery.tries,
         )
 
     async def _finish(self, claimed: Claimed, ended: Finished) -> None:

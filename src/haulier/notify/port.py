@@ -20,11 +20,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     event: str
     at: datetime
     channel_id: UUID
-    user_id: str
-    target: str
     secret: Mapping[str, Any]
     job: Job | None
-    attempt: int
 
 
 class Delivered(msgspec.Struct, frozen=True):

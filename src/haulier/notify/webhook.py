@@ -7,19 +7,17 @@ from contextlib import asynccontextmanager
 import httpx
 import msgspec
 
-from haulier import __version__
-from haulier.addresses import CheckedTransport
+from haulier.channel_rules import channel_rules
 from haulier.clock import Clock
 from haulier.destinations.webhook_keys import WebhookSecret, signatures
 from haulier.destinations.webhook_url import refusal
 from haulier.errors import SourceRefused
-from haulier.notify.answers import channel_rules, let_go, wait_asked_for
+from haulier.notify.answers import let_go, wait_asked_for
 from haulier.notify.message import message_of
 from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict, unwatched
+from haulier.notify.posting import TIMEOUT_S, checked_transport, not_allowed, post
 from haulier.settings import Settings
 
-TIMEOUT_S = 15.0
-CONNECT_S = 5.0
 _GONE = 410
 
 
@@ -47,7 +45,7 @@ class WebhookSender:
         except (TimeoutError, httpx.TimeoutException):
             return TryAgain(f"no answer within {TIMEOUT_S:g} s")
         except SourceRefused as error:
-            return TryAgain(f"its address is not allowed: {error.facts['reason']}")
+            return TryAgain(not_allowed(error))
         except httpx.ConnectError as error:
             return TryAgain("its certificate is not valid" if "CERTIFICATE" in str(error) else "no connection")
         except (httpx.TransportError, httpx.InvalidURL, ValueError):
@@ -59,20 +57,16 @@ class WebhookSender:
         now = self._clock.now()
         body = message_of(notice, settings=self._settings)
         message_id = f"msg_{notice.id}"
-        patience = httpx.Timeout(TIMEOUT_S, connect=CONNECT_S)
-        return httpx.Request(
-            "POST",
+        return post(
             secret.url,
-            content=body,
+            body=body,
             headers={
                 "content-type": "application/json",
                 "accept-encoding": "identity",
-                "user-agent": f"Haulier/{__version__}",
                 "webhook-id": message_id,
                 "webhook-timestamp": str(int(now.timestamp())),
                 "webhook-signature": signatures(secret.keys, message_id=message_id, at=now, body=body),
             },
-            extensions={"timeout": patience.as_dict()},
         )
 
     def _verdict(self, response: httpx.Response) -> Verdict:
@@ -89,5 +83,5 @@ class WebhookSender:
 @asynccontextmanager
 async def open_webhooks(settings: Settings, *, clock: Clock) -> AsyncGenerator[WebhookSender]:
     """A sender with its connections."""
-    async with CheckedTransport(rules=channel_rules(settings), timeout_s=CONNECT_S) as transport:
+    async with checked_transport(settings) as transport:
         yield WebhookSender(transport, settings=settings, clock=clock)

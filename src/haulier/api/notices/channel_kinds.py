@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from haulier.addresses import AddressRules
 from haulier.api.notices.channel_port import Asker, ChannelKind, Made
 from haulier.api.notices.notice_kinds import AppriseKind, EmailKind, PushKind
 from haulier.api.ratelimits import seconds_until
+from haulier.channel_rules import channel_rules
 from haulier.destinations.webhook_keys import (
     MOST_KEYS,
     ROTATION,
@@ -55,8 +55,7 @@ class WebhookKind:
 
 
 def _check_url(url: str, settings: Settings) -> None:
-    rules = AddressRules(allow_private=settings.channel_allow_private, networks=settings.channel_networks)
-    if (problem := refusal(url, rules=rules)) is not None:
+    if (problem := refusal(url, rules=channel_rules(settings))) is not None:
         raise InvalidRequest(("/url", problem))
 
 
