@@ -95,6 +95,7 @@ async def test_a_letter_that_was_under_way_waits_until_the_receiver_has_confirme
     (code,) = await ledger.deliveries.claim(most=5, lease=lease, kinds=["email"], of_channel=4, of_user=8)
     assert code.delivery.event == "confirm"
     await finish(ledger, code)
+    assert await ledger.deliveries.claim(most=5, lease=lease, kinds=["email"], of_channel=4, of_user=8) == []
     await api.post(f"{path}/confirm", {"code": services.sealer.open(code.channel.id, code.channel.sealed)["code"]})
     assert (await mailed(services, mails))["Subject"].startswith("Your download is ready")
 
