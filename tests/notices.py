@@ -26,11 +26,8 @@ def notice(**fields) -> Notice:
         "event": "job.completed",
         "at": NOW,
         "channel_id": new_job_id(),
-        "user_id": "anna",
-        "target": "a***@example.org",
         "secret": {"address": "anna@example.org"},
         "job": completed_job(),
-        "attempt": 1,
     }
     return Notice(**known | fields)
 
@@ -44,6 +41,6 @@ def desk(**fields) -> Desk:
     known = {
         "sender": "Haulier <no-reply@haulier.example>",
         "job_page": page,
-        "stop_page": lambda channel: f"https://haulier.example/v1/unsubscribe?token={channel}",
+        "stop_page": lambda channel, _: f"https://haulier.example/v1/unsubscribe?token={channel}",
     }
     return Desk(**known | fields)

@@ -47,9 +47,13 @@ async def repeat(
     name: str,
     on_failure_s: float = 1.0,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    until: asyncio.Event | None = None,
 ) -> None:
-    """Call `step` for ever; it answers the seconds to wait before the next call. Errors are logged, never raised."""
-    while True:
+    """Call `step` for ever; it answers the seconds to wait before the next call. Errors are logged, never raised.
+
+    Once `until` is set no other call begins.
+    """
+    while until is None or not until.is_set():
         try:
             wait_s = await step()
         except Unavailable as error:

@@ -1,13 +1,15 @@
 """The JSON shapes of channels for e-mail, browser push and apprise, and of what an installation offers; see wire.py."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from haulier.wire_channels import NewChannel
 
-Language = Annotated[Literal["en", "de"], Meta(description="Which language you are told in.")]
+LanguageName = Literal["en", "de"]
+LANGUAGES: tuple[LanguageName, ...] = get_args(LanguageName)
+Language = Annotated[LanguageName, Meta(description="Which language you are told in.")]
 MOST_NAME = 64
 
 

@@ -8,6 +8,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from haulier.api.app import create_app
+from haulier.destinations.webhook_keys import MOST_KEYS
 from haulier.ledger import MOST_CHANNELS, SENDING_RATE
 from haulier.sealing import channel_sealer
 from haulier.settings import Secret
@@ -122,6 +123,23 @@ async def test_the_same_key_and_body_make_one_channel_and_another_body_none(api)
     other = await api.post("/v1/channels", body | {"label": "x"}, **key)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     assert (await api.post("/v1/channels", body, user="bob", **key)).json()["channel_id"] != first.json()["channel_id"]
+
+
+async def test_a_repeated_request_shows_the_secret_for_a_day(api, connection):
+    key = {"headers": {"Idempotency-Key": "k1"}}
+    body = {"kind": "webhook", "url": URL}
+    first = (await api.post("/v1/channels", body, **key)).json()
+    await connection.execute("update channels set created_at = created_at - interval '25 hours'")
+    again = (await api.post("/v1/channels", body, **key)).json()
+    assert (again["channel_id"], "secret" in again) == (first["channel_id"], False)
+
+
+async def test_a_secret_is_changed_so_often_a_day_that_none_ends_early(api):
+    path = f"/v1/channels/{(await webhook(api, URL))['channel_id']}/rotate"
+    assert [(await api.post(path)).status_code for _ in range(MOST_KEYS - 1)] == [200] * (MOST_KEYS - 1)
+    refused = await api.post(path)
+    assert (refused.status_code, refused.json()["code"]) == (429, "rotations_limited")
+    assert 86_000 < int(refused.headers["retry-after"]) <= 86_400
 
 
 async def test_there_are_so_many_channels_at_most(api):

@@ -1,49 +1,22 @@
 """E-mail channels from adding one to the letter about a job, through a real mail server."""
 
-import re
 from datetime import timedelta
 from uuid import UUID
 
 import msgspec
 import pytest
 
-from haulier.api.auth import Caller
 from haulier.clock import SystemClock
-from haulier.limits import Role
 from haulier.settings import Secret
 from tests.couriers import another_api, running_couriers
 from tests.integration.api_steps import completed
-from tests.mail_server import running_mail_server
+from tests.integration.mail_steps import code_in, email, mails, settings, vouched
 from tests.receiver import log_of, over
 from tests.waiting import eventually
 
+__all__ = ["mails", "settings", "vouched"]  # fixtures
+
 VICTIM = "victim@example.org"
-
-
-@pytest.fixture
-async def mails():
-    async with running_mail_server() as server:
-        yield server
-
-
-@pytest.fixture
-def settings(settings, mails):
-    return msgspec.structs.replace(
-        settings,
-        smtp_url=Secret(f"smtp://127.0.0.1:{mails.port}?starttls=no"),
-        mail_from="Downloads <downloads@haulier.example>",
-        public_url="https://haulier.example",
-    )
-
-
-@pytest.fixture
-def vouched(services, monkeypatch):
-    """Tokens of `anna` come from an issuer that knows her address."""
-
-    async def caller(_authorization, *, takes_basic=False):
-        return Caller(user_id="anna", role=Role.FREE, expires=2e9, email="anna@example.org")
-
-    monkeypatch.setattr(services.tokens, "caller", caller)
 
 
 class Later(SystemClock):
@@ -51,20 +24,6 @@ class Later(SystemClock):
 
     def now(self):
         return super().now() + timedelta(minutes=31)
-
-
-async def email(api, **fields):
-    answer = await api.post("/v1/channels", {"kind": "email"} | fields)
-    assert answer.status_code == 201, answer.text
-    return answer.json()
-
-
-def code_in(mail):
-    return re.search(r"\b\d{6}\b", mail.get_body(("plain",)).get_content())[0]
-
-
-def link_in(mail):
-    return re.search(r"https://haulier\.example(/v1/unsubscribe\S+)", mail.get_body(("plain",)).get_content())[1]
 
 
 async def test_the_address_of_the_token_is_confirmed_at_once_and_hears_of_a_job_once(api, services, mails, vouched):
@@ -149,26 +108,6 @@ async def test_a_repeated_request_mails_one_code(api, connection):
     assert await connection.fetchval("select count(*) from deliveries") == 1
 
 
-async def test_the_link_in_a_letter_asks_first_and_then_switches_off_its_channel_only(api, services, mails, vouched):
-    channel, other = await email(api), await email(api, events=["job.failed"])
-    async with running_couriers(services):
-        await completed(services, await api.initiate())
-        await over(api, channel)
-    link = link_in(mails.mails[0])
-    asked = await api.http.get(link, headers={"accept-language": "de-AT"})
-    assert asked.status_code == 200
-    assert "form-action 'self'" in asked.headers["content-security-policy"]
-    assert "Keine weiteren E-Mails" in asked.text
-    assert (await api.get(f"/v1/channels/{channel['channel_id']}")).json()["status"] == "active"
-    one_click = await api.http.post(link, data={"List-Unsubscribe": "One-Click"})
-    assert one_click.status_code == 200
-    found = (await api.get(f"/v1/channels/{channel['channel_id']}")).json()
-    assert (found["status"], found["disabled_reason"]) == ("disabled", "switched off by the link in an e-mail")
-    assert (await api.get(f"/v1/channels/{other['channel_id']}")).json()["status"] == "active"
-    assert (await api.http.post(f"{link[:-4]}AAAA")).status_code == 404
-    assert mails.mails[0]["List-Unsubscribe"] == f"<https://haulier.example{link}>"
-
-
 @pytest.mark.parametrize(
     "address",
     ["", "anna", "a@b@c", "anna@example.org\r\nBcc: x@y.z", '"a b"@c.d', "a@b.c, d@e.f", "Anna <a@b.c>", "ä@b.c"],
@@ -208,39 +147,12 @@ async def test_other_codes_count_as_the_first_does(api):
     assert (await api.post(path, user="eve")).status_code == 404
 
 
-async def test_whom_a_receiver_switched_off_cannot_switch_it_on_alone(api, services, mails, ledger, at):
-    channel = await email(api, address="anna@example.org")
-    path = f"/v1/channels/{channel['channel_id']}"
-    async with running_couriers(services):
-        await eventually(lambda: mails.raw)
-        await api.post(f"{path}/confirm", {"code": code_in(mails.mails[0])})
-        await completed(services, await api.initiate())
-        await eventually(lambda: len(mails.raw) == 2)
-        await api.http.post(link_in(mails.mails[1]))
-        await at(hours=25)
-        await ledger.confirming.sweep()
-        refused = await api.post(f"{path}/enable")
-        assert (refused.status_code, refused.json()["code"]) == (409, "channel_unconfirmed")
-        assert (await api.post(f"{path}/code")).json()["status"] == "unconfirmed"
-        await eventually(lambda: len(mails.raw) == 3)
-    answer = await api.post(f"{path}/confirm", {"code": code_in(mails.mails[2])})
-    assert answer.json()["status"] == "active"
-
-
-async def test_whose_token_vouches_for_the_address_switches_it_on_without_a_code(api, services, mails, vouched):
-    channel = await email(api)
-    async with running_couriers(services):
-        await completed(services, await api.initiate())
-        await over(api, channel)
-    await api.http.post(link_in(mails.mails[0]))
-    answer = await api.post(f"/v1/channels/{channel['channel_id']}/code")
-    assert answer.json()["status"] == "active"
-    assert len(await log_of(api, channel)) == 1
-
-
-async def test_the_kind_is_off_without_a_mail_server(services):
+async def test_the_kind_is_off_without_a_mail_server(services, api):
+    channel = await email(api, address=VICTIM)
     settings = msgspec.structs.replace(services.settings, smtp_url=Secret())
     async with another_api(services, settings=settings) as api:
         answer = await api.post("/v1/channels", {"kind": "email", "address": VICTIM})
         assert (answer.status_code, answer.json()["code"]) == (404, "channel_kind_off")
         assert (await api.get("/v1/channel-kinds")).json()["email"]["offered"] is False
+        code = await api.post(f"/v1/channels/{channel['channel_id']}/code")
+        assert (code.status_code, code.json()["code"]) == (404, "channel_kind_off")

@@ -1,6 +1,7 @@
 """The outbox against a real PostgreSQL: in what turn deliveries are taken, and how they end."""
 
 import asyncio
+from collections import deque
 from datetime import timedelta
 
 import pytest
@@ -43,6 +44,18 @@ async def test_users_take_turns_when_there_is_little_room(ledger):
     await queue_tests(ledger, greedy, 10)
     await queue_tests(ledger, modest, 1)
     assert {each.channel.id for each in await claim(ledger, 2)} == {greedy.id, modest.id}
+
+
+async def test_users_who_fill_all_room_with_many_channels_delay_another_by_no_more_than_a_turn(ledger):
+    for n in range(2):
+        for _ in range(10):
+            await queue_tests(ledger, await channel(ledger, user_id=f"busy {n}"), 4)
+    sending = deque([each for _ in range(4) for each in await claim(ledger, 4)])
+    assert len(sending) == 16
+    modest = await channel(ledger, user_id="bob")
+    await queue_tests(ledger, modest, 1)
+    await finish(ledger, sending.popleft())
+    assert [each.channel.id for each in await claim(ledger, 1)] == [modest.id]
 
 
 async def test_a_failing_channel_is_tried_with_one_at_a_time(ledger):
@@ -97,10 +110,10 @@ async def test_a_channel_that_is_gone_is_disabled_with_all_that_waits_for_it(led
     found = await claim(ledger, 1)
     assert await finish(ledger, found[0], "failed", reason="it answered 410", answer=410, disable=True) == (True, True)
     after = await ledger.channels.get(gone.id, user_id="anna")
-    assert (after.disabled_reason, after.is_on) == ("it answered 410", False)
+    assert (after.disabled_reason, after.disabled_at is None) == ("it answered 410", False)
     assert len(await ledger.deliveries.page(gone.id, status="failed", limit=5)) == 3
     enabled = await ledger.channels.enable(gone.id, user_id="anna")
-    assert (enabled.is_on, enabled.failing_since) == (True, None)
+    assert (enabled.disabled_at, enabled.failing_since) == (None, None)
 
 
 async def test_what_was_being_sent_when_its_channel_was_disabled_is_not_tried_again(ledger):
@@ -138,6 +151,30 @@ async def test_one_delivered_message_ends_a_failing_time(ledger, at):
     assert (await ledger.channels.get(failing.id, user_id="anna")).failing_since is None
 
 
+async def test_what_is_handed_back_has_not_been_tried_and_its_number_is_never_used_again(ledger, at):
+    hears = await channel(ledger)
+    await queue_tests(ledger, hears, 1)
+    (found,) = await claim(ledger)
+    assert await ledger.deliveries.hand_back(found.delivery, wait=timedelta(seconds=3))
+    assert await claim(ledger) == []
+    await at(seconds=4)
+    (again,) = await claim(ledger)
+    assert (again.delivery.attempts, again.delivery.tries) == (2, 1)
+    assert not await ledger.deliveries.hand_back(found.delivery)
+    assert await finish(ledger, found) == (False, False)
+    assert (await ledger.deliveries.attempts([found.delivery.id]))[found.delivery.id] == []
+    assert (await ledger.channels.get(hears.id, user_id="anna")).failing_since is None
+
+
+async def test_what_is_handed_back_to_a_channel_that_is_off_fails(ledger):
+    gone = await channel(ledger)
+    await queue_tests(ledger, gone, 2)
+    first, second = await claim(ledger)
+    await finish(ledger, first, "failed", reason="it answered 410", disable=True)
+    assert await ledger.deliveries.hand_back(second.delivery)
+    assert len(await ledger.deliveries.page(gone.id, status="failed", limit=5)) == 2
+
+
 async def test_a_redelivery_is_the_same_delivery_with_all_its_attempts_before_it(ledger):
     await queue_tests(ledger, await channel(ledger), 1)
     (found,) = await claim(ledger)
@@ -147,6 +184,19 @@ async def test_a_redelivery_is_the_same_delivery_with_all_its_attempts_before_it
     assert (again.id, again.status, again.tries) == (found.delivery.id, "pending", 0)
     (found,) = await claim(ledger)
     assert (found.delivery.attempts, found.delivery.tries) == (2, 1)
+
+
+async def test_a_job_is_not_forgotten_while_it_is_still_to_be_told_of_for_ten_days_at_most(ledger, at):
+    await channel(ledger)
+    done = await completed(ledger)
+    short = {"jobs_after": timedelta(hours=1), "events_after": timedelta(hours=1)}
+    await at(days=9, hours=20)
+    await ledger.retention.expire_artefacts()
+    assert (await ledger.retention.forget(**short)).jobs == 0
+    (found,) = await claim(ledger)
+    assert found.job.id == done.id
+    await at(days=10, hours=1)
+    assert (await ledger.retention.forget(**short)).jobs == 1
 
 
 async def test_deliveries_are_forgotten_with_their_job_or_after_their_time(ledger, connection, at):

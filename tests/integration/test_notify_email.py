@@ -11,7 +11,7 @@ from haulier.cli.diagnosis_mail import mail
 from haulier.clock import SYSTEM_CLOCK
 from haulier.destinations.smtp_url import smtp_server
 from haulier.notify.email import EmailSender
-from haulier.notify.port import Delivered, GiveUp, TryAgain
+from haulier.notify.port import Busy, Delivered, GiveUp, TryAgain
 from haulier.settings import Secret, load
 from tests.mail_server import PASSWORD, USER, certificates, running_mail_server
 from tests.notices import desk, notice, page
@@ -69,10 +69,10 @@ async def test_a_login_never_goes_to_a_server_without_starttls():
 @pytest.mark.parametrize(
     ("at", "reply", "verdict"),
     [
-        ("mail", "451 later", TryAgain("the mail server puts the e-mail off", 451)),
+        ("mail", "451 later", TryAgain("the mail server refuses our sender", 451)),
         ("rcpt", "450 4.2.1 greylisted", TryAgain("the mail server puts the e-mail off", 450)),
         ("data", "452 full", TryAgain("the mail server puts the e-mail off", 452)),
-        ("mail", "550 no", GiveUp("the mail server refuses the e-mail", 550)),
+        ("mail", "550 5.1.2 unknown domain", TryAgain("the mail server refuses our sender", 550)),
         ("rcpt", "550 5.7.1 policy", GiveUp("the mail server refuses the e-mail", 550)),
         ("rcpt", "550 5.1.1 unknown", GiveUp("there is no such mailbox", 550, disable=True)),
         ("data", "554 5.6.0 spam", GiveUp("the mail server refuses the e-mail", 554)),
@@ -152,7 +152,7 @@ async def test_more_letters_than_connections_wait_or_come_back_later(monkeypatch
         one = sender(f"smtp://127.0.0.1:{server.port}?starttls=no")
         first = asyncio.create_task(one.send(notice()))
         await eventually(lambda: server.raw)
-        assert await one.send(notice()) == TryAgain("too many e-mails are being sent at the moment")
+        assert await one.send(notice()) == Busy()
         first.cancel()
         await asyncio.wait({first})
         server.silent = False

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import timedelta
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -14,7 +15,7 @@ from haulier.errors import LedgerUnavailable
 from haulier.ledger import Channel, Claimed, Delivery, Finished
 from haulier.notify import courier as module
 from haulier.notify.courier import Courier
-from haulier.notify.port import Delivered
+from haulier.notify.port import Busy, Delivered
 from haulier.observe import events
 from haulier.sealing import Sealer
 from haulier.settings import Secret
@@ -33,7 +34,7 @@ def claimed() -> Claimed:
     channel = Channel(
         id=channel_id, user_id="anna", kind="webhook", label="", target="t", events=(), every_job=True, confirmed=True,
         sealed=SEALER.seal(channel_id, {"url": "u"}), failing_since=None, disabled_at=None, disabled_reason=None,
-        created_at=NOW, updated_at=NOW,
+        stopped_at=None, created_at=NOW, updated_at=NOW,
     )  # fmt: skip
     return Claimed(delivery, channel, None)
 
@@ -46,6 +47,7 @@ class Outbox:
     away: int = 0
     asked: int = 0
     ended: list[Finished] = field(default_factory=list)
+    back: list[timedelta] = field(default_factory=list)
 
     async def claim(self, **_: Any) -> list[Claimed]:
         self.asked += 1
@@ -62,6 +64,10 @@ class Outbox:
         self.ended.append(ended)
         return True, False
 
+    async def hand_back(self, _delivery: Delivery, *, wait: timedelta = timedelta()) -> bool:
+        self.back.append(wait)
+        return True
+
     async def sealed_otherwise(self, _mark: bytes, **_: Any) -> list[Any]:
         return []
 
@@ -72,11 +78,14 @@ class Ledger:
 
 
 class Sender:
-    def __init__(self, send: Any, *, repeatable: bool = True) -> None:
+    def __init__(self, send: Any, *, repeatable: bool = True, begins: bool = True) -> None:
         self.repeatable = repeatable
+        self._begins = begins
         self._send = send
 
-    async def send(self, notice: Any, /) -> Any:
+    async def send(self, notice: Any, /, *, begun: Any) -> Any:
+        if self._begins:
+            begun()
         return await self._send(notice)
 
 
@@ -130,10 +139,16 @@ async def test_a_nudge_is_answered_before_the_next_poll(monkeypatch):
 
 
 @pytest.mark.parametrize("misbehaves", [crashes, hangs])
-@pytest.mark.parametrize(("repeatable", "outcome"), [(True, "again"), (False, "unknown")])
-async def test_a_sender_that_misbehaves_harms_only_its_own_delivery(monkeypatch, misbehaves, repeatable, outcome):
+@pytest.mark.parametrize(
+    ("repeatable", "begins", "outcome"),
+    [(True, True, "again"), (False, True, "unknown"), (False, False, "again")],
+)
+async def test_a_sender_that_misbehaves_harms_only_its_own_delivery(
+    monkeypatch, misbehaves, repeatable, begins, outcome
+):
     monkeypatch.setattr(module, "SEND_S", 0.05)
-    assert (await ended(Outbox([claimed()]), Sender(misbehaves, repeatable=repeatable))).outcome == outcome
+    sender = Sender(misbehaves, repeatable=repeatable, begins=begins)
+    assert (await ended(Outbox([claimed()]), sender)).outcome == outcome
 
 
 async def test_what_a_crash_says_is_not_logged():
@@ -168,4 +183,37 @@ async def test_at_shutdown_what_is_being_sent_gets_its_time_and_no_more():
     outbox = Outbox([claimed()])
     async with courier(outbox, Sender(hangs)).running(grace_s=0):
         await eventually(lambda: not outbox.due)
-    assert outbox.ended == []
+    assert (outbox.ended, outbox.back) == ([], [])
+
+
+@pytest.mark.parametrize("begins", [True, False])
+async def test_at_shutdown_what_was_not_begun_is_handed_back_and_nothing_else(begins):
+    outbox = Outbox([claimed(), claimed()])
+    async with courier(outbox, Sender(hangs, repeatable=False, begins=begins)).running(grace_s=0):
+        await eventually(lambda: not outbox.due)
+    assert (outbox.ended, outbox.back) == ([], [] if begins else [timedelta()] * 2)
+
+
+async def test_a_claim_that_is_under_way_at_shutdown_is_not_cut_off():
+    outbox, asked, go_on = Outbox(), asyncio.Event(), asyncio.Event()
+
+    async def slow(**_: Any) -> list[Claimed]:
+        asked.set()
+        await go_on.wait()
+        return [claimed()]
+
+    outbox.claim = slow  # type: ignore[method-assign]
+    async with courier(outbox, Sender(arrives)).running(grace_s=5):
+        await asked.wait()
+        asyncio.get_running_loop().call_later(0.05, go_on.set)
+    assert [each.outcome for each in outbox.ended] == ["delivered"]
+
+
+async def test_for_lack_of_room_a_delivery_is_handed_back_for_a_moment_and_no_attempt_of_it_ends():
+    async def busy(_: Any) -> Busy:
+        return Busy()
+
+    outbox = Outbox([claimed()])
+    async with courier(outbox, Sender(busy)).running(grace_s=1):
+        await eventually(lambda: outbox.back)
+    assert (outbox.ended, outbox.back) == ([], [module.BUSY])

@@ -11,7 +11,7 @@ from haulier.destinations.smtp_url import SmtpServer, smtp_server
 from haulier.destinations.vapid_keys import fresh_vapid_key, public_point, vapid_key
 from haulier.errors import ConfigurationError
 from haulier.settings import Secret
-from haulier.stop_tokens import StopTokens
+from haulier.stop_tokens import StopTokens, channel_named_by
 
 PASSWORD = "s3cr3t"
 
@@ -150,16 +150,21 @@ def test_options_are_seen_wherever_apprise_finds_them(ending):
     assert problem_of("slack://a/b/c/#general?sound=x;to=y", services=("slack",)) is None
 
 
-def test_a_stop_token_is_for_one_channel_and_one_secret():
+def test_a_stop_token_is_for_one_channel_one_value_and_one_secret():
     one, other = uuid4(), uuid4()
     old, new = Secret("o" * 32), Secret("n" * 32)
     tokens = StopTokens([new, Secret(), old])
-    assert tokens.channel(tokens.make(one)) == one
-    assert tokens.channel(StopTokens([old]).make(one)) == one
-    assert StopTokens([old]).channel(tokens.make(one)) is None
+    assert channel_named_by(tokens.make(one)) == one
+    assert tokens.is_good(tokens.make(one))
+    assert tokens.is_good(StopTokens([old]).make(one))
+    assert not StopTokens([old]).is_good(tokens.make(one))
+    assert tokens.is_good(tokens.make(one, value="a"), value="a")
+    assert not tokens.is_good(tokens.make(one, value="a"), value="b")
+    assert not tokens.is_good(tokens.make(one), value="a")
+    assert not tokens.is_good(tokens.make(one, value="a"))
     mixed = tokens.make(other)[:20] + tokens.make(one)[20:]
     for wrong in ("", "x", mixed, tokens.make(one)[:-1], tokens.make(one) + "A", "é" * 64):
-        assert tokens.channel(wrong) is None
+        assert not tokens.is_good(wrong)
 
 
 @pytest.mark.parametrize(

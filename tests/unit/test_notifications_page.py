@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from haulier.api.notices.offering import LANGUAGES as OFFERED
 from haulier.destinations.apprise_urls import HOSTED
 from haulier.ledger.confirming import CODE_LIFE, CODES_OF_USER, CODES_TO_ADDRESS
 from haulier.notify.push import PushMessage, message_of
-from haulier.notify.wording import LANGUAGES
+from haulier.notify.wording import words
 from haulier.notify.words import ENGLISH
 from haulier.notify.words_de import GERMAN
 from haulier.settings import load
+from haulier.wire_channel_kinds import LANGUAGES
 from tests.notices import notice, page
 
 PAGE = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text()
@@ -59,7 +59,7 @@ def test_the_services_and_limits_are_those_of_the_code():
 
 
 def test_every_language_has_every_sentence_and_is_offered():
-    assert OFFERED == LANGUAGES
+    assert [words(language) for language in LANGUAGES] == [ENGLISH, GERMAN]
     for event in ENGLISH.title:
         assert ("{name}" in ENGLISH.title[event]) == ("{name}" in GERMAN.title[event])
     assert ENGLISH.lead.keys() == GERMAN.lead.keys()

@@ -100,7 +100,7 @@ def test_every_attempt_has_the_same_message_id_and_every_notice_another():
 
 def test_a_letter_says_that_a_machine_wrote_it_and_how_to_stop_it_in_one_line():
     told = notice()
-    raw = letter(told, to="anna@example.org", desk=desk(stop_page=lambda _: f"https://h.example/{'x' * 150}"), now=NOW)
+    raw = letter(told, to="anna@example.org", desk=desk(stop_page=lambda *_: f"https://h.example/{'x' * 150}"), now=NOW)
     mail = message_from_bytes(raw.as_bytes(), policy=default)
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["List-Unsubscribe"] == f"<https://h.example/{'x' * 150}>"
@@ -121,12 +121,15 @@ def test_a_failed_job_says_why_and_several_files_are_counted():
     assert "does not exist: &lt;x&gt;." in html_of(mail)
 
 
-def test_a_code_comes_without_links():
-    mail = read(notice(event="confirm", job=None, secret={"address": "a@b.c", "code": "123456"}))
+def test_a_code_comes_with_the_link_that_stops_them_and_no_other():
+    told = notice(event="confirm", job=None, secret={"address": "a@b.c", "code": "123456", "stop": "x"})
+    mail = read(told, stop_page=lambda _, value: f"https://h.example/{value}")
     assert "123456" in text_of(mail)
     assert "123456" in html_of(mail)
-    assert "http" not in text_of(mail)
-    assert mail["List-Unsubscribe"] is None
+    for body in (text_of(mail), html_of(mail)):
+        assert (body.count("https://h.example/x"), body.count("http")) == (1, 1)
+        assert "because you asked" not in body
+    assert mail["List-Unsubscribe"] == "<https://h.example/x>"
 
 
 def test_a_cancelled_job_and_a_test_are_told_too():

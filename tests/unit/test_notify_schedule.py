@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haulier.notify.courier import ended_by
+from haulier.notify.endings import ended_by
 from haulier.notify.port import Delivered, GiveUp, TryAgain
 from haulier.notify.schedule import JITTER, LONGEST_S, MOST_ATTEMPTS, WAITS_S, wait_after
 

@@ -26,8 +26,8 @@ SECRET = msgspec.to_builtins(WebhookSecret("https://example.com/hook", (fresh_ke
 
 
 def notice(**fields) -> Notice:
-    known = {"id": uuid4(), "event": "test", "at": NOW, "channel_id": uuid4(), "user_id": "anna", "target": "t"}
-    return Notice(**known | {"secret": SECRET, "job": None, "attempt": 1} | fields)
+    known = {"id": uuid4(), "event": "test", "at": NOW, "channel_id": uuid4()}
+    return Notice(**known | {"secret": SECRET, "job": None} | fields)
 
 
 def sent(answer, told=None):

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from haulier.destinations.webhook_keys import MOST_KEYS, WebhookKey, fresh_key, rotated, signatures, valid
+from haulier.destinations.webhook_keys import (
+    MOST_KEYS,
+    WebhookKey,
+    fresh_key,
+    next_rotation,
+    rotated,
+    signatures,
+    valid,
+)
 
 NOW = datetime(2026, 11, 25, 10, 0, 5, tzinfo=UTC)
 BODY = '{"type":"job.completed","data":{"file_name":"Bücher.zip"}}'.encode()
@@ -70,12 +78,16 @@ def test_the_key_before_a_rotation_signs_for_a_day_too():
     assert valid(keys, now=later) == [keys[0]]
 
 
-def test_rotating_again_and_again_keeps_few_keys_and_prolongs_none():
+def test_no_key_ends_before_its_day_is_over_and_few_sign_at_a_time():
     keys = (fresh_key("hmac"),)
-    for hour in range(10):
-        keys = rotated(keys, fresh_key("hmac"), now=NOW + timedelta(hours=hour))
-    assert len(keys) == MOST_KEYS
-    assert [key.until for key in keys] == [None, *(NOW + timedelta(hours=24 + hour) for hour in (9, 8, 7))]
+    for hour in range(MOST_KEYS - 1):
+        now = NOW + timedelta(hours=hour)
+        assert next_rotation(keys, now=now) is None
+        keys = rotated(keys, fresh_key("hmac"), now=now)
+    assert [key.until for key in keys] == [None, *(NOW + timedelta(hours=24 + hour) for hour in (2, 1, 0))]
+    assert next_rotation(keys, now=NOW + timedelta(hours=3)) == NOW + timedelta(hours=24)
+    assert next_rotation(keys, now=NOW + timedelta(hours=24)) is None
+    assert len(rotated(keys, fresh_key("hmac"), now=NOW + timedelta(hours=24))) == MOST_KEYS
 
 
 def test_a_time_of_another_zone_is_refused_before_it_signs_another_moment():

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 KEY_BYTES = 32
 POINT_BYTES = 65
+AUTH_BYTES = 16  # of a subscription's shared secret
 
 
 def fresh_vapid_key() -> str:

@@ -52,9 +52,16 @@ def fresh_key(scheme: Scheme) -> WebhookKey:
 
 
 def rotated(keys: Sequence[WebhookKey], fresh: WebhookKey, *, now: datetime) -> tuple[WebhookKey, ...]:
-    """`fresh` as the current key; the one before signs for ROTATION too. At most MOST_KEYS are kept, the latest."""
+    """`fresh` as the current key; the one before signs for ROTATION too. Ask `next_rotation` whether there is room."""
     older = [msgspec.structs.replace(key, until=key.until or now + ROTATION) for key in valid(keys, now=now)]
-    return (fresh, *older)[:MOST_KEYS]
+    return (fresh, *older)
+
+
+def next_rotation(keys: Sequence[WebhookKey], *, now: datetime) -> datetime | None:
+    """When there may be another key; None: now. MOST_KEYS sign at a time, and none of them ends before its day."""
+    signing = valid(keys, now=now)
+    ends = [key.until for key in signing if key.until is not None]
+    return min(ends) if ends and len(signing) >= MOST_KEYS else None
 
 
 def valid(keys: Sequence[WebhookKey], *, now: datetime) -> list[WebhookKey]:

@@ -58,6 +58,11 @@ class NothingToRotate(HaulierError):
     sentence = "A channel of kind {kind} has no secret that could be changed."
 
 
+class CodeNotRedelivered(HaulierError):
+    code, status, title = "code_not_redelivered", 409, "A code is not delivered again"
+    sentence = "A code is not mailed twice, and this channel is confirmed already."
+
+
 class DeliveryUnderWay(HaulierError):
     code, status, title = "delivery_under_way", 409, "Delivery under way"
     sentence = "This delivery is being sent right now."
@@ -70,6 +75,11 @@ class CodeOver(HaulierError):
     )
 
 
+class RotationsLimited(HaulierError):
+    code, status, title = "rotations_limited", 429, "Changed too often"
+    sentence = "A secret signs for a day after it was changed, and {limit} sign already. Try again in {wait_s} s."
+
+
 class SendingRateLimited(HaulierError):
     code, status, title = "sending_rate_limited", 429, "Too many tests"
     sentence = "You may ask for {limit} tests and redeliveries a minute. Try again in {wait_s} s."
@@ -77,4 +87,4 @@ class SendingRateLimited(HaulierError):
 
 class CodesLimited(HaulierError):
     code, status, title = "codes_limited", 429, "Too many codes"
-    sentence = "Too many codes were asked for today, by you or for this address. Try again in {wait_s} s."
+    sentence = "Too many codes were asked for, by you or for this address. Try again in {wait_s} s."

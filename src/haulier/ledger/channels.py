@@ -30,7 +30,8 @@ class ChannelQueries(QueryFile, file="channels.sql"):
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
     """A channel. `target` is what may be shown of where it leads; everything else of it is in `sealed`.
 
-    `failing_since` is its first failed attempt since the last delivered one. Nothing is sent while it is disabled.
+    `failing_since` is its first failed attempt since the last delivered one. Nothing is sent while it is disabled; with
+    `stopped_at` its receiver wants nothing more, and only the receiver can take that back.
     """
 
     id: UUID
@@ -42,16 +43,12 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[str, ...]
     every_job: bool
     confirmed: bool
+    stopped_at: datetime | None
     failing_since: datetime | None
     disabled_at: datetime | None
     disabled_reason: str | None
     created_at: datetime
     updated_at: datetime
-
-    @property
-    def is_on(self) -> bool:
-        """Whether anything is delivered to it."""
-        return self.confirmed and self.disabled_at is None
 
 
 class ChannelDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +111,7 @@ class Channels:
         await self._database.run(ChannelQueries.reseal_channel, channel_id=channel_id, before=before, sealed=sealed)
 
     async def enable(self, channel_id: UUID, *, user_id: str) -> Channel | None:
-        """Deliver to it again; None when there is none, or none that is confirmed."""
+        """Deliver to it again; None when there is none, or its receiver has to agree first."""
         return self._channel(
             await self._database.run(ChannelQueries.enable_channel, channel_id=channel_id, user_id=user_id)
         )
@@ -152,6 +149,7 @@ def channel_from(row: Row) -> Channel:
         events=tuple(row["events"]),
         every_job=row["every_job"],
         confirmed=row["confirmed"],
+        stopped_at=row["stopped_at"],
         failing_since=row["failing_since"],
         disabled_at=row["disabled_at"],
         disabled_reason=row["disabled_reason"],

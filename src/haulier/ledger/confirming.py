@@ -17,6 +17,7 @@ class ConfirmingQueries(QueryFile, file="confirming.sql"):
     count_code: One
     confirm_channel: One
     ask_channel_again: One
+    channel_of_anybody: One
     switch_off_channel: One
     sweep_unconfirmed: Exec
 
@@ -30,33 +31,41 @@ class Confirming:
     async def count_code(self, user_id: str, *, address: str) -> datetime | None:
         """Count one code of CODES_OF_USER a day and of CODES_TO_ADDRESS a day, whoever asks for those.
 
-        None: admitted, else when there may be another. The ledger keeps a hash of the address.
+        To an address whose receiver wanted no more of a channel goes one in 30 days. None: admitted, else when there
+        may be another. The ledger keeps a hash of the address.
         """
         row = await self._database.run(
             ConfirmingQueries.count_code,
             user_id=user_id,
-            address=hashlib.sha256(address.lower().encode()).hexdigest(),
+            address=_hash(address),
             of_user=CODES_OF_USER,
             of_address=CODES_TO_ADDRESS,
         )
         assert row is not None
         return None if row["admitted"] else row["resets_at"]
 
-    async def confirm(self, channel: Channel, *, sealed: bytes) -> Channel | None:
-        """The channel confirmed, with `sealed` in the place of what it had; None when that changed meanwhile."""
+    async def confirm(self, channel: Channel, *, sealed: bytes, address: str) -> Channel | None:
+        """The channel confirmed, with `sealed` in the place of what it had; None when it changed or was disabled.
+
+        Codes to `address` are as if its receiver had never wanted no more of them.
+        """
         row = await self._database.run(
             ConfirmingQueries.confirm_channel,
             channel_id=channel.id,
             user_id=channel.user_id,
             before=channel.sealed,
             sealed=sealed,
+            address=_hash(address),
         )
         return channel_from(row) if row else None
 
-    async def ask_again(self, channel: Channel, *, sealed: bytes, confirmed: bool) -> Channel | None:
-        """The channel switched on with `sealed`, the code in it queued, or confirmed without one.
+    async def ask_again(
+        self, channel: Channel, *, sealed: bytes, confirmed: bool, address: str
+    ) -> Channel | datetime | None:
+        """The channel switched on with `sealed`, the code in it queued and counted, or confirmed without one.
 
-        None when it changed meanwhile, or is confirmed.
+        A moment: nothing was changed, and there may be another code to `address` then. None when the channel changed
+        meanwhile, or its receiver does not have to agree.
         """
         row = await self._database.run(
             ConfirmingQueries.ask_channel_again,
@@ -65,15 +74,33 @@ class Confirming:
             before=channel.sealed,
             sealed=sealed,
             confirmed=confirmed,
+            address=_hash(address),
+            of_user=CODES_OF_USER,
+            of_address=CODES_TO_ADDRESS,
         )
+        assert row is not None
+        return await self.get(channel.id) if row["asked"] else row["again_at"]
+
+    async def get(self, channel_id: UUID) -> Channel | None:
+        """A channel, whosever it is: for who holds a link to it."""
+        row = await self._database.run(ConfirmingQueries.channel_of_anybody, channel_id=channel_id)
         return channel_from(row) if row else None
 
-    async def switch_off(self, channel_id: UUID, *, reason: str) -> bool:
-        """Disable a channel, whosever it is, until it is confirmed anew; whether there is one."""
-        row = await self._database.run(ConfirmingQueries.switch_off_channel, channel_id=channel_id, reason=reason)
+    async def switch_off(self, channel_id: UUID, *, reason: str, address: str) -> bool:
+        """Disable an e-mail channel, whosever it is, until it is confirmed anew; whether there is one.
+
+        For 30 days one more code at most goes to `address`, whoever asks.
+        """
+        row = await self._database.run(
+            ConfirmingQueries.switch_off_channel, channel_id=channel_id, reason=reason, address=_hash(address)
+        )
         assert row is not None
         return row["found"]
 
     async def sweep(self) -> None:
         """Forget what nobody confirmed."""
         await self._database.run(ConfirmingQueries.sweep_unconfirmed)
+
+
+def _hash(address: str) -> str:
+    return hashlib.sha256(address.lower().encode()).hexdigest()

@@ -23,6 +23,7 @@ LATEST_ATTEMPTS = 20
 class DeliveryQueries(QueryFile, file="deliveries.sql"):
     claim_deliveries: Many
     finish_delivery: One
+    hand_back_delivery: One
     return_deliveries: One
     deliveries_of_channel: Many
     attempts_of_deliveries: Many
@@ -127,6 +128,17 @@ class Deliveries:
         assert row is not None
         return row["status"] is not None, row["disabled"]
 
+    async def hand_back(self, delivery: Delivery, *, wait: timedelta = timedelta()) -> bool:
+        """Give back a claimed delivery of which nothing was sent, due after `wait`, without counting the attempt.
+
+        Whether it still was ours. Where its channel was switched off meanwhile it fails.
+        """
+        row = await self._database.run(
+            DeliveryQueries.hand_back_delivery, delivery_id=delivery.id, attempt=delivery.attempts, wait=wait
+        )
+        assert row is not None
+        return row["kept"]
+
     async def take_back(self, *, kinds: Collection[str], repeatable: Collection[str], most: int) -> int:
         """Return what workers that are gone were sending; how many. `most` attempts are made, as elsewhere."""
         row = await self._database.run(
@@ -175,7 +187,7 @@ class Deliveries:
         return found
 
     async def queue_test(self, delivery_id: UUID, *, channel_id: UUID, user_id: str) -> Delivery | None:
-        """A delivery of the event `test`, due now; None when the channel is not the user's."""
+        """A delivery of the event `test`, due now; None when the channel is not the user's, or not on."""
         row = await self._database.run(
             DeliveryQueries.queue_test, id=delivery_id, channel_id=channel_id, user_id=user_id
         )
@@ -187,7 +199,7 @@ class Deliveries:
         return delivery_from(row) if row else None
 
     async def redeliver(self, delivery_id: UUID) -> Delivery | None:
-        """The same delivery again, due now, with all its retries; None while it is being sent."""
+        """The same delivery again, due now, with all its retries; None while it is sent, or its channel is not on."""
         row = await self._database.run(DeliveryQueries.redeliver, delivery_id=delivery_id)
         return delivery_from(row) if row else None
 

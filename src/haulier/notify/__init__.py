@@ -35,9 +35,9 @@ async def open_senders(settings: Settings, *, clock: Clock) -> AsyncGenerator[Ma
 
 def desk_of(settings: Settings) -> Desk:
     """How letters are written here."""
-    tokens = StopTokens(channel_secrets(settings))
+    tokens, page = StopTokens(channel_secrets(settings)), f"{settings.base_url}/v1/unsubscribe"
     return Desk(
         sender=settings.mail_from,
         job_page=settings.page_url,
-        stop_page=lambda channel_id: f"{settings.base_url}/v1/unsubscribe?token={tokens.make(channel_id)}",
+        stop_page=lambda channel_id, value: f"{page}?token={tokens.make(channel_id, value=value)}",
     )

@@ -1,4 +1,4 @@
-"""What senders over HTTP have in common: where they may lead, how an answer is read, and how long it asks to wait."""
+"""What senders over HTTP have in common: how an answer is read, and how long it asks to wait."""
 
 import asyncio
 import re
@@ -7,17 +7,10 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from haulier.addresses import AddressRules
 from haulier.clock import Clock
-from haulier.settings import Settings
 
 BODY_S = 2.0
 ANSWER_BYTES = 16_384
-
-
-def channel_rules(settings: Settings) -> AddressRules:
-    """Where channels may lead."""
-    return AddressRules(allow_private=settings.channel_allow_private, networks=settings.channel_networks)
 
 
 async def let_go(response: httpx.Response) -> None:

@@ -1,13 +1,13 @@
 """Whatever apprise reaches: each notice once, in a few threads of its own, since apprise waits for what it sends."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from haulier.destinations.apprise_urls import schema_of
 from haulier.notify import wording
-from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict
+from haulier.notify.port import Busy, Delivered, GiveUp, Notice, TryAgain, Verdict, unwatched
 from haulier.settings import Settings
 
 TIMEOUT_S = 25.0
@@ -30,7 +30,7 @@ class AppriseSender:
         self._page_url = settings.page_url
         self._timeout_s = timeout_s
 
-    async def send(self, notice: Notice, /) -> Verdict:
+    async def send(self, notice: Notice, /, *, begun: Callable[[], None] = unwatched) -> Verdict:
         """Try once. Nothing is sent again that may have been taken."""
         url = self._url(notice)
         if isinstance(url, GiveUp):
@@ -39,7 +39,8 @@ class AppriseSender:
             async with asyncio.timeout(ROOM_S):
                 await self._room.acquire()
         except TimeoutError:
-            return TryAgain("too much is being sent at the moment")
+            return Busy()
+        begun()
         loop = asyncio.get_running_loop()
         sending = self._pool.submit(_sent, url, notice, self._page_url(notice.job.id) if notice.job else "")
         sending.add_done_callback(lambda done: _release(done, loop, self._room))
@@ -48,9 +49,7 @@ class AppriseSender:
                 return await asyncio.shield(asyncio.wrap_future(sending))
         except TimeoutError:
             # Whoever did not begin yet will not.
-            return (
-                TryAgain("too much is being sent at the moment") if sending.cancel() else GiveUp(_DOUBT, unknown=True)
-            )
+            return Busy() if sending.cancel() else GiveUp(_DOUBT, unknown=True)
 
     def _url(self, notice: Notice) -> str | GiveUp:
         """Where to: the operator's place as it is set today, or the user's URL while its service is allowed."""

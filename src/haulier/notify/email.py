@@ -3,6 +3,7 @@
 import asyncio
 import re
 import ssl
+from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from haulier.clock import Clock, instant
 from haulier.destinations.mail_address import bare_address
 from haulier.destinations.smtp_url import SmtpServer
 from haulier.notify.letters import Desk, letter
-from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict
+from haulier.notify.port import Busy, Delivered, GiveUp, Notice, TryAgain, Verdict, unwatched
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
@@ -45,7 +46,7 @@ class EmailSender:
         self._timeout_s = timeout_s
         self._room = asyncio.Semaphore(CONNECTIONS)
 
-    async def send(self, notice: Notice, /) -> Verdict:
+    async def send(self, notice: Notice, /, *, begun: Callable[[], None] = unwatched) -> Verdict:
         """Hand the letter in. A reply 5xx to it is final, 4xx is not; what silence after it means nobody knows."""
         if notice.event == "confirm" and (late := self._too_late(notice)) is not None:
             return late
@@ -55,20 +56,23 @@ class EmailSender:
             async with asyncio.timeout(ROOM_S):
                 await self._room.acquire()
         except TimeoutError:
-            return TryAgain("too many e-mails are being sent at the moment")
+            return Busy()
         try:
-            return await self._sent(address, message)
+            return await self._sent(address, message, begun)
         finally:
             self._room.release()
 
-    async def _sent(self, address: str, message: bytes) -> Verdict:
+    async def _sent(self, address: str, message: bytes, begun: Callable[[], None]) -> Verdict:
         with closing(self._connection()) as smtp:
             try:
                 async with asyncio.timeout(self._timeout_s):
                     problem = await self._opened(smtp) or await self._addressed(smtp, address)
             except TimeoutError:
                 return TryAgain("the mail server is too slow")
-            return problem or await _handed_in(smtp, message, timeout_s=self._timeout_s)
+            if problem:
+                return problem
+            begun()
+            return await _handed_in(smtp, message, timeout_s=self._timeout_s)
 
     def _too_late(self, notice: Notice) -> GiveUp | None:
         """Why a code need not be mailed any more."""
@@ -129,6 +133,12 @@ class EmailSender:
 
         try:
             await smtp.mail(self._sender)
+        except aiosmtplib.SMTPResponseException as error:
+            # Whatever is wrong with our own address is nothing against the receiver's.
+            return TryAgain("the mail server refuses our sender", error.code)
+        except (aiosmtplib.SMTPException, OSError):
+            return TryAgain("the mail server hung up")
+        try:
             await smtp.rcpt(address)
         except aiosmtplib.SMTPResponseException as error:
             return _refused(error.code, error.message)

@@ -34,12 +34,13 @@ _POLICY = _Policy(linesep=SMTP.linesep)
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """What all letters have in common: who writes them, and where their links lead.
 
-    `job_page` is the page of a job; `stop_page` switches off a channel, for people and for mail programs (RFC 8058).
+    `job_page` is the page of a job; `stop_page` switches off a channel that keeps this value (stop_tokens.py), for
+    people and for mail programs (RFC 8058).
     """
 
     sender: str
     job_page: Callable[[UUID], str]
-    stop_page: Callable[[UUID], str]
+    stop_page: Callable[[UUID, str], str]
 
     @property
     def domain(self) -> str:
@@ -59,9 +60,8 @@ def letter(notice: Notice, *, to: str, desk: Desk, now: datetime) -> EmailMessag
     message["Message-ID"] = f"<{notice.id}@{desk.domain}>"
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
-    if notice.event != "confirm":  # nothing to switch off yet
-        message["List-Unsubscribe"] = f"<{desk.stop_page(notice.channel_id)}>"
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message["List-Unsubscribe"] = f"<{_stop_page(notice, desk)}>"
+    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(_text(notice, title, desk), cte="quoted-printable")
     message.add_alternative(_html(notice, title, desk), subtype="html", cte="quoted-printable")
     return message
@@ -81,8 +81,8 @@ def _text(notice: Notice, title: str, desk: Desk) -> str:
         blocks[2:2] = [said.code, f"    {notice.secret['code']}"]
     if notice.job:
         blocks.append(f"{said.button[notice.event]}:\n{desk.job_page(notice.job.id)}")
-    if notice.event != "confirm":
-        blocks.append(f"-- \n{said.why}\n{said.stop}: {desk.stop_page(notice.channel_id)}")
+    why = "" if notice.event == "confirm" else f"{said.why}\n"
+    blocks.append(f"-- \n{why}{said.stop}: {_stop_page(notice, desk)}")
     return "\n\n".join(blocks) + "\n"
 
 
@@ -94,13 +94,16 @@ def _html(notice: Notice, title: str, desk: Desk) -> str:
         code = escape(notice.secret["code"])
         paragraphs[1:1] = [f"<p>{said.code}</p>", f'<p style="font-size:28px;letter-spacing:4px">{code}</p>']
     action = _button(desk.job_page(notice.job.id), said.button[notice.event]) if notice.job else ""
-    footer = ""
-    if notice.event != "confirm":
-        stop = escape(desk.stop_page(notice.channel_id), quote=True)
-        footer = f'{escape(said.why)} <a href="{stop}" style="color:#767676">{escape(said.stop)}</a>'
+    why = "" if notice.event == "confirm" else f"{escape(said.why)} "
+    stop = escape(_stop_page(notice, desk), quote=True)
+    footer = f'{why}<a href="{stop}" style="color:#767676">{escape(said.stop)}</a>'
     return _template().substitute(
         language=language, title=escape(title), paragraphs="\n".join(paragraphs), action=action, footer=footer
     )
+
+
+def _stop_page(notice: Notice, desk: Desk) -> str:
+    return desk.stop_page(notice.channel_id, notice.secret.get("stop", ""))
 
 
 def _button(url: str, label: str) -> str:

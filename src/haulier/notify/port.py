@@ -1,6 +1,6 @@
 """What a kind of channel has to do: take one notice to where it belongs, and say what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -20,11 +20,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     event: str
     at: datetime
     channel_id: UUID
-    user_id: str
-    target: str
     secret: Mapping[str, Any]
     job: Job | None
-    attempt: int
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -50,7 +47,15 @@ class GiveUp(msgspec.Struct, frozen=True):
     unknown: bool = False
 
 
-Verdict = Delivered | TryAgain | GiveUp
+class Busy(msgspec.Struct, frozen=True):
+    """We had no room to send it, which is nothing against its receiver: handed back, as if it had not been tried."""
+
+
+Verdict = Delivered | TryAgain | GiveUp | Busy
+
+
+def unwatched() -> None:
+    """For a send that nobody breaks off."""
 
 
 class Sender(Protocol):
@@ -58,6 +63,9 @@ class Sender(Protocol):
 
     repeatable: bool
 
-    async def send(self, notice: Notice, /) -> Verdict:
-        """Try once, within a time of its own; raises nothing that a receiver can cause."""
+    async def send(self, notice: Notice, /, *, begun: Callable[[], None] = unwatched) -> Verdict:
+        """Try once, within a time of its own; raises nothing that a receiver can cause.
+
+        Calls `begun` before anything of the notice can arrive: what is broken off earlier was certainly not sent.
+        """
         ...

@@ -1,27 +1,24 @@
 """Browser push: one encrypted message (RFC 8291) to the browser's push service (RFC 8030), signed by us (RFC 8292)."""
 
 import asyncio
-import base64
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import msgspec
 
-from haulier import __version__
-from haulier.addresses import CheckedTransport
+from haulier.channel_rules import channel_rules
 from haulier.clock import Clock
-from haulier.destinations.vapid_keys import vapid_key
+from haulier.destinations.vapid_keys import AUTH_BYTES, POINT_BYTES, base64url_bytes, vapid_key
 from haulier.destinations.webhook_url import refusal
 from haulier.errors import SourceRefused
 from haulier.notify import wording
-from haulier.notify.answers import channel_rules, let_go, wait_asked_for
-from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict
+from haulier.notify.answers import let_go, wait_asked_for
+from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict, unwatched
+from haulier.notify.posting import TIMEOUT_S, checked_transport, not_allowed, post
 from haulier.settings import Settings
 
-TIMEOUT_S = 15.0
-CONNECT_S = 5.0
 TTL_S = 86_400  # how long the push service keeps it for a browser that is off
 TOKEN_S = 12 * 3_600  # at most 24 hours, RFC 8292
 _GONE = frozenset({404, 410})
@@ -59,17 +56,18 @@ class PushSender:
         self._vapid = Vapid02(private_key=vapid_key(settings.vapid_key.reveal()))
         self._clock = clock
 
-    async def send(self, notice: Notice, /) -> Verdict:
+    async def send(self, notice: Notice, /, *, begun: Callable[[], None] = unwatched) -> Verdict:
         """One POST, within TIMEOUT_S. Once it is on its way and no answer comes, nobody knows."""
         to = msgspec.convert(notice.secret, Subscription)
         if (problem := refusal(to.endpoint, rules=self._rules)) is not None:
             return GiveUp(f"its URL {problem}")
         request = self._request(notice, to)
+        begun()
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 response = await self._transport.handle_async_request(request)
         except SourceRefused as error:
-            return GiveUp(f"its address is not allowed: {error.facts['reason']}")
+            return GiveUp(not_allowed(error))
         except (httpx.ConnectError, httpx.ConnectTimeout):
             return TryAgain("no connection to the push service")
         except (TimeoutError, httpx.TransportError):
@@ -85,17 +83,9 @@ class PushSender:
             "ttl": str(TTL_S),
             "topic": topic,
             "urgency": "normal",
-            "user-agent": f"Haulier/{__version__}",
             **self._signed(to.endpoint),
         }
-        patience = httpx.Timeout(TIMEOUT_S, connect=CONNECT_S)
-        return httpx.Request(
-            "POST",
-            to.endpoint,
-            content=encrypted(message_of(notice, settings=self._settings), to),
-            headers=headers,
-            extensions={"timeout": patience.as_dict()},
-        )
+        return post(to.endpoint, body=encrypted(message_of(notice, settings=self._settings), to), headers=headers)
 
     def _signed(self, endpoint: str) -> Mapping[str, str]:
         url = httpx.URL(endpoint)
@@ -139,18 +129,14 @@ def encrypted(message: bytes, to: Subscription) -> bytes:
     return http_ece.encrypt(
         message,
         private_key=generate_private_key(SECP256R1()),
-        dh=_raw(to.p256dh),
-        auth_secret=_raw(to.auth),
+        dh=base64url_bytes(to.p256dh, size=POINT_BYTES),
+        auth_secret=base64url_bytes(to.auth, size=AUTH_BYTES),
         version="aes128gcm",
     )
-
-
-def _raw(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 @asynccontextmanager
 async def open_push(settings: Settings, *, clock: Clock) -> AsyncGenerator[PushSender]:
     """A sender with its connections."""
-    async with CheckedTransport(rules=channel_rules(settings), timeout_s=CONNECT_S) as transport:
+    async with checked_transport(settings) as transport:
         yield PushSender(transport, settings=settings, clock=clock)

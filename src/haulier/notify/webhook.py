@@ -1,25 +1,23 @@
 """Webhooks: one signed POST, as Standard Webhooks says, to an address that was checked just before."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
 import msgspec
 
-from haulier import __version__
-from haulier.addresses import CheckedTransport
+from haulier.channel_rules import channel_rules
 from haulier.clock import Clock
 from haulier.destinations.webhook_keys import WebhookSecret, signatures
 from haulier.destinations.webhook_url import refusal
 from haulier.errors import SourceRefused
-from haulier.notify.answers import channel_rules, let_go, wait_asked_for
+from haulier.notify.answers import let_go, wait_asked_for
 from haulier.notify.message import message_of
-from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict
+from haulier.notify.port import Delivered, GiveUp, Notice, TryAgain, Verdict, unwatched
+from haulier.notify.posting import TIMEOUT_S, checked_transport, not_allowed, post
 from haulier.settings import Settings
 
-TIMEOUT_S = 15.0
-CONNECT_S = 5.0
 _GONE = 410
 
 
@@ -34,11 +32,12 @@ class WebhookSender:
         self._rules = channel_rules(settings)
         self._clock = clock
 
-    async def send(self, notice: Notice, /) -> Verdict:
+    async def send(self, notice: Notice, /, *, begun: Callable[[], None] = unwatched) -> Verdict:
         """One POST: its status within TIMEOUT_S counts, whatever becomes of the rest of the answer."""
         secret = msgspec.convert(notice.secret, WebhookSecret)
         if (problem := refusal(secret.url, rules=self._rules)) is not None:
             return TryAgain(f"its URL {problem}")
+        begun()
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 # Without a client in between: it would follow, authenticate, and keep cookies.
@@ -46,7 +45,7 @@ class WebhookSender:
         except (TimeoutError, httpx.TimeoutException):
             return TryAgain(f"no answer within {TIMEOUT_S:g} s")
         except SourceRefused as error:
-            return TryAgain(f"its address is not allowed: {error.facts['reason']}")
+            return TryAgain(not_allowed(error))
         except httpx.ConnectError as error:
             return TryAgain("its certificate is not valid" if "CERTIFICATE" in str(error) else "no connection")
         except (httpx.TransportError, httpx.InvalidURL, ValueError):
@@ -58,20 +57,16 @@ class WebhookSender:
         now = self._clock.now()
         body = message_of(notice, settings=self._settings)
         message_id = f"msg_{notice.id}"
-        patience = httpx.Timeout(TIMEOUT_S, connect=CONNECT_S)
-        return httpx.Request(
-            "POST",
+        return post(
             secret.url,
-            content=body,
+            body=body,
             headers={
                 "content-type": "application/json",
                 "accept-encoding": "identity",
-                "user-agent": f"Haulier/{__version__}",
                 "webhook-id": message_id,
                 "webhook-timestamp": str(int(now.timestamp())),
                 "webhook-signature": signatures(secret.keys, message_id=message_id, at=now, body=body),
             },
-            extensions={"timeout": patience.as_dict()},
         )
 
     def _verdict(self, response: httpx.Response) -> Verdict:
@@ -88,5 +83,5 @@ class WebhookSender:
 @asynccontextmanager
 async def open_webhooks(settings: Settings, *, clock: Clock) -> AsyncGenerator[WebhookSender]:
     """A sender with its connections."""
-    async with CheckedTransport(rules=channel_rules(settings), timeout_s=CONNECT_S) as transport:
+    async with checked_transport(settings) as transport:
         yield WebhookSender(transport, settings=settings, clock=clock)

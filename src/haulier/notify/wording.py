@@ -2,16 +2,13 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Literal, get_args
 from unicodedata import bidirectional
 
 from haulier.job import Job
 from haulier.notify.port import Notice
 from haulier.notify.words import ENGLISH, Words
 from haulier.notify.words_de import GERMAN
-
-Language = Literal["en", "de"]
-LANGUAGES: tuple[Language, ...] = get_args(Language)
+from haulier.wire_channel_kinds import LANGUAGES
 
 NAME_LENGTH = 120
 REASON_LENGTH = 300  # a push holds less than 4 KB

@@ -6,12 +6,21 @@ from typing import Any
 
 import msgspec
 
-from haulier.addresses import AddressRules
 from haulier.api.notices.channel_port import Asker, ChannelKind, Made
 from haulier.api.notices.notice_kinds import AppriseKind, EmailKind, PushKind
-from haulier.destinations.webhook_keys import WebhookKey, WebhookSecret, fresh_key, rotated
+from haulier.api.ratelimits import seconds_until
+from haulier.channel_rules import channel_rules
+from haulier.destinations.webhook_keys import (
+    MOST_KEYS,
+    ROTATION,
+    WebhookKey,
+    WebhookSecret,
+    fresh_key,
+    next_rotation,
+    rotated,
+)
 from haulier.destinations.webhook_url import refusal, target_of
-from haulier.errors import InvalidRequest
+from haulier.errors import InvalidRequest, RotationsLimited
 from haulier.settings import Settings
 from haulier.wire_channels import ChannelChange, NewChannel, NewWebhook
 
@@ -34,6 +43,10 @@ class WebhookKind:
 
     def rotate(self, secret: Mapping[str, Any], *, now: datetime) -> Made | None:
         before = msgspec.convert(secret, WebhookSecret)
+        again_at = next_rotation(before.keys, now=now)
+        if again_at is not None:
+            wait_s = seconds_until(again_at, now=now, most=round(ROTATION.total_seconds()))
+            raise RotationsLimited(limit=MOST_KEYS, wait_s=wait_s, retry_after_s=wait_s)
         fresh = fresh_key(before.keys[0].scheme)
         return _webhook(WebhookSecret(before.url, rotated(before.keys, fresh, now=now)), shown=_shown(fresh))
 
@@ -42,8 +55,7 @@ class WebhookKind:
 
 
 def _check_url(url: str, settings: Settings) -> None:
-    rules = AddressRules(allow_private=settings.channel_allow_private, networks=settings.channel_networks)
-    if (problem := refusal(url, rules=rules)) is not None:
+    if (problem := refusal(url, rules=channel_rules(settings))) is not None:
         raise InvalidRequest(("/url", problem))
 
 

@@ -48,9 +48,15 @@ class ChannelKind(Protocol):
         ...
 
     def rotate(self, secret: Mapping[str, Any], *, now: datetime) -> Made | None:
-        """The same with a new secret; None when it has none that could be changed. `target` is not looked at."""
+        """The same with a new secret; None when it has none that could be changed. `target` is not looked at.
+
+        Raises RotationsLimited.
+        """
         ...
 
     def ask_again(self, secret: Mapping[str, Any], *, asker: Asker) -> Made | None:
-        """The same with another code, or with none if the asker's token vouches; None when codes confirm nothing."""
+        """The same with another code, or with none if the asker's token vouches; None when codes confirm nothing.
+
+        Raises ChannelKindOff.
+        """
         ...

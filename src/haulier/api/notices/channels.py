@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
@@ -12,7 +14,7 @@ from msgspec import UNSET
 from haulier.api.bodies import body_of, kind_body_of
 from haulier.api.exchange import Answer, Exchange, json_answer
 from haulier.api.notices.channel_kinds import KINDS, NEW_CHANNELS
-from haulier.api.notices.channel_port import Asker
+from haulier.api.notices.channel_port import Asker, Made
 from haulier.api.notices.code_limits import admit_code
 from haulier.api.requests import channel_id_of, idempotency_key_of, uuid_of
 from haulier.api.services import Services
@@ -33,11 +35,12 @@ from haulier.wire_channels import Channel as ChannelView
 from haulier.wire_channels import ChannelChange, ChannelList, ChannelRemoved, ChannelWithSecret, NewChannel
 
 PATH = "/v1/channels"
+SHOWN_FOR = timedelta(hours=24)  # to who lost the answer: after that a key that leaked tells nothing
 _IDS = UUID("6d1f2f3a-5d0b-4c58-9d70-0a4b9d3c8f11")  # where ids that follow from an Idempotency-Key come from
 
 
 async def create(exchange: Exchange, services: Services) -> Answer:
-    """A new channel. The same Idempotency-Key and body answer the same channel and secret once more."""
+    """A new channel. The same Idempotency-Key and body answer the same channel, with its secret for SHOWN_FOR."""
     check_on(services)
     key = idempotency_key_of(exchange)
     body = await kind_body_of(exchange, NEW_CHANNELS)
@@ -49,8 +52,7 @@ async def create(exchange: Exchange, services: Services) -> Answer:
     before = None if key is None else await services.ledger.channels.get(channel_id, user_id=user_id)
     if made.code_to and before is None:
         await admit_code(made.code_to, exchange, services)
-    # Sealed with the rest, so that a repeated request can be told from another one with the same key.
-    kept = {"request": hashlib.sha256(msgspec.json.encode(body)).hexdigest(), "shown": made.shown} if key else {}
+    kept = _kept_for(body, made) if key else {}
     draft = ChannelDraft(
         id=channel_id,
         user_id=user_id,
@@ -72,7 +74,18 @@ async def create(exchange: Exchange, services: Services) -> Answer:
     secret = opened(before, services)
     if secret.get("request") != kept["request"]:
         raise IdempotencyMismatch
-    return json_answer(with_secret(before, secret["shown"]), status=201)
+    is_shown = services.clock.now() < before.created_at + SHOWN_FOR
+    return json_answer(with_secret(before, secret["shown"] if is_shown else {}), status=201)
+
+
+def _kept_for(body: NewChannel, made: Made) -> dict[str, Any]:
+    """What is sealed with a channel that was asked for with a key: a repeated request is told from another one by it,
+    and a link in a letter from one of a channel that had the same id before."""
+    return {
+        "request": hashlib.sha256(msgspec.json.encode(body)).hexdigest(),
+        "shown": made.shown,
+        "stop": secrets.token_urlsafe(16),
+    }
 
 
 async def channels(exchange: Exchange, services: Services) -> Answer:
@@ -205,7 +218,7 @@ def view(channel: Channel) -> ChannelView:
 
 
 def _status(channel: Channel) -> Literal["active", "failing", "disabled", "unconfirmed"]:
-    if channel.disabled_at:
+    if channel.disabled_at or channel.stopped_at:
         return "disabled"
     if not channel.confirmed:
         return "unconfirmed"

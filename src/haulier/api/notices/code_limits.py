@@ -1,16 +1,23 @@
 """How many codes are mailed: so many that somebody can confirm an address, too few to be a nuisance to anybody."""
 
+from datetime import datetime
+
 from haulier.api.exchange import Exchange
 from haulier.api.ratelimits import seconds_until
 from haulier.api.services import Services
 from haulier.errors import CodesLimited
 
-DAY_S = 86_400
+LONGEST_S = 30 * 86_400
 
 
 async def admit_code(address: str, exchange: Exchange, services: Services) -> None:
     """Count a code that is to be mailed to `address`. Raises CodesLimited."""
     again_at = await services.ledger.confirming.count_code(exchange.caller.user_id, address=address)
     if again_at is not None:
-        wait_s = seconds_until(again_at, now=services.clock.now(), most=DAY_S)
-        raise CodesLimited(wait_s=wait_s, retry_after_s=wait_s)
+        raise limited(again_at, services)
+
+
+def limited(again_at: datetime, services: Services) -> CodesLimited:
+    """The error of who has to wait until `again_at` for another code."""
+    wait_s = seconds_until(again_at, now=services.clock.now(), most=LONGEST_S)
+    return CodesLimited(wait_s=wait_s, retry_after_s=wait_s)

@@ -3,8 +3,8 @@
 import hmac
 import html
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
@@ -12,14 +12,14 @@ from haulier.api.bodies import body_of
 from haulier.api.exchange import Answer, Exchange, Headers, json_answer
 from haulier.api.notices.channel_kinds import KINDS
 from haulier.api.notices.channels import asker_of, opened, own_channel, view
-from haulier.api.notices.code_limits import admit_code
+from haulier.api.notices.code_limits import limited
 from haulier.api.requests import query_of
 from haulier.api.services import Services
 from haulier.clock import instant
 from haulier.errors import ChannelChanged, CodeOver, StopLinkUnknown, WrongCode
 from haulier.ledger import Channel
 from haulier.sealing import channel_secrets
-from haulier.stop_tokens import StopTokens
+from haulier.stop_tokens import StopTokens, channel_named_by
 from haulier.wire_channel_kinds import ConfirmRequest
 
 STOP_PATH = "/v1/unsubscribe"
@@ -46,12 +46,15 @@ class StopQuery(msgspec.Struct, frozen=True):
 
 
 async def confirm(exchange: Exchange, services: Services) -> Answer:
-    """Confirm a channel; once more for one that is confirmed changes nothing."""
+    """Confirm a channel; once more for one that is confirmed changes nothing. Raises CodeOver, WrongCode."""
     body = await body_of(exchange, ConfirmRequest)
     channel = await own_channel(exchange, services)
-    if channel.confirmed:
+    if _receiver_agrees(channel):
         return json_answer(view(channel))
     secret = opened(channel, services)
+    # A code of before the receiver's "no more" is none any more.
+    if "code" not in secret or channel.disabled_at is not None or channel.stopped_at is not None:
+        raise CodeOver
     tries = secret["code_tries"] + 1
     if tries > MOST_TRIES or instant(secret["code_ends"]) <= services.clock.now():
         raise CodeOver
@@ -59,7 +62,8 @@ async def confirm(exchange: Exchange, services: Services) -> Answer:
         await _keep_try(channel, secret | {"code_tries": tries}, services)
         raise WrongCode(left=MOST_TRIES - tries)
     kept = {name: value for name, value in secret.items() if not name.startswith("code")}
-    confirmed = await services.ledger.confirming.confirm(channel, sealed=services.sealer.seal(channel.id, kept))
+    sealed = services.sealer.seal(channel.id, kept)
+    confirmed = await services.ledger.confirming.confirm(channel, sealed=sealed, address=secret["address"])
     if confirmed is None:
         raise ChannelChanged
     return json_answer(view(confirmed))
@@ -68,18 +72,26 @@ async def confirm(exchange: Exchange, services: Services) -> Answer:
 async def send_code(exchange: Exchange, services: Services) -> Answer:
     """Mail another code for a channel that is not confirmed, or not any more; for a confirmed one change nothing."""
     channel = await own_channel(exchange, services)
-    if channel.confirmed:
+    if _receiver_agrees(channel):
         return json_answer(view(channel))
     made = KINDS[channel.kind].ask_again(opened(channel, services), asker=asker_of(exchange, services))
-    assert made is not None, "only kinds with a code are ever unconfirmed"
-    if made.code_to:
-        await admit_code(made.code_to, exchange, services)
+    if made is None:  # only kinds with a code are ever unconfirmed
+        return json_answer(view(channel))
     asked = await services.ledger.confirming.ask_again(
-        channel, sealed=services.sealer.seal(channel.id, made.secret), confirmed=not made.code_to
+        channel,
+        sealed=services.sealer.seal(channel.id, made.secret),
+        confirmed=not made.code_to,
+        address=made.code_to,
     )
     if asked is None:
         raise ChannelChanged
+    if isinstance(asked, datetime):
+        raise limited(asked, services)
     return json_answer(view(asked))
+
+
+def _receiver_agrees(channel: Channel) -> bool:
+    return channel.confirmed and channel.stopped_at is None
 
 
 async def _keep_try(channel: Channel, secret: Mapping[str, Any], services: Services) -> None:
@@ -92,26 +104,32 @@ async def _keep_try(channel: Channel, secret: Mapping[str, Any], services: Servi
 
 async def stop_page(exchange: Exchange, services: Services) -> Answer:
     """Ask whether to switch off: programs that only look at links must not do it."""
-    _channel_of(exchange, services)
+    await _channel_of(exchange, services)
     language = _language(exchange)
     return _page(language, _QUESTION[language], button=_BUTTON[language])
 
 
 async def stop(exchange: Exchange, services: Services) -> Answer:
     """Switch the channel off, for the button of that page and for mail programs (RFC 8058); no body is needed."""
-    found = await services.ledger.confirming.switch_off(_channel_of(exchange, services), reason=SWITCHED_OFF)
-    if not found:
+    channel = await _channel_of(exchange, services)
+    address = opened(channel, services)["address"]
+    if not await services.ledger.confirming.switch_off(channel.id, reason=SWITCHED_OFF, address=address):
         raise StopLinkUnknown
     language = _language(exchange)
     return _page(language, _DONE[language])
 
 
-def _channel_of(exchange: Exchange, services: Services) -> UUID:
-    tokens = StopTokens(channel_secrets(services.settings))
-    channel_id = tokens.channel(query_of(exchange, StopQuery).token)
-    if channel_id is None:
+async def _channel_of(exchange: Exchange, services: Services) -> Channel:
+    """The channel that the link was made for. Raises StopLinkUnknown when there is none, or it has only the same id."""
+    token = query_of(exchange, StopQuery).token
+    channel_id = channel_named_by(token)
+    channel = await services.ledger.confirming.get(channel_id) if channel_id else None
+    if channel is None or channel.kind != "email":
         raise StopLinkUnknown
-    return channel_id
+    value = opened(channel, services).get("stop", "")
+    if not StopTokens(channel_secrets(services.settings)).is_good(token, value=value):
+        raise StopLinkUnknown
+    return channel
 
 
 def _language(exchange: Exchange) -> str:

@@ -19,6 +19,7 @@ from haulier.clock import wire_time
 from haulier.errors import (
     ChannelDisabled,
     ChannelNotFound,
+    CodeNotRedelivered,
     DeliveryNotFound,
     DeliveryUnderWay,
     SendingRateLimited,
@@ -28,6 +29,7 @@ from haulier.wire_channels import Delivery as DeliveryView
 from haulier.wire_channels import DeliveryPage, DeliveryState, DeliveryTry
 
 PATH = "/v1/deliveries"
+CODE = "confirm"  # the event that mails a code
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CURSOR = struct.Struct(">q16s")  # when it happened, in microseconds since 1970, and the delivery's id
 
@@ -68,7 +70,8 @@ async def test(exchange: Exchange, services: Services) -> Answer:
     queued = await services.ledger.deliveries.queue_test(
         services.new_id(), channel_id=channel.id, user_id=channel.user_id
     )
-    if queued is None:
+    if queued is None:  # removed or switched off since
+        _check_active(await own_channel(exchange, services))
         raise ChannelNotFound
     return json_answer(view(queued, []), status=202)
 
@@ -79,12 +82,18 @@ async def redeliver(exchange: Exchange, services: Services) -> Answer:
     delivery_id, user_id = delivery_id_of(exchange), exchange.caller.user_id
     delivery = await services.ledger.deliveries.get(delivery_id, user_id=user_id)
     channel = delivery and await services.ledger.channels.get(delivery.channel_id, user_id=user_id)
-    if channel is None:
+    if delivery is None or channel is None:
         raise DeliveryNotFound
     _check_active(channel)
+    if delivery.event == CODE:
+        raise CodeNotRedelivered
     await _count(exchange, services)
     queued = await services.ledger.deliveries.redeliver(delivery_id)
     if queued is None:
+        now = await services.ledger.channels.get(channel.id, user_id=user_id)
+        if now is None:
+            raise DeliveryNotFound
+        _check_active(now)
         raise DeliveryUnderWay
     tries = await services.ledger.deliveries.attempts([delivery_id])
     return json_answer(view(queued, tries[delivery_id]), status=202)
@@ -117,8 +126,8 @@ def _try(attempt: DeliveryAttempt) -> DeliveryTry:
 
 
 def _check_active(channel: Channel) -> None:
-    if channel.disabled_at is not None:
-        raise ChannelDisabled(reason=f"it is disabled: {channel.disabled_reason}")
+    if channel.disabled_at is not None or channel.stopped_at is not None:
+        raise ChannelDisabled(reason=f"it is disabled: {channel.disabled_reason or 'its receiver wants nothing more'}")
     if not channel.confirmed:
         raise ChannelDisabled(reason="it is not confirmed yet")
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx
 
-from haulier.addresses import AddressRules
 from haulier.api.notices.channel_port import Asker, Made
+from haulier.channel_rules import channel_rules
 from haulier.clock import wire_time
 from haulier.destinations.apprise_urls import problem_of
 from haulier.destinations.mail_address import is_mail_address, masked, same_address
-from haulier.destinations.vapid_keys import POINT_BYTES, base64url_bytes, is_point
+from haulier.destinations.vapid_keys import AUTH_BYTES, POINT_BYTES, base64url_bytes, is_point
 from haulier.destinations.webhook_url import refusal
 from haulier.errors import ChannelKindOff, InvalidRequest
 from haulier.ledger import CODE_LIFE
@@ -21,7 +21,6 @@ from haulier.wire_channel_kinds import NewApprise, NewEmail, NewPush
 from haulier.wire_channels import ChannelChange
 
 CODES = 1_000_000
-AUTH_BYTES = 16
 MOST_PLACES = 5  # of one URL: apprise writes to one after the other, with pauses, and holds a thread for all of them
 
 
@@ -44,8 +43,7 @@ class EmailKind(_Unchanging):
     shape = NewEmail
 
     def make(self, body: NewEmail, *, asker: Asker) -> Made:
-        if not asker.settings.smtp_url:
-            raise ChannelKindOff(kind="email", setting="HAULIER_SMTP_URL")
+        _check_email_on(asker)
         address = body.address or asker.caller.email
         if not address:
             raise InvalidRequest(("/address", "is needed: your token names none"))
@@ -54,6 +52,7 @@ class EmailKind(_Unchanging):
         return self.ask_again({"address": address, "language": body.language}, asker=asker)
 
     def ask_again(self, secret: Mapping[str, Any], *, asker: Asker) -> Made:
+        _check_email_on(asker)
         address: str = secret["address"]
         kept = {name: value for name, value in secret.items() if not name.startswith("code")}
         if asker.caller.email and same_address(address, asker.caller.email):
@@ -66,6 +65,11 @@ class EmailKind(_Unchanging):
         return Made(target=masked(address), secret=kept | code, code_to=address)
 
 
+def _check_email_on(asker: Asker) -> None:
+    if not asker.settings.smtp_url:
+        raise ChannelKindOff(kind="email", setting="HAULIER_SMTP_URL")
+
+
 class PushKind(_Unchanging):
     """A browser's subscription."""
 
@@ -75,8 +79,7 @@ class PushKind(_Unchanging):
         settings, subscription = asker.settings, body.subscription
         if not settings.vapid_key:
             raise ChannelKindOff(kind="push", setting="HAULIER_VAPID_KEY")
-        rules = AddressRules(allow_private=settings.channel_allow_private, networks=settings.channel_networks)
-        if (problem := refusal(subscription.endpoint, rules=rules)) is not None:
+        if (problem := refusal(subscription.endpoint, rules=channel_rules(settings))) is not None:
             raise InvalidRequest(("/subscription/endpoint", problem))
         point = base64url_bytes(subscription.keys.p256dh, size=POINT_BYTES)
         if point is None or not is_point(point):

@@ -9,6 +9,7 @@ from haulier.destinations.vapid_keys import public_point, vapid_key
 from haulier.errors import ChannelKindOff
 from haulier.settings import Settings
 from haulier.wire_channel_kinds import (
+    LANGUAGES,
     AppriseOffered,
     AppriseService,
     ChannelKinds,
@@ -18,7 +19,6 @@ from haulier.wire_channel_kinds import (
     PushOffered,
 )
 
-LANGUAGES = ("en", "de")
 KEY_KEPT: Headers = ((b"cache-control", b"public, max-age=300"),)
 
 

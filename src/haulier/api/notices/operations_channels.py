@@ -77,7 +77,7 @@ CHANNEL_OPERATIONS: tuple[Operation, ...] = (
         replies={
             200: Reply("The channel, with its new secret: it is not shown again.", wire_channels.ChannelWithSecret)
         },
-        errors=(errors.NothingToRotate, errors.ChannelChanged, *_ONE),
+        errors=(errors.NothingToRotate, errors.RotationsLimited, errors.ChannelChanged, *_ONE),
     ),
     Operation(
         name="enable_channel",
@@ -117,6 +117,7 @@ CHANNEL_OPERATIONS: tuple[Operation, ...] = (
         errors=(
             errors.DeliveryNotFound,
             errors.DeliveryUnderWay,
+            errors.CodeNotRedelivered,
             errors.ChannelDisabled,
             errors.SendingRateLimited,
             *_ALWAYS,

@@ -50,6 +50,7 @@ NOTICE_OPERATIONS: tuple[Operation, ...] = (
         summary="Have another code mailed",
         replies={200: Reply("The channel; confirmed, if your token vouches for its address.", wire_channels.Channel)},
         errors=(
+            errors.ChannelKindOff,
             errors.CodesLimited,
             errors.ChannelChanged,
             errors.ChannelNotFound,
@@ -65,7 +66,7 @@ NOTICE_OPERATIONS: tuple[Operation, ...] = (
         summary="A page that asks whether to switch a channel off",
         query=confirming.StopQuery,
         replies={200: Reply("The page.", is_file=True)},
-        errors=(errors.InvalidRequest, errors.StopLinkUnknown),
+        errors=(errors.InvalidRequest, errors.StopLinkUnknown, errors.ChannelsOff, errors.LedgerUnavailable),
         secured=False,
     ),
     Operation(
@@ -76,7 +77,7 @@ NOTICE_OPERATIONS: tuple[Operation, ...] = (
         summary="Switch a channel off by the link in its e-mails (RFC 8058)",
         query=confirming.StopQuery,
         replies={200: Reply("It is off; a page says so.", is_file=True)},
-        errors=(errors.InvalidRequest, errors.StopLinkUnknown, errors.LedgerUnavailable),
+        errors=(errors.InvalidRequest, errors.StopLinkUnknown, errors.ChannelsOff, errors.LedgerUnavailable),
         secured=False,
     ),
 )

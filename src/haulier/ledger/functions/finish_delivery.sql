@@ -1,7 +1,8 @@
 -- Write how an attempt of a delivery ended; its new status, or null when the attempt had lost it.
 --
 -- `p_outcome` is delivered, again (after `p_wait`), failed or unknown. A channel is disabled with `p_disable`, or by a
--- delivery that failed for good when nothing was delivered for `p_failing_for`; what waits for it then fails with it.
+-- delivery that failed for good when nothing was delivered for `p_failing_for`; what waits for it then fails with it. A
+-- code that could not be mailed says nothing of how the channel fares.
 create or replace function finish_delivery(
     p_id uuid, p_attempt integer, p_outcome text, p_wait interval, p_answer integer, p_reason text, p_duration_ms integer,
     p_disable boolean, p_failing_for interval, out status text, out disabled boolean
@@ -9,6 +10,7 @@ create or replace function finish_delivery(
 #variable_conflict use_column
 declare
     v_channel uuid;
+    v_counts boolean;
 begin
     disabled := false;
     update deliveries set
@@ -17,7 +19,7 @@ begin
         ended_at = case when p_outcome <> 'again' then haulier_now() end,
         lease_until = null
     where deliveries.id = p_id and attempts = p_attempt and deliveries.status = 'sending'
-    returning channel_id, deliveries.status into v_channel, finish_delivery.status;
+    returning channel_id, event <> 'confirm', deliveries.status into v_channel, v_counts, finish_delivery.status;
     if not found then
         return;
     end if;
@@ -32,11 +34,11 @@ begin
         return;
     end if;
     update channels set
-        failing_since = coalesce(failing_since, haulier_now()),
+        failing_since = case when v_counts or p_disable then coalesce(failing_since, haulier_now()) else failing_since end,
         disabled_reason = case
             when p_disable then p_reason
-            when p_outcome = 'failed' and failing_since <= haulier_now() - p_failing_for then 'nothing could be delivered for '
-                || extract(day from p_failing_for) || ' days; the last reason: ' || p_reason
+            when v_counts and p_outcome = 'failed' and failing_since <= haulier_now() - p_failing_for
+                then 'nothing could be delivered for ' || extract(day from p_failing_for) || ' days; the last reason: ' || p_reason
         end
     where id = v_channel and disabled_at is null
     returning disabled_reason is not null into finish_delivery.disabled;
@@ -47,7 +49,6 @@ begin
     disabled := coalesce(disabled, false);
     if disabled then
         update channels set disabled_at = haulier_now(), updated_at = haulier_now() where id = v_channel;
-        update deliveries set status = 'failed', due_at = null, ended_at = haulier_now()
-        where channel_id = v_channel and deliveries.status = 'pending';
+        perform fail_waiting(v_channel);
     end if;
 end $$;

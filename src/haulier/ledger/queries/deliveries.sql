@@ -8,6 +8,10 @@ select * from finish_delivery(
     :delivery_id, :attempt, :outcome, :wait::interval, :answer, :reason, :duration_ms, :disable, :failing_for::interval
 );
 
+-- name: hand_back_delivery :one
+-- Give back what nothing was sent of; see functions/hand_back_delivery.sql.
+select hand_back_delivery(:delivery_id, :attempt, :wait::interval) as kept;
+
 -- name: return_deliveries :one
 -- Take back what the workers that are gone were sending; see functions/return_deliveries.sql.
 select return_deliveries(:kinds::text[], :repeatable::text[], :most) as returned;
@@ -30,11 +34,12 @@ cross join lateral (
 order by tried.delivery_id, tried.number;
 
 -- name: queue_test :one
--- A delivery of the event `test`; no row when the channel is not the user's.
+-- A delivery of the event `test`; no row when the channel is not the user's, or not on.
 insert into deliveries (id, channel_id, event, at, due_at)
 select :id, channels.id, 'test', haulier_now(), haulier_now()
-from channels where channels.id = :channel_id and user_id = :user_id
-for key share
+from channels
+where channels.id = :channel_id and user_id = :user_id and confirmed and disabled_at is null and stopped_at is null
+for share
 returning *;
 
 -- name: delivery_of_user :one
@@ -43,9 +48,15 @@ select deliveries.* from deliveries join channels on channels.id = channel_id
 where deliveries.id = :delivery_id and user_id = :user_id;
 
 -- name: redeliver :one
--- Due now, with all retries before it; one that is being sent stays as it is.
+-- Due now, with all retries before it; one that is being sent stays as it is, and so does one whose channel is not on.
+with is_on as (
+    select channels.id from channels join deliveries on channel_id = channels.id
+    where deliveries.id = :delivery_id and confirmed and disabled_at is null and stopped_at is null
+    for share of channels
+)
 update deliveries set
     status = 'pending', due_at = haulier_now(), ended_at = null,
     attempts_before = case when status = 'pending' then attempts_before else attempts end
-where id = :delivery_id and status <> 'sending'
-returning *;
+from is_on
+where deliveries.id = :delivery_id and channel_id = is_on.id and status <> 'sending'
+returning deliveries.*;

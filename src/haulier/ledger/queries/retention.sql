@@ -31,12 +31,17 @@ returning upload_key, upload_handle;
 
 -- name: forget_jobs :many
 -- Remove up to `most` records of jobs that have been over, with their file expired, for `age`; attempts, provenance
--- and deliveries go with them, events stay.
+-- and deliveries go with them, events stay. What is still to be told keeps them: its last attempt comes after nine days at
+-- most, a channel whose kind is off would keep them for ever.
 delete from jobs
 using (
     select id from jobs
     where completed_at is not null and greatest(completed_at, artefact_expires_at) < haulier_now() - :age::interval
         and (status <> 'completed' or artefact_expired)
+        and not exists (
+            select from deliveries
+            where job_id = jobs.id and ended_at is null and at > haulier_now() - interval '10 days'
+        )
     order by greatest(completed_at, artefact_expires_at) limit :most for update skip locked
 ) over
 where jobs.id = over.id
@@ -79,5 +84,6 @@ select forget_users(:most) as user_id;
 delete from idempotency where expires_at < haulier_now() - interval '1 day';
 
 -- name: sweep_usage :exec
--- Forget counts of minutes and days that are over for long.
-delete from usage where starts_at < haulier_now() - interval '2 days';
+-- Forget counts of minutes and days that are over for long, and that an address wants no more codes after its 30 days.
+delete from usage
+where starts_at < haulier_now() - case when period = 'stopped' then interval '30 days' else interval '2 days' end;
