@@ -47,10 +47,14 @@ async def download_segments(
 
 @dataclass(slots=True)
 class _Rest:
-    """What is missing of a segment: bytes `at` to `end` (exclusive)."""
+    """How far a segment has come: bytes from `at` on are missing."""
 
+    segment: Segment
     at: int
-    end: int
+
+    @property
+    def end(self) -> int:
+        return self.segment.end
 
 
 class _Segments:
@@ -81,7 +85,7 @@ class _Segments:
 
     async def _whole(self, segment: Segment) -> None:
         """Fetch a segment through interruptions. Tries without any new byte are bounded, others not."""
-        rest, tries = _Rest(segment.start, segment.end), 0
+        rest, tries = _Rest(segment, segment.start), 0
         while rest.at < rest.end:
             before = rest.at
             try:
@@ -109,7 +113,7 @@ class _Segments:
 
     async def _keep(self, buffer: bytearray, rest: "_Rest") -> None:
         chunk = bytes(buffer[: rest.end - rest.at])
-        await self._file.write(chunk, offset=rest.at)
+        await self._file.write(chunk, segment=rest.segment, offset=rest.at)
         rest.at += len(chunk)
         self._done += len(chunk)
         self._on_progress(self._done, self._file.size)
