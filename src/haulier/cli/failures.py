@@ -75,10 +75,12 @@ def code_of(error: BaseException) -> str:
 
 
 def _exit_code(error: BaseException) -> int:
-    from haulier.client.errors import ApiError, DownloadDamaged, UnexpectedAnswer, Unreachable
+    from haulier.client.errors import ApiError, BadToken, DownloadDamaged, UnexpectedAnswer, Unreachable
 
     if isinstance(error, NotVerifiable):
         return USAGE
+    if isinstance(error, BadToken):
+        return NOT_ALLOWED
     if isinstance(error, ApiError):
         return {401: NOT_ALLOWED, 403: NOT_ALLOWED, 429: LIMITED, 503: UNREACHABLE}.get(error.status, FAILURE)
     if isinstance(error, (Unreachable, UnexpectedAnswer)):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from haulier.cli.watching import Screen
     from haulier.client import Client
 
+AWAY_S = 3_600.0  # the longest Retry-After that is waited for
+
 
 def watch(
     once: Annotated[
@@ -44,7 +46,7 @@ def watch(
         given_token=token,
         user=user,
         home=home,
-        patience=None if once else Patience(tries=sys.maxsize),
+        patience=None if once else Patience(tries=sys.maxsize, retry_after_max_s=AWAY_S),
         on_wait=lambda why, wait_s: screen.say(pause_words(why, wait_s)),
     )
     try:
