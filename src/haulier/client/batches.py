@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
-from haulier.client.transport import Transport, read
+from haulier.client.transport import API, Transport, read
 from haulier.wire_batches import BatchAccepted, BatchCancelled, BatchStatus
-
-API = "/v1/download"
 
 
 class Batches:

@@ -1,11 +1,12 @@
-"""Calls about files, each in a thread: it ends before its caller goes on, also when the caller is cancelled.
+"""Blocking calls, each in a thread. One about a file ends before its caller goes on, also when that is cancelled.
 
 A thread cannot be stopped. Who closes a file while one still writes may hit another file under the same number.
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -39,3 +40,26 @@ async def opened(make: Callable[[], T], *, close: Callable[[T], object]) -> Asyn
     finally:
         for each in made:
             await finished(close, each)
+
+
+async def abandoned_when_cancelled(call: Callable[[bytes], object], chunk: bytes) -> None:
+    """`call(chunk)`, which may hang for ever: neither who is cancelled nor the end of the program waits for it."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: BaseException | None) -> None:
+        if future.done():
+            return
+        future.set_result(None) if error is None else future.set_exception(error)
+
+    def run() -> None:
+        failure = None
+        try:
+            call(chunk)
+        except BaseException as error:  # it is raised where it is waited for
+            failure = error
+        with suppress(RuntimeError):  # the loop may be over
+            loop.call_soon_threadsafe(settle, failure)
+
+    threading.Thread(target=run, daemon=True).start()
+    await future

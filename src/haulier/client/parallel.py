@@ -1,21 +1,19 @@
 """Downloading one artefact over several connections at once, each fetching one segment after the other."""
 
 import asyncio
-import re
 from collections import deque
 from dataclasses import dataclass
 from http import HTTPStatus
 
 import httpx
 
-from haulier.client.download import Downloaded, Fetch, Interrupted, Progress, check, refusal
+from haulier.client.download import Downloaded, Fetch, Interrupted, Progress, Range, check, range_of, refusal
 from haulier.client.errors import DownloadDamaged, DownloadFailed
 from haulier.client.segments import Segment, SegmentFile
 from haulier.client.sinks import BLOCK
 
 PARALLEL_FROM_BYTES = 64 * 2**20
 CONNECTIONS = 4
-_CONTENT_RANGE = re.compile(r"bytes (?P<start>\d+)-(?P<last>\d+)/(?P<total>\d+)")
 
 
 class NotInRanges(Exception):
@@ -120,9 +118,7 @@ class _Segments:
 
     async def _refuse_unless_range(self, answer: httpx.Response, start: int, end: int) -> None:
         if answer.status_code == HTTPStatus.PARTIAL_CONTENT:
-            match = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-            asked = (str(start), str(end - 1), str(self._file.size))
-            if match and match.groups() == asked and answer.headers.get("ETag", self._file.etag) == self._file.etag:
+            if range_of(answer, etag=self._file.etag) == Range(start, end, self._file.size):
                 return
             raise NotInRanges
         if answer.is_success or answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:

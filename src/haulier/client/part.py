@@ -20,7 +20,7 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 class Part:
     """The two files, open and locked. All calls block.
 
-    Raises TargetExists when there is a file at `path` and not `force`, TargetInUse, OSError.
+    Raises TargetExists when there is a file at `path` and not `force`, TargetInUse, DownloadFailed, OSError.
     """
 
     def __init__(self, path: Path, *, force: bool) -> None:
@@ -79,6 +79,7 @@ class Part:
     def _refuse_existing(self) -> None:
         if not self._force and os.path.lexists(self.path):
             raise TargetExists(self.path)
+        refuse_special(self.path)
 
     def _open_locked(self) -> int:
         while True:
@@ -107,6 +108,12 @@ class Part:
             self._part.replace(self.path)
         else:
             self._part.unlink()
+
+
+def refuse_special(path: Path) -> None:
+    """Raises DownloadFailed for a device, a pipe or a socket: a file renamed to its path would replace it."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise DownloadFailed(f"{path} is neither a file nor a folder. Choose another place.")
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from haulier.client.errors import DownloadFailed
-from haulier.client.file_threads import finished, opened
+from haulier.client.file_threads import abandoned_when_cancelled, finished, opened
 from haulier.client.part import Part, worded
 
 BLOCK = 2**20
@@ -128,7 +128,10 @@ class PartFile:
 
 
 class StreamSink:
-    """Hands the bytes to `send` (a blocking call, made in a thread), for a pipe. What went out cannot be taken back."""
+    """Hands the bytes to `send` (a blocking call, made in a thread), for a pipe. What went out cannot be taken back.
+
+    Who cancels does not wait for a `send` that hangs: nobody may ever read the pipe.
+    """
 
     def __init__(self, send: Callable[[bytes], object]) -> None:
         self.held = Held()
@@ -143,7 +146,10 @@ class StreamSink:
         self.held = held
 
     async def write(self, chunk: bytes) -> None:
-        await asyncio.to_thread(self._send, chunk)
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():  # what is left over then is of no use to anybody
+            return
+        await abandoned_when_cancelled(self._send, chunk)
         self._hash.update(chunk)
         self.offset += len(chunk)
 

@@ -23,6 +23,7 @@ Sleep = Callable[[float], Awaitable[None]]
 Token = str | Callable[[], str]
 Shape = TypeVar("Shape")
 
+API = "/v1/download"
 TRANSIENT = frozenset({429, 502, 503, 504})
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _REFUSED = frozenset({429, 503})
@@ -168,6 +169,11 @@ async def _read(answer: httpx.Response) -> None:
         raise UnexpectedAnswer(origin(str(answer.request.url)), answer.status_code) from error
     finally:
         await answer.aclose()
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Those that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def read(answer: httpx.Response, shape: type[Shape]) -> Shape:
