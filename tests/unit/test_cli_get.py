@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import msgspec
 import pytest
@@ -37,7 +38,9 @@ async def api() -> AsyncGenerator[Loopback]:
         yield server
 
 
-async def start(api: Loopback, folder: Path, *args: str) -> asyncio.subprocess.Process:
+async def start(
+    api: Loopback, folder: Path, *args: str, stdout: int | IO[bytes] = asyncio.subprocess.PIPE, **env: str
+) -> asyncio.subprocess.Process:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HAULIER_")}
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -45,9 +48,9 @@ async def start(api: Loopback, folder: Path, *args: str) -> asyncio.subprocess.P
         "haulier",
         *args,
         cwd=folder,
-        env=kept | {"HAULIER_URL": api.url, "HAULIER_TOKEN": "secret-token", "COLUMNS": "80"},
+        env=kept | {"HAULIER_URL": api.url, "HAULIER_TOKEN": "secret-token", "COLUMNS": "80"} | env,
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
+        stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
     )
 
@@ -280,7 +283,9 @@ async def test_what_is_chosen_is_sent_as_json_or_text(api: Loopback, run: Run) -
         (["70000", "70001", "--param", "columns=6"], "--param chooses for one file"),
         (["99"], "'99' is neither a number from 10000 to 100000000 nor the id of a job"),
         (["70000", JOB], "a job's id stands alone"),
-        ([JOB, "--batch"], "come too late for it"),
+        ([JOB, "--batch"], "too late for --batch"),
+        ([JOB, "--allow-missing", "--notify", JOB], "too late for --allow-missing and --notify"),
+        (["1" * 5_000], "is neither a number"),
     ],
 )
 async def test_a_choice_that_cannot_be_sent_is_refused_at_once(

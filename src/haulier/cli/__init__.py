@@ -6,5 +6,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run the program; the exit codes are in failures.py."""
     from haulier.cli.program import app
+    from haulier.cli.stdout import speak_any_locale
 
+    speak_any_locale()
     app(prog_name="haulier")

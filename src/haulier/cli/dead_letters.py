@@ -63,7 +63,7 @@ def dead_letters(
         refuse_early_options(context)
         return
     from haulier.cli.dead_letters_view import print_page
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
 
     filters = _filters(user=user, code=code, preparer=preparer, since=since, until=until)
     page = _ask(url, token, home, lambda client: _pages(client, filters | {"retried": retried}, limit=limit))
@@ -83,7 +83,7 @@ def show(
     """Show a failed job with its attempts: worker, duration and error of each."""
     from haulier.cli.dead_letters_view import ONLY_FAILED, print_letter
     from haulier.cli.failures import CommandFailed
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
     from haulier.client import ApiError
     from haulier.errors import JobNotFound
 
@@ -137,7 +137,7 @@ def retry(
 
     from haulier.cli.dead_letters_view import print_retried, say_refused
     from haulier.cli.failures import CommandFailed, say
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
 
     named = [str(job) for job in dict.fromkeys(jobs or [])]
     filters = _filters(user=user, code=code, preparer=preparer, since=since, until=until)

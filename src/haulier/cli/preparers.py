@@ -24,7 +24,7 @@ def preparers(context: typer.Context, json: Json = False) -> None:
         refuse_early_options(context)
         return
     from haulier.cli.preparers_view import listed, print_list
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
     from haulier.preparers.registry import Registry
 
     found = listed(Registry.installed())
@@ -54,7 +54,7 @@ def show(
     the home folder. With --json the parameters are JSON Schemas.
     """
     from haulier.cli.preparers_view import print_told
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
     from haulier.preparers.registry import Registry
 
     if name is None and file_id is None:

@@ -1,5 +1,6 @@
 """What all commands share in form: plain help with examples, errors as sentences."""
 
+import sys
 from typing import Any
 
 import typer
@@ -30,11 +31,16 @@ class Program(Group):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            return self._flushed(super().invoke(ctx))
         except (KeyboardInterrupt, Exception) as error:
             if isinstance(error, (typer.Exit, typer.Abort, typer.TyperException)) or ctx.params.get("debug"):
                 raise
             raise typer.Exit(tell(error)) from None
+
+    def _flushed(self, done: Any) -> Any:
+        """`done`, once stdout has all of it: a full disk is to be told here, not while Python ends."""
+        sys.stdout.flush()
+        return done
 
 
 def _verbatim(text: str | None, formatter: Any) -> None:

@@ -36,6 +36,7 @@ def watch(
     from rich.console import Console
 
     from haulier.cli.access import connect
+    from haulier.cli.signals import Signalled, until_signalled
     from haulier.cli.view import pause_words
     from haulier.cli.watching import screen_for
     from haulier.client import Patience
@@ -51,8 +52,8 @@ def watch(
     )
     try:
         with screen:
-            asyncio.run(_watch(client, screen, once=once))
-    except KeyboardInterrupt:
+            asyncio.run(until_signalled(_watch(client, screen, once=once)))
+    except Signalled:
         return
 
 
