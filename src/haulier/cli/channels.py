@@ -8,6 +8,7 @@ from uuid import UUID
 
 import typer
 
+from haulier.cli.completing import channel_ids
 from haulier.cli.dead_letters import refuse_early_options
 from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Json, Token, Url, User
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from haulier.wire_channels import ChannelWithSecret, EventName
 
 Result = TypeVar("Result")
-ChannelId = Annotated[UUID, typer.Argument(metavar="CHANNEL", hidden=True)]
+ChannelId = Annotated[UUID, typer.Argument(metavar="CHANNEL", hidden=True, autocompletion=channel_ids)]
 EVENTS: dict[str, "EventName"] = {"completed": "job.completed", "failed": "job.failed", "cancelled": "job.cancelled"}
 
 

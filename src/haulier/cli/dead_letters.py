@@ -8,6 +8,7 @@ from uuid import UUID
 
 import typer
 
+from haulier.cli.completing import letter_ids
 from haulier.cli.options import DEFAULT_HOME, Home, Json, Token, Url
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def dead_letters(
 
 
 def show(
-    job: Annotated[UUID, typer.Argument(metavar="JOB", hidden=True)],
+    job: Annotated[UUID, typer.Argument(metavar="JOB", hidden=True, autocompletion=letter_ids)],
     json: Json = False,
     url: Url = None,
     token: Token = None,
@@ -100,7 +101,7 @@ def show(
 
 
 def retry(
-    jobs: Annotated[list[UUID] | None, typer.Argument(metavar="JOB", hidden=True)] = None,
+    jobs: Annotated[list[UUID] | None, typer.Argument(metavar="JOB", hidden=True, autocompletion=letter_ids)] = None,
     user: OfUser = None,
     code: Code = None,
     preparer: Preparer = None,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haulier.cli.completing import preparer_names
 from haulier.cli.options import DEFAULT_HOME, Home, Json
 from haulier.job import MAX_FILE_ID, MIN_FILE_ID
 
@@ -32,7 +33,7 @@ def preparers(context: typer.Context, json: Json = False) -> None:
 
 
 def show(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", hidden=True)] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", hidden=True, autocompletion=preparer_names)] = None,
     file_id: Annotated[
         int | None,
         typer.Option(

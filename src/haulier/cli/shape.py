@@ -29,6 +29,13 @@ class Group(TyperGroup):
 class Program(Group):
     """The program: no exception leaves it, unless --debug asks for the traceback."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        from haulier.cli.completion import OPTIONS, answer_if_named
+
+        if args and args[0] in OPTIONS:
+            answer_if_named(args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return self._flushed(super().invoke(ctx))
