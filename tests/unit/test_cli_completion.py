@@ -119,6 +119,23 @@ async def test_apostrophes_and_colons_survive(complete) -> None:
     assert line.removeprefix(CHANNEL) in {"", "\tit's: mine", ":it's: mine"}
 
 
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+async def test_fish_completes_a_program_that_is_not_on_path_once_it_is_installed(api: Loopback, tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "haulier"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m haulier "$@"\n')
+    program.chmod(0o755)
+    for command in (f"{program} --install-completion fish", "complete -C 'bin/haulier cancel '"):
+        process = await asyncio.create_subprocess_exec(
+            *("fish", "-c", command),
+            cwd=tmp_path,
+            env=os.environ | {"HOME": str(tmp_path), "HAULIER_URL": api.url, "HAULIER_TOKEN": "t"},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert values(out.decode().splitlines()) == [JOB, OTHER]
+
+
 @pytest.mark.parametrize(("shell", "word"), [("bash", "COMPREPLY"), ("zsh", "#compdef"), ("fish", "commandline")])
 async def test_the_script_is_that_of_the_shell_that_is_named(tmp_path: Path, shell: str, word: str) -> None:
     async def run(*args: str) -> tuple[int | None, str]:

@@ -5,6 +5,7 @@ Ours run what was typed. The program answers a candidate a line, or `FILES` wher
 """
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -117,6 +118,18 @@ def use_ours() -> None:
     for name, shell in SHELLS.items():
         shell_completion.add_completion_class(shell, name)
         scripts._completion_scripts[name] = shell.source_template  # pyright: ignore[reportPrivateUsage]
+    scripts.install_fish = _install_fish
+
+
+def _install_fish(*, prog_name: str, complete_var: str, shell: str) -> Path:
+    """Where fish looks at its start: it loads `completions/` only for programs that are on PATH."""
+    folder = Path.home() / ".config" / "fish"
+    path = folder / "conf.d" / f"{prog_name}.fish"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    script = scripts.get_completion_script(prog_name=prog_name, complete_var=complete_var, shell=shell)
+    path.write_text(f"{script}\n")
+    (folder / "completions" / f"{prog_name}.fish").unlink(missing_ok=True)  # Typer's, of an earlier version
+    return path
 
 
 def answer_if_named(args: list[str]) -> None:
