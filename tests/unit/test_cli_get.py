@@ -214,19 +214,6 @@ async def test_sigterm_leaves_the_job_as_well(api: Loopback, tmp_path: Path) -> 
     assert "the job goes on" in err.decode()
 
 
-async def test_a_reader_that_goes_away_is_no_traceback(api: Loopback, tmp_path: Path) -> None:
-    api.on("GET", STATUS, answer(completed()))
-    process = await start(api, tmp_path, "get", "70000", "-o", "-")
-    assert process.stdout is not None
-    await process.stdout.read(10)
-    process.stdout._transport.close()  # type: ignore[attr-defined]
-    assert process.stderr is not None
-    err = (await process.stderr.read()).decode()
-    assert await process.wait() == 1
-    assert "Traceback" not in err
-    assert "Exception" not in err
-
-
 async def test_an_api_error_is_a_sentence_with_its_request_id(api: Loopback, run: Run) -> None:
     api.on("GET", STATUS, problem(404, "job_not_found", detail="There is no such job, or it is not yours."))
     done = await run("status", JOB)

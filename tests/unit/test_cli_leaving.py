@@ -85,6 +85,19 @@ async def test_a_pipe_that_is_read_slowly_gets_everything(api: Loopback, tmp_pat
     assert await process.wait() == 0
 
 
+async def test_a_reader_that_goes_away_is_no_traceback(api: Loopback, tmp_path: Path) -> None:
+    api.on("GET", STATUS, answer(completed()))
+    process = await start(api, tmp_path, "get", "70000", "-o", "-")
+    assert process.stdout is not None
+    await process.stdout.read(10)
+    process.stdout._transport.close()  # type: ignore[attr-defined]
+    assert process.stderr is not None
+    err = (await process.stderr.read()).decode()
+    assert await process.wait() == 1
+    assert "Traceback" not in err
+    assert "Exception" not in err
+
+
 @pytest.mark.parametrize("batch", [False, True])
 async def test_the_commands_that_are_told_ask_the_same_for_the_same_user(
     api: Loopback, tmp_path: Path, batch: bool
