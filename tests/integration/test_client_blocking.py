@@ -90,6 +90,22 @@ async def test_leaving_a_loop_ends_what_it_iterates_over(server):
     await eventually(lambda: len(server.services.feeds) == 0)
 
 
+async def test_what_is_kept_past_the_block_has_ended_with_it(server):
+    await server.initiate()
+
+    def follow():
+        with SyncClient(server.url, token=server.token("anna")) as client:
+            changes = client.follow_all()
+            next(changes)
+            unused = client.follow_all()
+        with pytest.raises(RuntimeError, match="in a block"):
+            next(changes)
+        del changes, unused
+
+    await asyncio.to_thread(follow)
+    await eventually(lambda: len(server.services.feeds) == 0)
+
+
 async def test_it_works_beside_a_running_loop_and_leaves_no_thread(server):
     threads = threading.active_count()
     with SyncClient("http://127.0.0.1:9", token="t"):  # in the loop of this test

@@ -1,13 +1,23 @@
 """`haulier get` of several files: one each, or an archive that lacks some."""
 
+import asyncio
+import hashlib
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
 
+from haulier.cli import batch_run
+from haulier.cli.quiet_views import Quiet
+from haulier.client import Downloaded
+from haulier.wire import JobStatus
+from haulier.wire_batches import BatchStatus
 from tests.loopback import CONTENT, JOB, Loopback, Reply, answer, completed, loopback, ranged, status
 from tests.unit.test_cli_get import Done, Run, start
+from tests.waiting import eventually
 
 INITIATE = "/v1/download/initiate"
 BATCH = "0190a6c0-0000-7000-8000-0000000000ba"
@@ -70,7 +80,7 @@ async def test_another_file_of_that_name_is_not_replaced(api: Loopback, run: Run
     batch(api, file_of(70_000, JOB, "completed"))
     (tmp_path / "report.bin").write_bytes(b"mine")
     done = await run("get", "--batch", "70000")
-    assert (done.code, "target_exists" in done.stderr) == (3, True)
+    assert (done.code, "target_exists" in done.stderr) == (5, True)
     assert (tmp_path / "report.bin").read_bytes() == b"mine"
 
 
@@ -114,6 +124,69 @@ async def test_a_batch_is_cancelled_and_its_jobs_listed(api: Loopback, run: Run)
     api.on("GET", "/v1/download/jobs", answer({"jobs": [], "total": 0, "page": 1, "limit": 20, "next_cursor": None}))
     assert (await run("jobs", "--batch", BATCH)).code == 0
     assert api.to("/v1/download/jobs")[0].query["batch"] == BATCH
+
+
+async def test_two_files_of_one_name_are_both_saved(api: Loopback, run: Run, tmp_path: Path) -> None:
+    other = bytes(1_000)
+    api.on("GET", f"/v1/download/status/{OTHER}", answer(completed(job_id=OTHER, **facts_of(other))))
+    api.on("GET", f"/v1/download/file/{OTHER}", lambda seen: ranged(seen, content=other))
+    batch(api, file_of(70_000, JOB, "completed"), file_of(70_001, OTHER, "completed"))
+    for option in ("--force", "--resume"):
+        done = await run("get", "--batch", "70000", "70001", option)
+        assert done.code == 0, done.stderr
+        saved = {path.name: path.read_bytes() for path in list_of(tmp_path)}
+        assert sorted(saved.values()) == sorted([CONTENT, other])
+        assert set(saved) in ({"report.bin", "report-70000.bin"}, {"report.bin", "report-70001.bin"})
+    assert done.stderr.count("is there already") == 2
+
+
+def list_of(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+def facts_of(content: bytes) -> dict[str, object]:
+    return {"file_size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+async def test_a_slow_download_does_not_keep_others_from_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_run, "LOOK_S", 0.01)
+    client = SlowClient()
+    run = batch_run.BatchRun(cast(Any, client), Quiet(), folder=tmp_path, force=False)
+    running = asyncio.create_task(run.run([70_000, 70_001]))
+    await eventually(lambda: client.saving == [JOB, OTHER])
+    assert not running.done()
+    client.slow.set()
+    await running
+
+
+class SlowClient:
+    """One job is ready at once, the other later; what is ready first is saved last."""
+
+    def __init__(self) -> None:
+        self.batches = self
+        self.slow = asyncio.Event()
+        self.saving: list[str] = []
+
+    async def initiate(self, file_ids: list[int], **_: object) -> Any:
+        return SimpleNamespace(batch_id=BATCH)
+
+    async def get(self, _batch_id: str) -> Any:
+        later = "completed" if self.saving else "processing"
+        files = [file_of(70_000, JOB, "completed"), file_of(70_001, OTHER, later)]
+        counts = dict.fromkeys(("queued", "processing", "completed", "failed", "cancelled", "forgotten"), 0)
+        stands = {"batch_id": BATCH, "created_at": "2026-11-23T10:00:00.000Z", "total": 2, "over": bool(self.saving)}
+        return msgspec.convert(stands | {"counts": counts, "files": files}, BatchStatus)
+
+    async def status(self, job_id: str) -> JobStatus:
+        return msgspec.convert(completed(job_id=job_id, file_name=f"{job_id}.bin"), JobStatus)
+
+    async def save(self, job: JobStatus, path: Path, **_: object) -> Downloaded:
+        self.saving.append(job.job_id)
+        if job.job_id == JOB:
+            await self.slow.wait()
+        return Downloaded(size=1, sha256="", verified=True)
 
 
 @pytest.mark.parametrize("output", ["-", "file.bin"])

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from haulier.cli.printing import print_json, print_table, table
+from haulier.cli.printing import print_table, table
+from haulier.cli.stdout import print_json
 from haulier.wire import Cancelled
 
 JOB = "0193f2a0-0000-7000-8000-000000000000"

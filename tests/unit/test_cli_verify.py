@@ -217,7 +217,7 @@ async def test_a_receipt_is_printed_or_saved(beside, tmp_path: Path):
     assert open_receipt(printed.out.encode()).receipt.job_id == JOB
     assert "target_exists" in (await beside("receipt", JOB, "-o", "new.json")).err
     assert (await beside("receipt", JOB, "-o", "new.json", "--force")).code == 0
-    assert "cannot be written" in (await beside("receipt", JOB, "-o", "none/new.json")).err
+    assert "There is no folder none" in (await beside("receipt", JOB, "-o", "none/new.json")).err
 
 
 async def test_the_public_keys_are_saved_without_a_token(beside, api: Loopback, tmp_path: Path):

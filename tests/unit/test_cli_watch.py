@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import shutil
-import sys
 from pathlib import Path
 
 import msgspec
@@ -13,7 +11,7 @@ from rich.console import Console
 from haulier.cli.watching import Jobs, TableScreen
 from haulier.clock import SYSTEM_CLOCK
 from haulier.wire import JobStatus
-from tests.loopback import JOB, Loopback, Reply, answer, completed, loopback, status
+from tests.loopback import JOB, Loopback, Reply, completed, loopback, status
 from tests.unit.test_cli_get import Done, start
 
 OTHER = "0190a6c0-0000-7000-8000-000000000002"
@@ -95,32 +93,3 @@ def test_the_table_never_outgrows_the_terminal(width: int, height: int):
         lines = console.export_text().splitlines()
     assert len(lines) <= max(height, 4)
     assert all(len(line) <= width for line in lines)
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-async def test_bash_completes_commands_and_jobs(api, tmp_path):
-    page = {"jobs": [completed(), status(job_id=OTHER)], "total": 2, "page": 1, "limit": 50, "next_cursor": None}
-    api.on("GET", "/v1/download/jobs", answer(page))
-    (tmp_path / "haulier").write_text(f'#!/bin/sh\nexec {sys.executable} -m haulier "$@"\n')
-    (tmp_path / "haulier").chmod(0o755)
-    script = (
-        'source <(haulier --show-completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
-        '_haulier_completion haulier; printf "%s\\n" "${COMPREPLY[@]}"'
-    )
-
-    async def completions(*words: str) -> list[str]:
-        process = await asyncio.create_subprocess_exec(
-            *("bash", "-c", script, "bash", *words),
-            env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HAULIER_URL": api.url, "HAULIER_TOKEN": "t"},
-            stdout=asyncio.subprocess.PIPE,
-        )
-        out, _ = await asyncio.wait_for(process.communicate(), 20)
-        return out.decode().split()
-
-    assert "storage" in await completions("haulier", "st")
-    assert "--watch" in await completions("haulier", "status", "--w")
-    assert await completions("haulier", "cancel", JOB[:-1]) == [JOB, OTHER]
-    async with loopback() as gone:
-        url = gone.url
-    api.url = url
-    assert await completions("haulier", "cancel", "0") == []

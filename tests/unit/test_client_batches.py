@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from haulier.client import ApiError, Client, Patience
-from tests.loopback import JOB, Loopback, answer, completed, loopback, problem
+from tests.loopback import JOB, Loopback, Reply, answer, completed, loopback, problem
 
 BATCH = "0190a6c0-0000-7000-8000-0000000000ba"
 PATH = f"/v1/download/batch/{BATCH}"
@@ -35,6 +35,16 @@ async def test_a_batch_is_asked_for_with_its_key(server: Loopback, client: Clien
     assert (got.batch_id, got.jobs[0].job_id) == (BATCH, JOB)
     assert msgspec.json.decode(server.seen[0].body) == {"file_ids": [70_000], "mode": "jobs"}
     assert server.seen[0].headers["idempotency-key"] == "k"
+
+
+async def test_a_batch_that_has_to_be_sent_twice_keeps_its_key(server: Loopback) -> None:
+    accepted = {"batch_id": BATCH, "mode": "jobs", "total": 0, "joined": 0, "jobs": []}
+    server.on("POST", "/v1/download/initiate", Reply(502), answer(accepted))
+    async with Client(server.url, token="t", patience=Patience(tries=2, first_s=0.001)) as client:
+        await client.batches.initiate([70_000])
+        await client.batches.initiate([70_000])
+    keys = [seen.headers["idempotency-key"] for seen in server.seen]
+    assert keys[0] == keys[1] != keys[2]
 
 
 @pytest.mark.parametrize(("files", "query"), [(True, {}), (False, {"files": "false"})])

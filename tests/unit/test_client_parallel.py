@@ -8,7 +8,7 @@ from random import Random
 import msgspec
 import pytest
 
-from haulier.client import Client, DownloadDamaged, Patience, parallel, segments
+from haulier.client import ApiError, Client, DownloadDamaged, Patience, parallel, segments
 from haulier.wire import JobStatus
 from tests.loopback import CONTENT, JOB, SHA256, Loopback, Reply, Seen, answer, completed, loopback, problem, ranged
 
@@ -106,6 +106,72 @@ async def test_a_later_run_fetches_what_is_missing(client: Client, api: Loopback
     await client.save(job(), tmp_path / "r.bin")
     assert (tmp_path / "r.bin").read_bytes() == CONTENT
     assert len(ranges(api)) - before <= COUNT - (before - 4)
+
+
+async def test_half_segments_of_an_interrupted_run_are_gone_on_with(
+    client: Client, api: Loopback, tmp_path: Path
+) -> None:
+    half = SEGMENT // 2
+    api.on("GET", FILE, *[lambda seen: ranged(seen, cut_after=half)] * 2, problem(410, "artefact_expired"))
+    with pytest.raises(ApiError):
+        await client.save(job(), tmp_path / "r.bin", connections=2)
+    assert names(tmp_path) == ["r.bin.part", "r.bin.part.json"]
+    before = len(ranges(api))
+    api.on("GET", FILE, ranged)
+    seen: list[int] = []
+    await client.save(job(), tmp_path / "r.bin", on_progress=lambda done, _total: seen.append(done))
+    assert (tmp_path / "r.bin").read_bytes() == CONTENT
+    assert seen[0] == 2 * half
+    assert {f"bytes={half}-{SEGMENT - 1}", f"bytes={SEGMENT + half}-{2 * SEGMENT - 1}"} <= set(ranges(api)[before:])
+
+
+async def test_how_far_segments_are_is_noted_while_they_grow(
+    client: Client, api: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "NOTED_EVERY_BYTES", 1)
+    noted: list[segments.Plan] = []
+
+    def look(_done: int, _total: int | None) -> None:
+        noted.append(msgspec.json.decode((tmp_path / "r.bin.part.json").read_bytes(), type=segments.Plan))
+
+    api.on("GET", FILE, lambda seen: ranged(seen, cut_after=1_000), ranged)
+    await client.save(job(), tmp_path / "r.bin", connections=1 + 1, on_progress=look)
+    assert any(1_000 in plan.reached.values() for plan in noted)
+
+
+@pytest.mark.parametrize(
+    "reached",
+    [{0: -1}, {0: SEGMENT + 1}, {-1: 5}, {COUNT: len(CONTENT)}, {1: SEGMENT}, {1: 2 * SEGMENT}, {10**9: 10**18}],
+)
+async def test_a_note_that_cannot_be_so_is_not_believed(
+    client: Client, api: Loopback, tmp_path: Path, reached: dict[int, int]
+) -> None:
+    plan = segments.Plan('"v1"', len(CONTENT), None, SEGMENT, (), reached)
+    (tmp_path / "r.bin.part").write_bytes(b"x" * SEGMENT)
+    (tmp_path / "r.bin.part.json").write_bytes(msgspec.json.encode(plan))
+    api.on("GET", RESULT, result(sha256=msgspec.UNSET))
+    api.on("GET", FILE, ranged)
+    await client.save(msgspec.structs.replace(job(), sha256=msgspec.UNSET), tmp_path / "r.bin")
+    assert (tmp_path / "r.bin").read_bytes() == CONTENT
+
+
+async def test_a_note_of_a_former_version_is_understood(client: Client, api: Loopback, tmp_path: Path) -> None:
+    note = {"etag": '"v1"', "size": len(CONTENT), "sha256": SHA256, "segment_bytes": SEGMENT, "whole": [0, 1]}
+    (tmp_path / "r.bin.part").write_bytes(CONTENT[: 2 * SEGMENT])
+    (tmp_path / "r.bin.part.json").write_bytes(msgspec.json.encode(note))
+    api.on("GET", FILE, ranged)
+    await client.save(job(), tmp_path / "r.bin")
+    assert (tmp_path / "r.bin").read_bytes() == CONTENT
+    assert len(ranges(api)) == COUNT - 2
+
+
+async def test_a_part_that_is_too_long_is_not_continued(client: Client, api: Loopback, tmp_path: Path) -> None:
+    plan = segments.Plan('"v1"', len(CONTENT), SHA256, SEGMENT, tuple(range(COUNT)))
+    (tmp_path / "r.bin.part").write_bytes(CONTENT + b"more")
+    (tmp_path / "r.bin.part.json").write_bytes(msgspec.json.encode(plan))
+    api.on("GET", FILE, ranged)
+    await client.save(job(), tmp_path / "r.bin")
+    assert (tmp_path / "r.bin").read_bytes() == CONTENT
 
 
 async def test_what_one_connection_has_left_is_taken_up(client: Client, api: Loopback, tmp_path: Path) -> None:

@@ -5,6 +5,13 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the program; the exit codes are in failures.py."""
-    from haulier.cli.program import app
+    from typer.main import get_command
 
-    app(prog_name="haulier")
+    from haulier.cli.completion import use_ours
+    from haulier.cli.program import app
+    from haulier.cli.stdout import speak_any_locale
+
+    speak_any_locale()
+    command = get_command(app)
+    use_ours()
+    command(prog_name="haulier")

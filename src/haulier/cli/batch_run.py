@@ -2,10 +2,13 @@
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+
+from haulier.cli.stdout import STDOUT
 
 if TYPE_CHECKING:
     from haulier.cli.view import View
@@ -13,7 +16,6 @@ if TYPE_CHECKING:
     from haulier.wire import JobStatus
     from haulier.wire_batches import BatchFile, BatchStatus
 
-STDOUT = "-"
 LOOK_S = 2.0
 AT_ONCE = 3  # files that are downloaded
 FAILURES_SHOWN = 20
@@ -42,57 +44,73 @@ class BatchRun:
         self._folder = folder
         self._force = force
         self._seen: set[str] = set()
+        self._taken: set[Path] = set()
         self._lost: list[str] = []
+        self._jobs_lost = 0
         self._said = ""
 
     async def run(self, file_ids: list[int], *, notify: list[str] | None = None) -> None:
-        """Raises CommandFailed: INCOMPLETE when some of the files could not be had, JOB_FAILED when none could."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._batch_id = (await self._client.batches.initiate(file_ids, notify=notify)).batch_id
-        while True:
-            self.batch = await self._client.batches.get(self._batch_id)
-            await self._take(self.batch)
-            if self.batch.over:
-                break
-            await asyncio.sleep(LOOK_S)
-        self._view.ended(self.batch)
-        self._tell_lost(len(file_ids))
+        """Raises CommandFailed: INCOMPLETE when some of the files could not be had, JOB_FAILED when all jobs failed."""
+        from haulier.client.file_threads import finished
+        from haulier.client.getting import make_ready
 
-    async def cancel(self) -> str:
-        """Stop what is not over of the batch; answers what came of it."""
+        await finished(make_ready, f"{self._folder}/", force=True)
+        self._batch_id = (await self._client.batches.initiate(file_ids, notify=notify)).batch_id
+        await self.go_on()
+
+    async def go_on(self) -> None:
+        """Save the files of the batch as they get ready, until all are over; after it was left too."""
+        try:
+            async with asyncio.TaskGroup() as saving:
+                batch = await self._follow(saving)
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        self._view.ended(batch)
+        self._tell_lost(batch.total)
+
+    async def cancel(self) -> str | None:
+        """Stop what is not over of the batch; answers what came of it, or None when all had ended just before."""
         done = await self._client.batches.cancel(self._batch_id)
-        return f"Cancelled {done.cancelled} jobs of batch {self._batch_id}."
+        return f"Cancelled {done.cancelled} jobs of batch {self._batch_id}." if done.cancelled else None
 
     @property
     def can_cancel(self) -> bool:
         """Whether there is something that could be stopped."""
         return bool(self._batch_id) and (self.batch is None or not self.batch.over)
 
-    def after_interrupt(self, again: str) -> str:
+    def after_interrupt(self, again: str, *, where: Sequence[str]) -> str:
+        """What was left, and how to go on with it or stop it; `where` are the options that say whom to ask."""
+        from haulier.cli.leaving import command
+
         if not self._batch_id:
             return "Interrupted."
-        stop = f", `haulier cancel --batch {self._batch_id}` stops them" if self.can_cancel else ""
-        return f"Interrupted; the jobs go on. `{again}` continues{stop}."
+        if not self.can_cancel:
+            return f"Interrupted. `{again}` continues the downloads."
+        stop = command("cancel", "--batch", self._batch_id, values=where)
+        return f"Interrupted; the jobs go on. `{again}` continues, `{stop}` stops them."
 
-    async def _take(self, batch: "BatchStatus") -> None:
-        """Save what is ready and not saved yet; note what will never be."""
+    async def _follow(self, saving: asyncio.TaskGroup) -> "BatchStatus":
+        """Look until all is over. One slow download does not keep others from beginning."""
+        while True:
+            self.batch = batch = await self._client.batches.get(self._batch_id)
+            self._take(batch, saving)
+            if batch.over:
+                return batch
+            await asyncio.sleep(LOOK_S)
+
+    def _take(self, batch: "BatchStatus", saving: asyncio.TaskGroup) -> None:
+        """Begin to save what is ready and not saved yet; note what will never be."""
         from haulier.cli.words import missing_words
 
-        ready_files: list[BatchFile] = []
         for file in batch.files or ():
             if file.job_id in self._seen or file.status in ("queued", "processing"):
                 continue
             self._seen.add(file.job_id)
             if file.status == "completed":
-                ready_files.append(file)
+                saving.create_task(self._bring(file))
             else:
+                self._jobs_lost += 1
                 self._lost.append(f"{missing_words(file.file_id, file.error)}{_cancelled(file)}")
-        try:
-            async with asyncio.TaskGroup() as group:
-                for file in ready_files:
-                    group.create_task(self._bring(file))
-        except BaseExceptionGroup as failed:
-            raise failed.exceptions[0] from None
         ready = f"{batch.counts.completed} of {batch.total} files are ready"
         if ready != self._said and not batch.over:
             self._view.say(ready)
@@ -102,11 +120,14 @@ class BatchRun:
         """Save the file; what goes wrong with it leaves the others alone."""
         from haulier.client import ClientError
 
-        async with self._gate:
-            try:
+        try:
+            async with self._gate:
                 await self._save(file)
-            except ClientError as error:
-                self._lost.append(f"  file {file.file_id}: {error} [{error.code}]")
+        except ClientError as error:
+            self._lost.append(f"  file {file.file_id}: {error} [{error.code}]")
+        except asyncio.CancelledError:
+            self._seen.discard(file.job_id)
+            raise
 
     def _progress(self, job_id: str, done: int, total: int | None) -> None:
         """Show how far all that is downloaded is."""
@@ -116,13 +137,21 @@ class BatchRun:
         self._view.show_bytes(sum(done for done, _ in self._bytes.values()), known)
 
     async def _save(self, file: "BatchFile") -> None:
+        from haulier.client.file_threads import finished
         from haulier.client.getting import target
 
         job = await self._client.status(file.job_id)
         path = target(f"{self._folder}/", job)
-        if not self._force and await asyncio.to_thread(_is_there, path, job):
-            self._view.say(f"{path} is there already")
-            return
+        names = [path, *(path.with_name(f"{path.stem}-{of}{path.suffix}") for of in (file.file_id, file.job_id))]
+        if not self._force:
+            for name in names:
+                if await finished(_is_there, name, job):
+                    self._taken.add(name)
+                    self._view.say(f"{name} is there already")
+                    return
+        # Two files of a batch may have one name; what this run has saved is never replaced.
+        path = next(name for name in names if name not in self._taken)
+        self._taken.add(path)
         got = await self._client.save(
             job,
             path,
@@ -141,7 +170,7 @@ class BatchRun:
         if len(self._lost) > len(shown):
             shown.append(f"  and {len(self._lost) - len(shown)} more")
         sentence = f"{len(self._lost)} of {total} files could not be had:"
-        exit_code = JOB_FAILED if len(self._lost) == total else INCOMPLETE
+        exit_code = JOB_FAILED if self._jobs_lost == total else INCOMPLETE
         raise CommandFailed("\n".join([sentence, *shown]), exit_code=exit_code)
 
 

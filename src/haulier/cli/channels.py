@@ -8,6 +8,7 @@ from uuid import UUID
 
 import typer
 
+from haulier.cli.completing import channel_ids
 from haulier.cli.dead_letters import refuse_early_options
 from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Json, Token, Url, User
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from haulier.wire_channels import ChannelWithSecret, EventName
 
 Result = TypeVar("Result")
-ChannelId = Annotated[UUID, typer.Argument(metavar="CHANNEL", hidden=True)]
+ChannelId = Annotated[UUID, typer.Argument(metavar="CHANNEL", hidden=True, autocompletion=channel_ids)]
 EVENTS: dict[str, "EventName"] = {"completed": "job.completed", "failed": "job.failed", "cancelled": "job.cancelled"}
 
 
@@ -55,7 +56,7 @@ def show_all(
 ) -> None:
     """List your channels."""
     from haulier.cli.channels_view import print_channels
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
 
     found = ask(url, token, user, home, lambda client: client.channels.all())
     print_json(found) if json else print_channels(found)
@@ -131,7 +132,7 @@ def send_test(
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Send a test to a channel. `haulier channels log` tells what came of it."""
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
 
     queued = ask(url, token, user, home, lambda client: client.channels.test(str(channel)))
     print_json(queued) if json else sys.stdout.write(f"{queued.delivery_id} is on its way\n")
@@ -150,7 +151,7 @@ def log(
 ) -> None:
     """Show what was delivered to a channel, and what was tried."""
     from haulier.cli.channels_view import print_log
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
 
     page = ask(url, token, user, home, lambda client: client.channels.deliveries(str(channel), limit=limit))
     print_json(page) if json else print_log(page)
@@ -165,7 +166,7 @@ def redeliver(
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Deliver something once more, with the same id."""
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
 
     queued = ask(url, token, user, home, lambda client: client.channels.redeliver(str(delivery)))
     print_json(queued) if json else sys.stdout.write(f"{queued.delivery_id} is on its way\n")
@@ -180,7 +181,7 @@ def events_of(on: list[str] | None) -> "list[EventName] | None":
 
 def _print_secret(made: "ChannelWithSecret", *, json: bool) -> None:
     from haulier.cli.channels_view import print_secret
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
 
     print_json(made) if json else print_secret(made)
 

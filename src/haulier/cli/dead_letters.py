@@ -8,6 +8,7 @@ from uuid import UUID
 
 import typer
 
+from haulier.cli.completing import letter_ids
 from haulier.cli.options import DEFAULT_HOME, Home, Json, Token, Url
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def dead_letters(
         refuse_early_options(context)
         return
     from haulier.cli.dead_letters_view import print_page
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
 
     filters = _filters(user=user, code=code, preparer=preparer, since=since, until=until)
     page = _ask(url, token, home, lambda client: _pages(client, filters | {"retried": retried}, limit=limit))
@@ -74,7 +75,7 @@ def dead_letters(
 
 
 def show(
-    job: Annotated[UUID, typer.Argument(metavar="JOB", hidden=True)],
+    job: Annotated[UUID, typer.Argument(metavar="JOB", hidden=True, autocompletion=letter_ids)],
     json: Json = False,
     url: Url = None,
     token: Token = None,
@@ -83,7 +84,7 @@ def show(
     """Show a failed job with its attempts: worker, duration and error of each."""
     from haulier.cli.dead_letters_view import ONLY_FAILED, print_letter
     from haulier.cli.failures import CommandFailed
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
     from haulier.client import ApiError
     from haulier.errors import JobNotFound
 
@@ -100,7 +101,7 @@ def show(
 
 
 def retry(
-    jobs: Annotated[list[UUID] | None, typer.Argument(metavar="JOB", hidden=True)] = None,
+    jobs: Annotated[list[UUID] | None, typer.Argument(metavar="JOB", hidden=True, autocompletion=letter_ids)] = None,
     user: OfUser = None,
     code: Code = None,
     preparer: Preparer = None,
@@ -137,7 +138,7 @@ def retry(
 
     from haulier.cli.dead_letters_view import print_retried, say_refused
     from haulier.cli.failures import CommandFailed, say
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
 
     named = [str(job) for job in dict.fromkeys(jobs or [])]
     filters = _filters(user=user, code=code, preparer=preparer, since=since, until=until)

@@ -1,6 +1,7 @@
 """How a command ends badly: the exit codes, and the one sentence on stderr."""
 
 import contextlib
+import errno
 import os
 import sys
 
@@ -16,6 +17,7 @@ LIMITED = 7
 UNREACHABLE = 8
 DAMAGED = 9
 INTERRUPTED = 130
+_OF_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 _CODES = {
     FAILURE: "failed",
     JOB_FAILED: "job_failed",
@@ -29,9 +31,9 @@ Exit codes:
   0    done
   1    something failed, or a file is not verified; stderr says what
   2    a command, an option or a setting is not right, or a file to verify cannot be read
-  3    the job failed
+  3    the job failed; with --batch: all of them
   4    the job was cancelled
-  5    not all of several files could be had; the others were saved
+  5    not all of several files could be had; what could be had was saved
   6    the token is missing, not valid, or does not allow it
   7    a limit is reached: rate, daily quota
   8    the service does not answer, or cannot take it right now
@@ -52,6 +54,8 @@ def tell(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):
         _abandon_stdout()
         return FAILURE
+    if _is_stdout_s(error):
+        _abandon_stdout()
     if isinstance(error, KeyboardInterrupt):
         say("Interrupted.")
         return INTERRUPTED
@@ -71,14 +75,58 @@ def code_of(error: BaseException) -> str:
     """A stable word for `error`, for programs."""
     if isinstance(error, CommandFailed):
         return _CODES.get(error.exit_code, "failed")
+    if ended := _job_s_end(error):
+        return _CODES[ended]
+    if _is_system_s(error):
+        return "system_error"
     return getattr(error, "code", "internal_error")
 
 
+def words_of(error: BaseException) -> str:
+    """`error` as a sentence, without its code."""
+    from haulier.cli.words import one_line
+    from haulier.client.errors import JobCancelled, JobFailed
+
+    if isinstance(error, JobFailed):
+        return f"The job {error.job.job_id} failed. {one_line(str(error))}"
+    if isinstance(error, JobCancelled):
+        return f"The job {error.job.job_id} was cancelled."
+    if isinstance(error, OSError) and error.errno is not None:
+        if _is_stdout_s(error):
+            return f"stdout cannot be written: {error.strerror}."
+        said = error.strerror or str(error)
+        return f"{error.filename} cannot be used: {said}." if error.filename else f"The system says: {said}."
+    return str(error)
+
+
+def _job_s_end(error: BaseException) -> int | None:
+    """The exit code for a job that ended badly."""
+    from haulier.client.errors import JobCancelled, JobFailed
+
+    if isinstance(error, JobFailed):
+        return JOB_FAILED
+    return JOB_CANCELLED if isinstance(error, JobCancelled) else None
+
+
+def _is_system_s(error: BaseException) -> bool:
+    """A full disk, a folder that is none, and the like; no defect of ours."""
+    return isinstance(error, OSError) and error.errno is not None
+
+
+def _is_stdout_s(error: BaseException) -> bool:
+    """Whether stdout cannot be written. What else is written has a name, or an error of its own."""
+    return isinstance(error, OSError) and error.filename is None and error.errno in _OF_WRITING
+
+
 def _exit_code(error: BaseException) -> int:
-    from haulier.client.errors import ApiError, DownloadDamaged, UnexpectedAnswer, Unreachable
+    from haulier.client.errors import ApiError, BadToken, DownloadDamaged, UnexpectedAnswer, Unreachable
 
     if isinstance(error, NotVerifiable):
         return USAGE
+    if ended := _job_s_end(error):
+        return ended
+    if isinstance(error, BadToken):
+        return NOT_ALLOWED
     if isinstance(error, ApiError):
         return {401: NOT_ALLOWED, 403: NOT_ALLOWED, 429: LIMITED, 503: UNREACHABLE}.get(error.status, FAILURE)
     if isinstance(error, (Unreachable, UnexpectedAnswer)):
@@ -94,8 +142,10 @@ def say(text: str) -> None:
 
 
 def _sentence(error: BaseException) -> str:
-    from haulier.client.errors import ApiError, ClientError
+    from haulier.client.errors import ApiError, ClientError, JobCancelled
 
+    if isinstance(error, JobCancelled):
+        return words_of(error)
     if isinstance(error, ApiError) and len(error.errors) > 1:
         each = "".join(f"\n  {problem.pointer}: {problem.detail}" for problem in error.errors)
         return f"The request is not valid. [{error.code}, request {error.request_id}]{each}"
@@ -103,7 +153,9 @@ def _sentence(error: BaseException) -> str:
         hint = " Give it as HAULIER_TOKEN or --token." if error.status == 401 else ""
         return f"{error}{hint} [{error.code}, request {error.request_id}]"
     if isinstance(error, (HaulierError, ClientError)):
-        return f"{error} [{error.code}]"
+        return f"{words_of(error)} [{error.code}]"
+    if _is_system_s(error):
+        return f"{words_of(error)} [{code_of(error)}]"
     return (
         f"Unexpected {type(error).__name__}: {error} [internal_error]\n"
         "This is a defect of Haulier. HAULIER_DEBUG=1 shows where it happened."

@@ -1,30 +1,26 @@
 """`get`: from a file id, or a job, to a verified file on disk."""
 
 import asyncio
-import os
 import re
-import shlex
-import sys
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from haulier.cli.completing import job_ids
 from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Token, Url, User
+from haulier.cli.stdout import STDOUT
 from haulier.job import MAX_FILE_ID, MIN_FILE_ID
 
 if TYPE_CHECKING:
-    from haulier.cli.batch_run import BatchRun
-    from haulier.cli.getting import Run
     from haulier.cli.view import View
 
-STDOUT = "-"
 _JOB = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def get(
-    wanted: Annotated[list[str], typer.Argument(metavar="FILE_ID", hidden=True)],
+    wanted: Annotated[list[str], typer.Argument(metavar="FILE_ID", hidden=True, autocompletion=job_ids)],
     batch: Annotated[
         bool,
         typer.Option(
@@ -103,6 +99,7 @@ def get(
     from haulier.cli.access import connect
     from haulier.cli.batch_run import BatchRun, folder_of
     from haulier.cli.getting import Run
+    from haulier.cli.leaving import command, until_left, where_options
     from haulier.cli.quiet_views import telling_errors
     from haulier.cli.view import pause_words
 
@@ -111,7 +108,11 @@ def get(
     job_id, file_ids = wanted_of(wanted)
     params = params_of(param or [])
     _refuse_what_does_not_fit(
-        job_id=job_id, count=len(file_ids), batch=batch, chosen=bool(params), of_one=bool(allow_missing or receipt)
+        count=len(file_ids), batch=batch, chosen=bool(params), of_one=bool(allow_missing or receipt)
+    )
+    _refuse_what_comes_too_late(
+        made=job_id is not None,
+        given={"--batch": batch, "--param": bool(params), "--allow-missing": allow_missing, "--notify": bool(notify)},
     )
     view = _view(quiet=quiet, json=json)
     client = connect(
@@ -121,16 +122,17 @@ def get(
         home=home,
         on_wait=lambda why, wait_s: view.say(pause_words(why, wait_s)),
     )
-    again = _again(
-        wanted,
+    where = list(where_options(url=url, user=user, home=home))
+    given = [
+        *(("--param", each) for each in param or ()),
+        ("-o", output),
+        ("--receipt", receipt and str(receipt)),
+        *(("--notify", each) for each in notify or ()),
+    ]
+    again = command(
+        *("get", *wanted),
         flags={"--batch": batch, "--allow-missing": allow_missing, "--force": force},
-        values=[
-            *(("--param", each) for each in param or ()),
-            ("-o", output),
-            ("--receipt", receipt and str(receipt)),
-            *(("--notify", each) for each in notify or ()),
-            *_where(url=url, user=user, home=home),
-        ],
+        values=[*(part for name, value in given if value for part in (name, value)), *where],
     )
     run: Run | BatchRun
     if batch:
@@ -146,42 +148,10 @@ def get(
 
     async def whole() -> None:
         async with client:
-            await _until_left(work, run, view, again=again)
+            await until_left(work, run, view, again=again, where=where)
 
     with telling_errors(json), view:
         asyncio.run(whole())
-
-
-def _again(wanted: Sequence[str], *, flags: Mapping[str, bool], values: Sequence[tuple[str, str | None]]) -> str:
-    """The command that goes on with what was interrupted."""
-    options = [flag for flag, given in flags.items() if given]
-    options += [part for name, value in values if value for part in (name, value)]
-    return shlex.join(["haulier", "get", *wanted, *options])
-
-
-def _where(*, url: str | None, user: str, home: Path) -> Iterator[tuple[str, str]]:
-    """The options that say whom to ask and for whom. What the environment says, it will say again."""
-    for name, value, usual in (
-        ("url", url, None),
-        ("user", user, DEFAULT_USER),
-        ("home", str(home), str(DEFAULT_HOME)),
-    ):
-        if value and value not in (usual, os.environ.get(f"HAULIER_{name.upper()}")):
-            yield f"--{name}", value
-
-
-async def _until_left(work: Coroutine[Any, Any, None], run: "Run | BatchRun", view: "View", *, again: str) -> None:
-    """Raises CommandFailed when the user leaves: 130 with the job going on, JOB_CANCELLED without."""
-    from haulier.cli.failures import INTERRUPTED, JOB_CANCELLED, CommandFailed
-    from haulier.cli.interrupts import Interrupted, interruptible
-
-    asks = sys.stdin.isatty() and sys.stderr.isatty()
-    try:
-        await interruptible(work, view, asks=asks, can_cancel=lambda: run.can_cancel)
-    except Interrupted as left:
-        if left.cancel:
-            raise CommandFailed(await run.cancel(), exit_code=JOB_CANCELLED) from None
-        raise CommandFailed(run.after_interrupt(again), exit_code=INTERRUPTED) from None
 
 
 def _view(*, quiet: bool, json: bool) -> "View":
@@ -205,7 +175,7 @@ def wanted_of(given: Sequence[str]) -> tuple[str | None, list[int]]:
     for word in given:
         if _JOB.fullmatch(word):
             raise typer.BadParameter("a job's id stands alone; get its file by itself", param_hint="FILE_ID")
-        if not word.isdecimal() or not MIN_FILE_ID <= int(word) <= MAX_FILE_ID:
+        if not word.isdecimal() or len(word) > len(str(MAX_FILE_ID)) or not MIN_FILE_ID <= int(word) <= MAX_FILE_ID:
             raise typer.BadParameter(
                 f"{word!r} is neither a number from {MIN_FILE_ID} to {MAX_FILE_ID} nor the id of a job",
                 param_hint="FILE_ID",
@@ -214,13 +184,17 @@ def wanted_of(given: Sequence[str]) -> tuple[str | None, list[int]]:
     return None, file_ids
 
 
-def _refuse_what_does_not_fit(*, job_id: str | None, count: int, batch: bool, chosen: bool, of_one: bool) -> None:
+def _refuse_what_does_not_fit(*, count: int, batch: bool, chosen: bool, of_one: bool) -> None:
     if chosen and count > 1:
         raise typer.BadParameter("--param chooses for one file; ask for the files one by one")
     if batch and (chosen or of_one):
         raise typer.BadParameter("--param, --allow-missing and --receipt belong to one job; leave --batch out")
-    if job_id is not None and (batch or chosen):
-        raise typer.BadParameter("the job is made already; --batch and --param come too late for it")
+
+
+def _refuse_what_comes_too_late(*, made: bool, given: Mapping[str, bool]) -> None:
+    late = " and ".join(name for name, is_given in given.items() if is_given)
+    if made and late:
+        raise typer.BadParameter(f"the job is made already; too late for {late}")
 
 
 def params_of(given: Sequence[str]) -> dict[str, Any]:

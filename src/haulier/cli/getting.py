@@ -1,16 +1,15 @@
 """One `haulier get`: ask, follow, save; and what is left to do when it is interrupted."""
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from haulier.cli.stdout import STDOUT, send
 
 if TYPE_CHECKING:
     from haulier.cli.view import View
     from haulier.client import Client
     from haulier.wire import JobStatus
-
-STDOUT = "-"
 
 
 class Run:
@@ -38,26 +37,33 @@ class Run:
         self, file_ids: list[int], *, params: Mapping[str, Any], allow_missing: bool, notify: list[str] | None = None
     ) -> None:
         """A job for the file, or for several as one ZIP, and its file."""
-        self._refuse_existing()
+        await self._make_ready()
         wanted = file_ids[0] if len(file_ids) == 1 else file_ids
         self.job = await self._client.initiate(wanted, params=params, allow_missing=allow_missing, notify=notify)
         await self._bring(several=len(file_ids) > 1)
 
     async def take_up(self, job_id: str) -> None:
         """The file of a job that is there already."""
-        self._refuse_existing()
+        await self._make_ready()
         self.job = await self._client.status(job_id, files=False)
+        await self.go_on()
+
+    async def go_on(self) -> None:
+        """The file of the job that is known, after it was left."""
+        assert self.job is not None
         await self._bring(several=bool(self.job.file_ids))
 
-    async def cancel(self) -> str:
-        """Stop the job; answers what came of it."""
+    async def cancel(self) -> str | None:
+        """Stop the job; answers that it did, or None for one that ended just before."""
         from haulier.client import ApiError
 
         assert self.job is not None
         try:
             await self._client.cancel(self.job.job_id)
-        except ApiError as error:  # it ended just before
-            return str(error)
+        except ApiError as error:
+            if error.code != "job_finished":
+                raise
+            return None
         return f"Cancelled {self.job.job_id}."
 
     @property
@@ -65,16 +71,21 @@ class Run:
         """Whether there is a job that could be stopped."""
         return self.job is not None and self.job.status in ("queued", "processing")
 
-    def after_interrupt(self, again: str) -> str:
+    def after_interrupt(self, again: str, *, where: Sequence[str]) -> str:
+        """What was left, and how to go on with it or stop it; `where` are the options that say whom to ask."""
+        from haulier.cli.leaving import command
+
         if self.job is None:
             return "Interrupted."
         if self.job.status == "completed":
             return f"Interrupted. `{again}` continues the download."
-        return f"Interrupted; the job goes on. `{again}` continues, `haulier cancel {self.job.job_id}` stops it."
+        stop = command("cancel", self.job.job_id, values=where)
+        return f"Interrupted; the job goes on. `{again}` continues, `{stop}` stops it."
 
     async def _bring(self, *, several: bool) -> None:
-        """Raises CommandFailed with the exit codes of a failed and of a cancelled job."""
-        from haulier.cli.jobs import raise_if_incomplete, raise_unless_completed
+        """Raises JobFailed and JobCancelled."""
+        from haulier.cli.jobs import raise_if_incomplete
+        from haulier.client.getting import raise_unless_completed
 
         assert self.job is not None
         self._view.show_job(self.job)
@@ -88,22 +99,23 @@ class Run:
             self.job = await self._client.status(self.job.job_id)
             raise_if_incomplete(self.job)
 
-    def _refuse_existing(self) -> None:
-        """Before anything is prepared, as far as the name is known."""
-        from haulier.cli.receipts import refuse_existing
+    async def _make_ready(self) -> None:
+        """Before anything is prepared: see that all can be saved, as far as the name is known."""
+        from haulier.cli.receipts import refuse_place
+        from haulier.client.file_threads import finished
         from haulier.client.getting import make_ready
 
-        if self._output and self._output != STDOUT:
-            make_ready(self._output, force=self._force)
+        if self._output != STDOUT:
+            await finished(make_ready, self._output or ".", force=self._force)
         if self._receipt:
-            refuse_existing(self._receipt, force=self._force)
+            await finished(refuse_place, self._receipt, force=self._force)
 
     async def _save(self, job: "JobStatus") -> None:
         from haulier.client.getting import target
         from haulier.client.sinks import StreamSink
 
         if self._output == STDOUT:
-            await self._client.save_into(job, StreamSink(_to_stdout), on_progress=self._view.show_bytes)
+            await self._client.save_into(job, StreamSink(send), on_progress=self._view.show_bytes)
             return
         path = target(self._output or ".", job)
         got = await self._client.save(
@@ -117,8 +129,3 @@ class Run:
         if self._receipt:
             save(self._receipt, await job_document(self._client, job.job_id), force=self._force)
             self._view.say(f"Saved the receipt as {self._receipt}")
-
-
-def _to_stdout(chunk: bytes) -> None:
-    sys.stdout.buffer.write(chunk)
-    sys.stdout.buffer.flush()

@@ -3,12 +3,14 @@
 import asyncio
 import signal
 import sys
-import threading
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import Any, Protocol
 
+from haulier.cli.signals import heard
+
+GONE = (signal.SIGTERM, signal.SIGHUP)
 QUESTION = "Ctrl-C: [l]eave the job running, [c]ancel it, or [g]o on? (again: leave at once) "
 
 
@@ -33,13 +35,15 @@ class Pausable(Protocol):
 
     def resume(self) -> None: ...
 
+    def say(self, text: str) -> None: ...
+
 
 async def interruptible(
     work: Coroutine[Any, Any, None], view: Pausable, *, asks: bool, can_cancel: Callable[[], bool]
 ) -> None:
     """Run `work`; raise Interrupted when the user leaves it. It goes on while he is asked.
 
-    `asks`: there is a terminal to ask at. SIGTERM leaves without a question.
+    `asks`: there is a terminal to ask at. SIGTERM, and a terminal that is gone, leave without a question.
     """
     task = asyncio.ensure_future(work)
     interrupts = _Interrupts(task, view, asks=asks, can_cancel=can_cancel)
@@ -69,16 +73,10 @@ class _Interrupts:
     @contextmanager
     def heard(self) -> Generator[None]:
         """Listen to signals during the block."""
-        if threading.current_thread() is not threading.main_thread():  # there are no signals
-            yield
-            return
-        self._loop.add_signal_handler(signal.SIGINT, self._interrupted)
-        self._loop.add_signal_handler(signal.SIGTERM, self._leave)
         try:
-            yield
+            with heard({signal.SIGINT: self._interrupted, **dict.fromkeys(GONE, self._leave)}):
+                yield
         finally:
-            self._loop.remove_signal_handler(signal.SIGINT)
-            self._loop.remove_signal_handler(signal.SIGTERM)
             if self._asking:
                 with suppress(OSError, ValueError):  # stdin may be closed by now
                     self._loop.remove_reader(sys.stdin)
@@ -94,7 +92,7 @@ class _Interrupts:
     def _ask(self) -> None:
         self._asking = True
         self._view.pause()
-        sys.stderr.write(QUESTION)
+        sys.stderr.write(f"{QUESTION}\n")  # what the work says meanwhile stands in lines of its own
         sys.stderr.flush()
         self._loop.add_reader(sys.stdin, self._answered)
 
@@ -104,6 +102,9 @@ class _Interrupts:
         self._asking = False
         if choice is Choice.GO_ON or self._task.done():
             self._view.resume()
+        elif choice is Choice.CANCEL and not self._can_cancel():
+            self._view.resume()
+            self._view.say("It has ended meanwhile; going on.")
         else:
             self._leave(choice)
 

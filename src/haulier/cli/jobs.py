@@ -33,11 +33,17 @@ def status(
     """Show a job, by the id that `haulier jobs` lists."""
     from haulier.cli.access import connect
     from haulier.cli.asking import answer, impatient
-    from haulier.cli.printing import print_json
+    from haulier.cli.signals import until_signalled
+    from haulier.cli.stdout import print_json
+    from haulier.client.getting import raise_unless_completed
     from haulier.clock import SYSTEM_CLOCK
 
     client = connect(url=url, given_token=token, user=user, home=home, patience=None if watch else impatient())
-    seen = answer(client, (lambda open_: _watch(open_, str(job))) if watch else (lambda open_: open_.status(str(job))))
+
+    async def ask(open_: "Client") -> "JobStatus":
+        return await (until_signalled(_watch(open_, str(job))) if watch else open_.status(str(job)))
+
+    seen = answer(client, ask)
     if json:
         print_json(seen)
     else:
@@ -66,7 +72,7 @@ def jobs(
     """List your jobs, newest first."""
     from haulier.cli.access import connect
     from haulier.cli.asking import answer, impatient
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
     from haulier.clock import SYSTEM_CLOCK
 
     client = connect(url=url, given_token=token, user=user, home=home, patience=impatient())
@@ -99,20 +105,6 @@ def cancel(
         return
     answer(client, lambda open_: open_.cancel(str(job)))
     sys.stdout.write(f"Cancelled {job}\n")
-
-
-def raise_unless_completed(job: "JobStatus") -> None:
-    """Turn a job's bad end into the command's: exit code 3 for failed, 4 for cancelled."""
-    from msgspec import UNSET
-
-    from haulier.cli.failures import JOB_CANCELLED, JOB_FAILED, CommandFailed
-    from haulier.cli.words import one_line
-
-    if job.status == "failed":
-        error = "" if job.error is UNSET else f" {one_line(job.error.message)} [{job.error.code}]"
-        raise CommandFailed(f"The job {job.job_id} failed.{error}", exit_code=JOB_FAILED)
-    if job.status == "cancelled":
-        raise CommandFailed(f"The job {job.job_id} was cancelled.", exit_code=JOB_CANCELLED)
 
 
 def raise_if_incomplete(job: "JobStatus") -> None:

@@ -107,7 +107,7 @@ def kinds(
     json: Json = False, url: Url = None, token: Token = None, user: User = DEFAULT_USER, home: Home = DEFAULT_HOME
 ) -> None:
     """List which kinds of channels the installation offers you."""
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
 
     found = ask(url, token, user, home, lambda client: client.channels.kinds())
     print_json(found) if json else _print_kinds(found)
@@ -137,7 +137,7 @@ def make_vapid_key(
 
 
 def _tell(made: "ChannelWithSecret", *, json: bool) -> None:
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
 
     if json:
         print_json(made)

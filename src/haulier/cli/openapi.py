@@ -20,6 +20,6 @@ def openapi(
     It is that of this version of the program. Nothing is started and no settings are needed.
     """
     from haulier.api import openapi as documents
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
 
     print_json(documents.openapi(base_url=url.rstrip("/")))

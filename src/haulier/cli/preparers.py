@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haulier.cli.completing import preparer_names
 from haulier.cli.options import DEFAULT_HOME, Home, Json
 from haulier.job import MAX_FILE_ID, MIN_FILE_ID
 
@@ -24,7 +25,7 @@ def preparers(context: typer.Context, json: Json = False) -> None:
         refuse_early_options(context)
         return
     from haulier.cli.preparers_view import listed, print_list
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
     from haulier.preparers.registry import Registry
 
     found = listed(Registry.installed())
@@ -32,7 +33,7 @@ def preparers(context: typer.Context, json: Json = False) -> None:
 
 
 def show(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", hidden=True)] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", hidden=True, autocompletion=preparer_names)] = None,
     file_id: Annotated[
         int | None,
         typer.Option(
@@ -54,7 +55,7 @@ def show(
     the home folder. With --json the parameters are JSON Schemas.
     """
     from haulier.cli.preparers_view import print_told
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
     from haulier.preparers.registry import Registry
 
     if name is None and file_id is None:

@@ -1,10 +1,7 @@
-"""Tables and JSON on stdout."""
+"""Tables on stdout."""
 
-import sys
 from collections.abc import Collection
-from typing import Any
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
@@ -23,9 +20,3 @@ def table(*names: str, folds: Collection[str] = (), right: Collection[str] = ())
 def print_table(filled: Table) -> None:
     """The table, however narrow the terminal is."""
     Console(width=max(Console().width, WIDTH), markup=False).print(filled)
-
-
-def print_json(shape: Any) -> None:
-    """A wire shape as one line."""
-    sys.stdout.write(msgspec.json.encode(shape).decode() + "\n")
-    sys.stdout.flush()

@@ -1,14 +1,12 @@
 """Views without a picture: nothing at all, or one JSON object for each event on stdout (docs/cli.md)."""
 
-import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
-
-from haulier.cli.failures import CommandFailed, code_of
+from haulier.cli.failures import CommandFailed, code_of, words_of
+from haulier.cli.stdout import print_json
 from haulier.cli.words import one_line
 from haulier.client import ClientError
 from haulier.clock import SYSTEM_CLOCK, Clock
@@ -75,13 +73,13 @@ def telling_errors(on: bool) -> Generator[None]:
     """What ends the block badly becomes the last event; the sentence on stderr and the exit code stay as they are."""
     try:
         yield
-    except (CommandFailed, ClientError, HaulierError) as error:
+    except (CommandFailed, ClientError, HaulierError, OSError) as error:
         if on:
-            emit("error", code=code_of(error), message=str(error))
+            with suppress(OSError):  # it may be stdout that is wrong
+                emit("error", code=code_of(error), message=words_of(error))
         raise
 
 
 def emit(event: str, **facts: Any) -> None:
     """One event as a line on stdout."""
-    sys.stdout.write(msgspec.json.encode({"event": event} | facts).decode() + "\n")
-    sys.stdout.flush()
+    print_json({"event": event} | facts)

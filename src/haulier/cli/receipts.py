@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from haulier.cli.completing import job_ids
 from haulier.cli.home import surroundings
 from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Token, Url, User
 
@@ -21,7 +22,7 @@ Force = Annotated[bool, typer.Option("--force", "-f", envvar="HAULIER_FORCE", he
 
 
 def receipt(
-    job: Annotated[UUID | None, typer.Argument(metavar="JOB", hidden=True)] = None,
+    job: Annotated[UUID | None, typer.Argument(metavar="JOB", hidden=True, autocompletion=job_ids)] = None,
     keys: Annotated[
         bool,
         typer.Option("--keys", envvar="HAULIER_PUBLIC_KEYS", help="The public keys instead, no token needed."),
@@ -43,7 +44,7 @@ def receipt(
     if keys == (job is not None):
         raise typer.BadParameter("give the id of a job, or --keys")
     if output:
-        refuse_existing(output, force=force)
+        refuse_place(output, force=force)
     if job is None:
         document = answer(connect_openly(url=url, home=home, patience=impatient()), _keys_document)
     else:
@@ -95,12 +96,18 @@ async def _keys_document(client: "Client") -> bytes:
     return msgspec.json.format(msgspec.json.encode(await client.receipt_keys()), indent=2) + b"\n"
 
 
-def refuse_existing(path: Path, *, force: bool) -> None:
-    """Before anything is asked for. Raises TargetExists."""
+def refuse_place(path: Path, *, force: bool) -> None:
+    """Before anything is asked for. Raises TargetExists, CommandFailed where no file can be made."""
+    from haulier.cli.failures import CommandFailed
     from haulier.client import TargetExists
+    from haulier.client.getting import try_folder
 
     if not force and path.exists():
         raise TargetExists(path)
+    if path.is_dir():
+        raise CommandFailed(f"{path} is a folder; name a file.")
+    if not path.exists():
+        try_folder(path.parent)
 
 
 def save(path: Path, document: bytes, *, force: bool) -> None:

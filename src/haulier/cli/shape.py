@@ -1,5 +1,6 @@
 """What all commands share in form: plain help with examples, errors as sentences."""
 
+import sys
 from typing import Any
 
 import typer
@@ -28,13 +29,25 @@ class Group(TyperGroup):
 class Program(Group):
     """The program: no exception leaves it, unless --debug asks for the traceback."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        from haulier.cli.completion import OPTIONS, answer_if_named
+
+        if args and args[0] in OPTIONS:
+            answer_if_named(args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            return self._flushed(super().invoke(ctx))
         except (KeyboardInterrupt, Exception) as error:
             if isinstance(error, (typer.Exit, typer.Abort, typer.TyperException)) or ctx.params.get("debug"):
                 raise
             raise typer.Exit(tell(error)) from None
+
+    def _flushed(self, done: Any) -> Any:
+        """`done`, once stdout has all of it: a full disk is to be told here, not while Python ends."""
+        sys.stdout.flush()
+        return done
 
 
 def _verbatim(text: str | None, formatter: Any) -> None:

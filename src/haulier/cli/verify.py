@@ -63,7 +63,7 @@ def verify(
     """
     from rich.console import Console
 
-    from haulier.cli.printing import print_json
+    from haulier.cli.stdout import print_json
     from haulier.cli.verify_view import print_verdict
     from haulier.cli.view import view_for
     from haulier.errors import VerificationFailed

@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+from haulier.cli.steps import Steps
 from haulier.cli.words import duration_words, files_words, one_line, size_words, state_words
 from haulier.clock import SYSTEM_CLOCK, Clock
 from haulier.wire import JobStatus
 from haulier.wire_batches import BatchStatus
 
 LINE_EVERY_S = 15.0
-LINE_EVERY_PERCENT = 25
 
 
 class View(Protocol):
@@ -48,7 +48,12 @@ class View(Protocol):
 
 
 def view_for(console: Console, *, clock: Clock = SYSTEM_CLOCK) -> View:
-    return Bar(console, clock=clock) if console.is_terminal else Lines(console, clock=clock)
+    return Bar(console, clock=clock) if draws(console) else Lines(console, clock=clock)
+
+
+def draws(console: Console) -> bool:
+    """Whether a picture can change in place; TERM=dumb (Emacs, some CI) shows nothing before its end."""
+    return console.is_terminal and not console.is_dumb_terminal
 
 
 def saved_words(*, path: object, size: int, sha256: str, verified: bool) -> str:
@@ -139,13 +144,12 @@ class Bar:
 
 
 class Lines:
-    """A line when the state changes, and every 25 % or 15 s in between."""
+    """A line when the state changes, and for each 25 % or 15 s in between."""
 
     def __init__(self, console: Console, *, clock: Clock) -> None:
         self._console = console
         self._clock = clock
-        self._phase = ""
-        self._percent = 0
+        self._steps = Steps()
         self._at = 0.0
 
     def __enter__(self) -> Self:
@@ -180,9 +184,9 @@ class Lines:
 
     def _due(self, phase: str, percent: int) -> bool:
         now = self._clock.monotonic()
-        due = phase != self._phase or percent >= self._percent + LINE_EVERY_PERCENT or now >= self._at + LINE_EVERY_S
+        due = self._steps.is_news(phase, percent) or now >= self._at + LINE_EVERY_S
         if due:
-            self._phase, self._percent, self._at = phase, percent, now
+            self._at = now
         return due
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from haulier.cli.watching import Screen
     from haulier.client import Client
 
+AWAY_S = 3_600.0  # the longest Retry-After that is waited for
+
 
 def watch(
     once: Annotated[
@@ -34,6 +36,7 @@ def watch(
     from rich.console import Console
 
     from haulier.cli.access import connect
+    from haulier.cli.signals import Signalled, until_signalled
     from haulier.cli.view import pause_words
     from haulier.cli.watching import screen_for
     from haulier.client import Patience
@@ -44,13 +47,13 @@ def watch(
         given_token=token,
         user=user,
         home=home,
-        patience=None if once else Patience(tries=sys.maxsize),
+        patience=None if once else Patience(tries=sys.maxsize, retry_after_max_s=AWAY_S),
         on_wait=lambda why, wait_s: screen.say(pause_words(why, wait_s)),
     )
     try:
         with screen:
-            asyncio.run(_watch(client, screen, once=once))
-    except KeyboardInterrupt:
+            asyncio.run(until_signalled(_watch(client, screen, once=once)))
+    except Signalled:
         return
 
 

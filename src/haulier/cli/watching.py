@@ -11,14 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from haulier.cli.failures import say
-from haulier.cli.printing import print_json
+from haulier.cli.stdout import print_json
+from haulier.cli.steps import Steps
+from haulier.cli.view import draws
 from haulier.cli.words import duration_words, files_words, moment, one_line, size_words, state_words
 from haulier.clock import SYSTEM_CLOCK, Clock
 from haulier.job import TERMINAL
 from haulier.wire import JobStatus
 
 ENDED_KEPT = 200
-LINE_EVERY_PERCENT = 25
 FRAME_ROWS = 4  # title, heading, note, and the line of the prompt
 NARROW = 90
 _COLOURS = {"completed": "green", "failed": "red", "cancelled": "yellow", "processing": "cyan"}
@@ -47,7 +48,7 @@ def screen_for(console: Console, *, json: bool, once: bool, clock: Clock = SYSTE
         return JsonScreen()
     if once:
         return OnceScreen(console, clock=clock)
-    return TableScreen(console, clock=clock) if console.is_terminal else LineScreen(console, clock=clock)
+    return TableScreen(console, clock=clock) if draws(console) else LineScreen(console, clock=clock)
 
 
 class Jobs:
@@ -140,15 +141,13 @@ class LineScreen(OnceScreen):
 
     def __init__(self, console: Console, *, clock: Clock) -> None:
         super().__init__(console, clock=clock)
-        self._said: dict[str, tuple[str, int]] = {}
+        self._steps: dict[str, Steps] = {}
 
     def show(self, job: JobStatus) -> None:
-        said = (job.status, job.progress // LINE_EVERY_PERCENT)
-        if self._said.get(job.job_id) == said:
+        if not self._steps.setdefault(job.job_id, Steps()).is_news(job.status, job.progress):
             return
-        self._said[job.job_id] = said
         if job.status in TERMINAL:
-            del self._said[job.job_id]
+            del self._steps[job.job_id]
         words = f"{job.job_id}  {files_words(job)}: {_percent(job)}{_state(job, clock=self._clock)}"
         self._console.print(one_line(words), markup=False, highlight=False, soft_wrap=True)
 

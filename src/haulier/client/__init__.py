@@ -8,6 +8,7 @@ from haulier.client.client import Client
 from haulier.client.download import Downloaded
 from haulier.client.errors import (
     ApiError,
+    BadToken,
     ClientError,
     DownloadDamaged,
     DownloadFailed,
@@ -23,6 +24,7 @@ from haulier.client.patience import Patience
 
 __all__ = [
     "ApiError",
+    "BadToken",
     "Client",
     "ClientError",
     "DownloadDamaged",

@@ -1,12 +1,10 @@
 """The calls about batches: one job a file, asked for, looked at and cancelled together."""
 
 from collections.abc import Sequence
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from haulier.client.transport import Transport, read
+from haulier.client.transport import API, Transport, read
 from haulier.wire_batches import BatchAccepted, BatchCancelled, BatchStatus
-
-API = "/v1/download"
 
 
 class Batches:
@@ -19,7 +17,8 @@ class Batches:
         self, file_ids: Sequence[int], *, notify: Sequence[str] | None = None, idempotency_key: str | None = None
     ) -> BatchAccepted:
         """One job for each of up to 1,000 files, all of them or none; files with a living job of the user join it."""
-        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        # With a key in any case, so that a repeated request makes no second batch; its files still join living jobs.
+        headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
         body = {"file_ids": list(file_ids), "mode": "jobs"} | ({} if notify is None else {"notify": list(notify)})
         answer = await self._transport.request("POST", f"{API}/initiate", json=body, headers=headers)
         return read(answer, BatchAccepted)

@@ -7,7 +7,7 @@ Every method here is one of `Client`, run in an event loop of a thread of its ow
 import concurrent.futures
 import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
@@ -31,6 +31,7 @@ class Runner:
 
     def __init__(self) -> None:
         self._portal: BlockingPortal | None = None
+        self._iterated: set[AsyncGenerator[Any]] = set()
 
     def run(self, call: Callable[[], Awaitable[T]]) -> T:
         """Run `call` to its end; Ctrl-C while it waits cancels it."""
@@ -43,6 +44,21 @@ class Runner:
             if future.cancel():
                 concurrent.futures.wait([future])
             raise
+
+    def begin(self, items: AsyncGenerator[Any]) -> None:
+        """`items` are asked for one by one; those that nobody ends are ended with the block."""
+        self._iterated.add(items)
+
+    def end(self, items: AsyncGenerator[Any]) -> None:
+        """No more of `items`; also fine after the block, which has ended them."""
+        if items in self._iterated:
+            self._iterated.discard(items)
+            self.run(items.aclose)
+
+    def end_all(self) -> None:
+        for items in list(self._iterated):
+            with suppress(RuntimeError):  # another thread waits for an item: the end of the loop ends that
+                self.end(items)
 
     def open(self, stack: ExitStack) -> None:
         self._portal = stack.enter_context(start_blocking_portal())
@@ -78,11 +94,12 @@ def _iterate(
     def blocking(self: _Blocking[Async], /, *args: P.args, **values: P.kwargs) -> Iterator[T]:
         runner = self._runner  # pyright: ignore[reportPrivateUsage]
         items = method(self._twin, *args, **values)  # pyright: ignore[reportPrivateUsage]
+        runner.begin(items)
         try:
             while (item := runner.run(lambda: anext(items, _DONE))) is not _DONE:
                 yield item
         finally:
-            runner.run(items.aclose)
+            runner.end(items)
 
     return blocking
 
@@ -161,6 +178,7 @@ class SyncClient:
     def __enter__(self) -> Self:
         self._runner.open(self._stack)
         self._stack.callback(lambda: self._runner.run(self._twin.aclose))
+        self._stack.callback(self._runner.end_all)
         return self
 
     def __exit__(

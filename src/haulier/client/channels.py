@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from haulier.client.transport import Transport, read
+from haulier.client.transport import Transport, given, read
 from haulier.wire_channel_kinds import ChannelKinds
 from haulier.wire_channels import (
     Channel,
@@ -41,7 +41,7 @@ class Channels:
     ) -> ChannelWithSecret:
         """A new webhook. Keep its `secret` (or `public_key`): only this answer has it, and that of `rotate`."""
         wanted: dict[str, Any] = {"kind": "webhook", "url": url, "every_job": every_job, "signature": signature}
-        wanted |= _given(events=None if events is None else list(events), label=label or None)
+        wanted |= given(events=None if events is None else list(events), label=label or None)
         return await self._added(wanted, None, idempotency_key)
 
     async def add_email(
@@ -77,7 +77,7 @@ class Channels:
     async def _added(
         self, wanted: dict[str, Any], events: Sequence[EventName] | None, key: str | None
     ) -> ChannelWithSecret:
-        wanted |= _given(events=None if events is None else list(events))
+        wanted |= given(events=None if events is None else list(events))
         # With a key in any case, so that a repeated request makes no second channel.
         headers = {"Idempotency-Key": key or str(uuid4())}
         return read(await self._transport.request("POST", PATH, json=wanted, headers=headers), ChannelWithSecret)
@@ -112,7 +112,7 @@ class Channels:
         url: str | None = None,
     ) -> Channel:
         """Change what is given; `url` of webhooks only."""
-        wanted = _given(events=None if events is None else list(events), every_job=every_job, label=label, url=url)
+        wanted = given(events=None if events is None else list(events), every_job=every_job, label=label, url=url)
         return read(await self._transport.request("PATCH", _path(channel_id), json=wanted), Channel)
 
     async def remove(self, channel_id: str) -> ChannelRemoved:
@@ -136,7 +136,7 @@ class Channels:
         self, channel_id: str, *, status: DeliveryState | None = None, limit: int = 20, cursor: str | None = None
     ) -> DeliveryPage:
         """What was told and what was tried, the latest event first; `cursor` is a page's `next_cursor`."""
-        params = _given(status=status, limit=limit, cursor=cursor)
+        params = given(status=status, limit=limit, cursor=cursor)
         answer = await self._transport.request("GET", _path(channel_id, "/deliveries"), params=params)
         return read(answer, DeliveryPage)
 
@@ -149,7 +149,3 @@ class Channels:
 def _path(channel_id: str, rest: str = "") -> str:
     """Raises ValueError for what is no UUID: it must not become a path of its own."""
     return f"{PATH}/{UUID(channel_id)}{rest}"
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

@@ -17,19 +17,18 @@ from haulier.client.batches import Batches
 from haulier.client.channels import Channels
 from haulier.client.dead_letters import DeadLetters
 from haulier.client.download import Downloaded, Fetch, Progress, download_to
+from haulier.client.file_threads import finished
 from haulier.client.following import Following, Streams, all_jobs
 from haulier.client.getting import Progressed, make_ready, raise_unless_completed, target
 from haulier.client.parallel import CONNECTIONS, NotInRanges, download_segments
 from haulier.client.patience import Patience
 from haulier.client.segments import SegmentFile
 from haulier.client.sinks import PartFile, Sink
-from haulier.client.transport import Sleep, Token, Transport, read
+from haulier.client.transport import API, Sleep, Token, Transport, read
 from haulier.clock import SYSTEM_CLOCK, Clock
 from haulier.job import TERMINAL
 from haulier.wire import Cancelled, CheckAnswer, DownloadResult, JobPage, JobStatus
 from haulier.wire_receipts import ReceiptKeys, SignedReceipt
-
-API = "/v1/download"
 
 
 def _silent(_reason: str, _wait_s: float) -> None:
@@ -199,7 +198,7 @@ class Client:
         own. Raises JobFailed, JobCancelled, TargetExists without `force`, TargetInUse, DownloadDamaged, DownloadFailed,
         ApiError, Unreachable.
         """
-        make_ready(to, force=force)
+        await finished(make_ready, to, force=force)
         if isinstance(wanted, JobStatus):
             job = wanted
         elif isinstance(wanted, str):

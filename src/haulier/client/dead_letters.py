@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from haulier.client.transport import Transport, read
+from haulier.client.transport import Transport, given, read
 from haulier.wire import DeadLetterDetail, DeadLetterPage, DeadLettersRetried
 
 PATH = "/v1/admin/dead-letters"
@@ -30,7 +30,7 @@ class DeadLetters:
         cursor: str | None = None,
     ) -> DeadLetterPage:
         """The latest failures; `cursor` is the `next_cursor` of the page before."""
-        params = _given(
+        params = given(
             user=user,
             code=code,
             preparer=preparer,
@@ -63,7 +63,7 @@ class DeadLetters:
         dry_run: bool = False,
     ) -> DeadLettersRetried:
         """A new job for each letter that matches and was not retried yet. Needs a filter, or `everything`."""
-        filters = _given(user=user, code=code, preparer=preparer, since=since, until=until)
+        filters = given(user=user, code=code, preparer=preparer, since=since, until=until)
         body = {**filters, "all": everything, "limit": limit, "dry_run": dry_run}
         # Sent twice, it would go on to the next `limit` letters.
         return await self._retry(body, repeatable=dry_run)
@@ -73,7 +73,3 @@ class DeadLetters:
             "POST", f"{PATH}/retry", json=body, repeatable=repeatable, timeout_s=RETRY_TIMEOUT_S
         )
         return read(answer, DeadLettersRetried)
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

@@ -18,7 +18,7 @@ from haulier.client.transport import Transport, as_error, origin, reason, retry_
 from haulier.wire import JobStatus
 
 Progress = Callable[[int, int | None], None]
-_CONTENT_RANGE = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<total>\d+)")
+_CONTENT_RANGE = re.compile(r"bytes (?P<start>\d+)-(?P<last>\d+)/(?P<total>\d+)")
 _REPR_DIGEST = re.compile(r"(?:^|,)\s*sha-256=:(?P<value>[A-Za-z0-9+/=]+):")
 # 403: the signed link ran out on the way; the next try gets a fresh one. 500: S3's InternalError is transient.
 _TRY_AGAIN = frozenset({403, 408, 429, 500, 502, 503, 504})
@@ -71,6 +71,8 @@ class Fetch:
             link = link.join(first.headers["Location"])
             async with self.transport.http.stream("GET", link, headers=headers, follow_redirects=True) as answer:
                 yield answer
+        except httpx.InvalidURL as error:
+            raise UnexpectedAnswer(origin(self.transport.url), HTTPStatus.TEMPORARY_REDIRECT) from error
         except httpx.RequestError as error:
             failure = DownloadFailed(f"The download from {origin(str(link))} broke off: {reason(error)}.")
             raise Interrupted(failure) from error
@@ -89,7 +91,9 @@ async def download_to(sink: Sink, fetch: Fetch, job: JobStatus, *, on_progress: 
     told = Held(
         size=None if job.file_size is UNSET else job.file_size, sha256=None if job.sha256 is UNSET else job.sha256
     )
-    if sink.offset and not _agree(sink.held, told):
+    # A whole part is never asked about; without a digest nobody would see that it is of an older artefact.
+    unchecked = sink.offset == _total(sink, told) and not (told.sha256 or sink.held.sha256)
+    if sink.offset and (unchecked or not _agree(sink.held, told)):
         await sink.begin(Held())
     while True:
         resumed = sink.earlier
@@ -153,15 +157,30 @@ async def _fetch_rest(sink: Sink, fetch: Fetch, told: Held, on_progress: Progres
 async def _continues(sink: Sink, answer: httpx.Response) -> bool:
     """Whether `answer` continues the bytes in `sink`; where they cannot be continued, they are dropped."""
     if answer.status_code == HTTPStatus.PARTIAL_CONTENT:
-        match = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-        same = answer.headers.get("ETag", sink.held.etag) == sink.held.etag  # S3 ignores If-Range
-        if match and same and int(match["start"]) == sink.offset and sink.held.size in (None, int(match["total"])):
+        sent = range_of(answer, etag=sink.held.etag)
+        if sent and sent.start == sink.offset and sink.held.size in (None, sent.total):
             return True
     if sink.offset and answer.status_code in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
         failure = await _said(answer)
         await sink.begin(Held())
         raise Interrupted(failure)
     raise await refusal(answer)
+
+
+class Range(msgspec.Struct, frozen=True):
+    """Bytes `start` to `end` (exclusive) of `total`."""
+
+    start: int
+    end: int
+    total: int
+
+
+def range_of(answer: httpx.Response, *, etag: str) -> Range | None:
+    """The range that a 206 sends; None when it says none, or is of another artefact (S3 ignores If-Range)."""
+    match = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+    if not match or answer.headers.get("ETag", etag) != etag:
+        return None
+    return Range(int(match["start"]), int(match["last"]) + 1, int(match["total"]))
 
 
 async def refusal(answer: httpx.Response) -> Exception:

@@ -38,6 +38,15 @@ class Unreachable(ClientError):
         super().__init__(f"No answer from {origin} ({reason}). Is it running, and is the address right?")
 
 
+class BadToken(ClientError):
+    """The token is none. Its text is told nowhere: it may be a secret with a slip."""
+
+    code = "bad_token"
+
+    def __init__(self) -> None:
+        super().__init__("The token is empty or has characters that a header cannot carry.")
+
+
 class UnexpectedAnswer(ClientError):
     """Something answered that does not speak our contract: another program, or a proxy in between."""
 

@@ -13,8 +13,8 @@ import httpx
 import msgspec
 from httpx_sse import EventSource, ServerSentEvent, SSEError
 
-from haulier.client.errors import ApiError, UnexpectedAnswer, Unreachable
-from haulier.client.transport import Transport, read, retry_after
+from haulier.client.errors import ApiError, ClientError, UnexpectedAnswer, Unreachable
+from haulier.client.transport import Transport, decoded, origin, read, retry_after
 from haulier.clock import Clock
 from haulier.job import TERMINAL, Status
 from haulier.wire import JobStatus
@@ -100,10 +100,17 @@ class Following:
         """What one stream tells; it ends with the job, or when it breaks."""
         last = "" if self._last is None else str(self._last.version)
         path = f"{EVENTS}/{self._id}"
-        async with aclosing(events(self._transport, self._streams, path, last=last, params=self._files)) as found:
-            async for event in found:
-                yield msgspec.json.decode(event.data, type=JobStatus)
-                self._tag = ""  # of an answer to a poll that is older now
+        try:
+            async with aclosing(events(self._transport, self._streams, path, last=last, params=self._files)) as found:
+                async for event in found:
+                    if event.job is not None:
+                        yield event.job
+                        self._tag = ""  # of an answer to a poll that is older now
+        except ApiError as error:
+            if not (_lacks_streams(error) or _passes(error)):
+                raise
+        except (Unreachable, UnexpectedAnswer):
+            pass  # what is wrong for good, polling says as well
 
     async def _polled(self) -> AsyncGenerator[JobStatus]:
         """What polling tells, up to the next try with a stream; long-polls where that is answered with a wait."""
@@ -143,12 +150,19 @@ class Following:
         )
 
 
+class Told(msgspec.Struct, frozen=True):
+    """An event of a stream: the status of a job, or None when the snapshot is complete."""
+
+    id: str
+    job: JobStatus | None
+
+
 async def events(
     transport: Transport, streams: Streams, path: str, *, last: str, params: dict[str, str]
-) -> AsyncGenerator[ServerSentEvent]:
-    """The events `status` and `ready` of one stream until it ends; `streams` learns how it went.
+) -> AsyncGenerator[Told]:
+    """The events of one stream until it ends; `streams` learns how it went.
 
-    Raises ApiError for what no other way would answer differently: no access, no such job.
+    Raises ApiError, Unreachable, and UnexpectedAnswer, also for an event that is none of ours.
     """
     headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
     told = False
@@ -161,44 +175,75 @@ async def events(
                     event = await anext(found, None)
                 while event is not None:
                     if event.event in ("status", "ready"):
+                        job = _job_of(event, transport.url) if event.event == "status" else None
                         told = True
                         streams.worked()
-                        yield event
+                        yield Told(event.id, job)
                     event = await anext(found, None)
-    except (Unreachable, TimeoutError, SSEError, UnexpectedAnswer):
-        pass
     except ApiError as error:
-        if error.status in _NO_STREAM_HERE and error.code != "job_not_found":
+        if _lacks_streams(error):
             streams.refused()
-        elif error.status == HTTPStatus.TOO_MANY_REQUESTS or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        elif _passes(error):
             streams.put_off()
-        else:
+        raise
+    except UnexpectedAnswer:
+        streams.put_off() if told else streams.failed()
+        raise
+    except (Unreachable, TimeoutError, SSEError) as error:
+        if not told:
+            streams.failed()
+        if isinstance(error, Unreachable):
             raise
-        return
+        raise Unreachable(origin(transport.url), "no event came") from error
     if not told:
         streams.failed()
+
+
+def _job_of(event: ServerSentEvent, url: str) -> JobStatus:
+    return decoded(event.data, JobStatus, url=url)
+
+
+def _lacks_streams(error: ApiError) -> bool:
+    """Whether there are none here, whatever the job."""
+    return error.status in _NO_STREAM_HERE and error.code != "job_not_found"
+
+
+def _passes(error: ApiError | UnexpectedAnswer) -> bool:
+    """Whether another try later may go better."""
+    return error.status == HTTPStatus.TOO_MANY_REQUESTS or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 async def all_jobs(transport: Transport, clock: Clock) -> AsyncGenerator[JobStatus | None]:
     """Every change of every job of the user; None when the snapshot is complete. Connects again for ever.
 
-    Raises ApiError when the API has no such stream, and Unreachable when patience with a silent one ends.
+    Raises ApiError when the API has no such stream or refuses it, UnexpectedAnswer when something else answers, and
+    Unreachable when patience with a silent one ends.
     """
     streams, last, tries = Streams(clock), "", 0
     versions: dict[str, int] = {}
     while True:
         tries += 1
-        async with aclosing(events(transport, streams, EVENTS, last=last, params={})) as found:
-            async for event in found:
-                tries, last = 0, event.id or last
-                if event.event == "ready":
-                    yield None
-                    continue
-                status = msgspec.json.decode(event.data, type=JobStatus)
-                known = versions.pop(status.job_id, 0)
-                versions[status.job_id] = max(known, status.version)
-                if len(versions) > JOBS_KNOWN:
-                    del versions[next(iter(versions))]
-                if status.version >= known:
-                    yield status
-        await transport.pause(max(tries, 1), Unreachable(transport.url, "no stream of events"))
+        failure: ClientError = Unreachable(origin(transport.url), "the stream of events ended")
+        retry_after_s = None
+        try:
+            async with aclosing(events(transport, streams, EVENTS, last=last, params={})) as found:
+                async for event in found:
+                    tries, last = 0, event.id or last
+                    if event.job is None or _is_newest(event.job, versions):
+                        yield event.job
+        except Unreachable as error:
+            failure = error
+        except (ApiError, UnexpectedAnswer) as error:
+            if not _passes(error):
+                raise
+            failure, retry_after_s = error, error.retry_after_s if isinstance(error, ApiError) else None
+        await transport.pause(max(tries, 1), failure, retry_after_s=retry_after_s)
+
+
+def _is_newest(status: JobStatus, versions: dict[str, int]) -> bool:
+    """Whether no newer version of the job was told; remembers it among the latest `JOBS_KNOWN`."""
+    known = versions.pop(status.job_id, 0)
+    versions[status.job_id] = max(known, status.version)
+    if len(versions) > JOBS_KNOWN:
+        del versions[next(iter(versions))]
+    return status.version >= known

@@ -1,5 +1,6 @@
 """From a job to a file: what is told on the way, under which name it is saved, and what stands in the way."""
 
+import tempfile
 from pathlib import Path
 from typing import Literal, Self
 
@@ -8,6 +9,7 @@ from msgspec import UNSET
 
 from haulier.client.errors import DownloadFailed, JobCancelled, JobFailed, TargetExists
 from haulier.client.names import safe_name
+from haulier.client.part import refuse_special
 from haulier.job import Status
 from haulier.wire import JobStatus
 
@@ -62,7 +64,8 @@ def target(to: Path | str, job: JobStatus) -> Path:
 def make_ready(to: Path | str, *, force: bool) -> None:
     """See before anything is prepared that a file can be saved at `to`: a folder (with a slash at its end) is made.
 
-    Raises TargetExists when there is a file and not `force`, DownloadFailed when there is no folder for it.
+    Blocks. Raises TargetExists when there is a file and not `force`, DownloadFailed when none can be made, or what is
+    there is neither a file nor a folder.
     """
     path = Path(to)
     if str(to).endswith("/"):
@@ -70,7 +73,19 @@ def make_ready(to: Path | str, *, force: bool) -> None:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DownloadFailed(f"The folder {path} cannot be made: {error.strerror or error}.") from error
-    elif not path.parent.is_dir():
-        raise DownloadFailed(f"There is no folder {path.parent}. Make it first, or choose another place.")
     elif path.is_file() and not force:
         raise TargetExists(path)
+    else:
+        refuse_special(path)
+    try_folder(path if path.is_dir() else path.parent)
+
+
+def try_folder(folder: Path) -> None:
+    """Raises DownloadFailed when no file can be made in `folder`."""
+    if not folder.is_dir():
+        raise DownloadFailed(f"There is no folder {folder}. Make it first, or choose another place.")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise DownloadFailed(f"No file can be made in {folder}: {error.strerror or error}.") from error

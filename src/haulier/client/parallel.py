@@ -1,21 +1,19 @@
 """Downloading one artefact over several connections at once, each fetching one segment after the other."""
 
 import asyncio
-import re
 from collections import deque
 from dataclasses import dataclass
 from http import HTTPStatus
 
 import httpx
 
-from haulier.client.download import Downloaded, Fetch, Interrupted, Progress, check, refusal
+from haulier.client.download import Downloaded, Fetch, Interrupted, Progress, Range, check, range_of, refusal
 from haulier.client.errors import DownloadDamaged, DownloadFailed
 from haulier.client.segments import Segment, SegmentFile
 from haulier.client.sinks import BLOCK
 
 PARALLEL_FROM_BYTES = 64 * 2**20
 CONNECTIONS = 4
-_CONTENT_RANGE = re.compile(r"bytes (?P<start>\d+)-(?P<last>\d+)/(?P<total>\d+)")
 
 
 class NotInRanges(Exception):
@@ -47,10 +45,14 @@ async def download_segments(
 
 @dataclass(slots=True)
 class _Rest:
-    """What is missing of a segment: bytes `at` to `end` (exclusive)."""
+    """How far a segment has come: bytes from `at` on are missing."""
 
+    segment: Segment
     at: int
-    end: int
+
+    @property
+    def end(self) -> int:
+        return self.segment.end
 
 
 class _Segments:
@@ -81,7 +83,7 @@ class _Segments:
 
     async def _whole(self, segment: Segment) -> None:
         """Fetch a segment through interruptions. Tries without any new byte are bounded, others not."""
-        rest, tries = _Rest(segment.start, segment.end), 0
+        rest, tries = _Rest(segment, segment.start), 0
         while rest.at < rest.end:
             before = rest.at
             try:
@@ -109,16 +111,14 @@ class _Segments:
 
     async def _keep(self, buffer: bytearray, rest: "_Rest") -> None:
         chunk = bytes(buffer[: rest.end - rest.at])
-        await self._file.write(chunk, offset=rest.at)
+        await self._file.write(chunk, segment=rest.segment, offset=rest.at)
         rest.at += len(chunk)
         self._done += len(chunk)
         self._on_progress(self._done, self._file.size)
 
     async def _refuse_unless_range(self, answer: httpx.Response, start: int, end: int) -> None:
         if answer.status_code == HTTPStatus.PARTIAL_CONTENT:
-            match = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-            asked = (str(start), str(end - 1), str(self._file.size))
-            if match and match.groups() == asked and answer.headers.get("ETag", self._file.etag) == self._file.etag:
+            if range_of(answer, etag=self._file.etag) == Range(start, end, self._file.size):
                 return
             raise NotInRanges
         if answer.is_success or answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:

@@ -20,7 +20,7 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 class Part:
     """The two files, open and locked. All calls block.
 
-    Raises TargetExists when there is a file at `path` and not `force`, TargetInUse, OSError.
+    Raises TargetExists when there is a file at `path` and not `force`, TargetInUse, DownloadFailed, OSError.
     """
 
     def __init__(self, path: Path, *, force: bool) -> None:
@@ -28,7 +28,7 @@ class Part:
         self._part = path.with_name(path.name + ".part")
         self._side = path.with_name(path.name + ".part.json")
         self._force = force
-        self._committed = False
+        self.committed = False
         self._refuse_existing()
         self.fd = self._open_locked()
 
@@ -39,8 +39,12 @@ class Part:
     def note(self, record: msgspec.Struct) -> None:
         """Say what the bytes are of. Replaces the file as a whole: a kill leaves the old or the new one."""
         fresh = self._side.with_name(self._side.name + ".new")
-        fresh.write_bytes(msgspec.json.encode(record))
-        fresh.replace(self._side)
+        try:
+            fresh.write_bytes(msgspec.json.encode(record))
+            fresh.replace(self._side)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
 
     def noted(self, kind: type[Record]) -> Record | None:
         """What was noted, unless it is of another kind."""
@@ -61,18 +65,21 @@ class Part:
         else:
             self._publish_once()
         self.forget()
-        self._committed = True
+        self.committed = True
 
     def close(self, *, keep: bool) -> None:
         """Let go of it; what is not worth keeping goes."""
-        if not keep and not self._committed:
-            self._part.unlink(missing_ok=True)
-            self.forget()
-        os.close(self.fd)
+        try:
+            if not keep and not self.committed:
+                self._part.unlink(missing_ok=True)
+                self.forget()
+        finally:
+            os.close(self.fd)
 
     def _refuse_existing(self) -> None:
         if not self._force and os.path.lexists(self.path):
             raise TargetExists(self.path)
+        refuse_special(self.path)
 
     def _open_locked(self) -> int:
         while True:
@@ -101,6 +108,12 @@ class Part:
             self._part.replace(self.path)
         else:
             self._part.unlink()
+
+
+def refuse_special(path: Path) -> None:
+    """Raises DownloadFailed for a device, a pipe or a socket: a file renamed to its path would replace it."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise DownloadFailed(f"{path} is neither a file nor a folder. Choose another place.")
 
 
 @contextlib.contextmanager

@@ -4,6 +4,8 @@ from random import Random
 
 import msgspec
 
+MAX_DOUBLINGS = 30  # a float ends at 1,024 of them, and `watch` tries for ever
+
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """Tries of one request and the waits between them, in seconds.
@@ -25,4 +27,5 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
             return None
         if retry_after_s is not None:
             return None if retry_after_s > self.retry_after_max_s else retry_after_s + rng.uniform(0, self.first_s)
-        return min(self.longest_s, self.first_s * 2 ** (tries - 1)) * rng.uniform(0.8, 1.2)
+        doubled_s = self.first_s * 2 ** min(tries - 1, MAX_DOUBLINGS)
+        return min(self.longest_s, doubled_s) * rng.uniform(0.8, 1.2)

@@ -5,13 +5,14 @@ import hashlib
 import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import Protocol
 
 import msgspec
 
 from haulier.client.errors import DownloadFailed
+from haulier.client.file_threads import abandoned_when_cancelled, finished, opened
 from haulier.client.part import Part, worded
 
 BLOCK = 2**20
@@ -62,7 +63,6 @@ class PartFile:
         self.held = Held()
         self.offset = 0
         self.earlier = False
-        self._lock = Lock()  # a cancelled write goes on in its thread; the next call waits for it
         self._part = Part(path, force=force)
         self._hash = hashlib.sha256()
         try:
@@ -75,27 +75,23 @@ class PartFile:
     @asynccontextmanager
     async def open(cls, path: Path, *, force: bool) -> "AsyncGenerator[PartFile]":
         """Raises TargetExists when there is a file at `path` and not `force`, TargetInUse, DownloadFailed."""
-        with worded(path):
-            part = await asyncio.to_thread(cls, path, force=force)
-        try:
+        async with opened(worded(path)(partial(cls, path, force=force)), close=cls._close) as part:
             yield part
-        finally:
-            await asyncio.shield(asyncio.to_thread(part._close))
 
     async def begin(self, held: Held) -> None:
         with worded(self.path):
-            await asyncio.to_thread(self._begin, held)
+            await finished(self._begin, held)
 
     async def write(self, chunk: bytes) -> None:
         with worded(self.path):
-            await asyncio.to_thread(self._write, chunk)
+            await finished(self._write, chunk)
 
     async def digest(self) -> str:
         return self._hash.hexdigest()
 
     async def commit(self) -> None:
         with worded(self.path):
-            await asyncio.to_thread(self._commit)
+            await finished(self._part.commit)
 
     async def discard(self) -> None:
         await self.begin(Held())
@@ -111,35 +107,31 @@ class PartFile:
         self.earlier = self.offset > 0
 
     def _begin(self, held: Held) -> None:
-        with self._lock:
-            os.ftruncate(self._part.fd, 0)
-            os.lseek(self._part.fd, 0, os.SEEK_SET)
-            self.held, self.offset, self.earlier, self._hash = held, 0, False, hashlib.sha256()
-            if held.etag:
-                self._part.note(held)
-            else:
-                self._part.forget()
+        os.ftruncate(self._part.fd, 0)
+        os.lseek(self._part.fd, 0, os.SEEK_SET)
+        self.held, self.offset, self.earlier, self._hash = held, 0, False, hashlib.sha256()
+        if held.etag:
+            self._part.note(held)
+        else:
+            self._part.forget()
 
     def _write(self, chunk: bytes) -> None:
-        with self._lock:
-            rest = memoryview(chunk)
-            while rest:
-                written = os.write(self._part.fd, rest)
-                self._hash.update(rest[:written])
-                self.offset += written
-                rest = rest[written:]
-
-    def _commit(self) -> None:
-        with self._lock:
-            self._part.commit()
+        rest = memoryview(chunk)
+        while rest:
+            written = os.write(self._part.fd, rest)
+            self._hash.update(rest[:written])
+            self.offset += written
+            rest = rest[written:]
 
     def _close(self) -> None:
-        with self._lock:
-            self._part.close(keep=self.offset > 0)
+        self._part.close(keep=self.offset > 0)
 
 
 class StreamSink:
-    """Hands the bytes to `send` (a blocking call, made in a thread), for a pipe. What went out cannot be taken back."""
+    """Hands the bytes to `send` (a blocking call, made in a thread), for a pipe. What went out cannot be taken back.
+
+    Who cancels does not wait for a `send` that hangs: nobody may ever read the pipe.
+    """
 
     def __init__(self, send: Callable[[bytes], object]) -> None:
         self.held = Held()
@@ -154,7 +146,10 @@ class StreamSink:
         self.held = held
 
     async def write(self, chunk: bytes) -> None:
-        await asyncio.to_thread(self._send, chunk)
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():  # what is left over then is of no use to anybody
+            return
+        await abandoned_when_cancelled(self._send, chunk)
         self._hash.update(chunk)
         self.offset += len(chunk)
 

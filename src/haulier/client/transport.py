@@ -1,9 +1,12 @@
 """One request to the API: token, retries, and errors as exceptions."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from random import Random
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -11,17 +14,21 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from haulier.client.errors import ApiError, ClientError, UnexpectedAnswer, Unreachable
+from haulier.client.errors import ApiError, BadToken, ClientError, UnexpectedAnswer, Unreachable
 from haulier.client.patience import Patience
+from haulier.clock import SYSTEM_CLOCK, Clock
 from haulier.wire import Problem
 
 Sleep = Callable[[float], Awaitable[None]]
 Token = str | Callable[[], str]
 Shape = TypeVar("Shape")
 
+API = "/v1/download"
 TRANSIENT = frozenset({429, 502, 503, 504})
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _REFUSED = frozenset({429, 503})
+LONGEST_S = 1e9  # of a Retry-After: what is longer is as good as never
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 class Transport:
@@ -65,7 +72,7 @@ class Transport:
         secured: bool = True,
         unread: bool = False,
     ) -> httpx.Response:
-        """The answer below 400, redirects not followed. Raises ApiError, Unreachable, UnexpectedAnswer.
+        """The answer below 400, redirects not followed. Raises ApiError, Unreachable, UnexpectedAnswer, BadToken.
 
         Tried again on connection errors, 429, 502, 503 and 504. With `repeatable` False only when the API cannot have
         acted on it: nothing was sent, or it said 429 or 503. Statuses in `final` are raised at once. The token is sent
@@ -91,7 +98,8 @@ class Transport:
                     await _read(answer)
             except httpx.TransportError as error:
                 failure: ClientError = Unreachable(origin(self.url), reason(error))
-                retry_after_s, again = None, repeatable or isinstance(error, _NOT_SENT)
+                unsendable = isinstance(error, httpx.LocalProtocolError)
+                retry_after_s, again = None, not unsendable and (repeatable or isinstance(error, _NOT_SENT))
             else:
                 self._seen = True
                 if answer.status_code < 400:
@@ -108,7 +116,7 @@ class Transport:
     ) -> AsyncGenerator[httpx.Response]:
         """An answer to be read as it comes: its head within `first_s`, then never more than `idle_s` without a byte.
 
-        One try. Raises ApiError, UnexpectedAnswer, and Unreachable also when it breaks while it is read.
+        One try. Raises ApiError, UnexpectedAnswer, BadToken, and Unreachable also when it breaks while it is read.
         """
         request = self.http.build_request(
             "GET",
@@ -123,9 +131,11 @@ class Transport:
             self._seen = True
             async with aclosing(answer):
                 if answer.status_code >= 400:
-                    await answer.aread()
+                    await _read(answer)
                     raise as_error(answer)
                 yield answer
+        except httpx.DecodingError as error:
+            raise UnexpectedAnswer(origin(self.url), HTTPStatus.OK) from error
         except (httpx.TransportError, TimeoutError) as error:
             words = reason(error) if isinstance(error, httpx.TransportError) else "timed out"
             raise Unreachable(origin(self.url), words) from error
@@ -145,22 +155,38 @@ class Transport:
         await self.http.aclose()
 
     def _bearer(self) -> str:
-        return self._token if isinstance(self._token, str) else self._token()
+        """The token, without white space around it. Raises BadToken, which does not tell it."""
+        token = (self._token if isinstance(self._token, str) else self._token()).strip()
+        if not _TOKEN.fullmatch(token):
+            raise BadToken
+        return token
 
 
 async def _read(answer: httpx.Response) -> None:
     try:
         await answer.aread()
+    except httpx.DecodingError as error:
+        raise UnexpectedAnswer(origin(str(answer.request.url)), answer.status_code) from error
     finally:
         await answer.aclose()
 
 
+def given(**values: Any) -> dict[str, Any]:
+    """Those that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def read(answer: httpx.Response, shape: type[Shape]) -> Shape:
     """The body as `shape`; unknown fields are ignored, so that an older client reads a newer API."""
+    return decoded(answer.content, shape, url=str(answer.request.url), status=answer.status_code)
+
+
+def decoded(content: bytes | str, shape: type[Shape], *, url: str, status: int = HTTPStatus.OK) -> Shape:
+    """JSON of an answer with `status` from `url`. Raises UnexpectedAnswer for what is none of that shape."""
     try:
-        return msgspec.json.decode(answer.content, type=shape)
+        return msgspec.json.decode(content, type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise UnexpectedAnswer(origin(str(answer.request.url)), answer.status_code) from None
+        raise UnexpectedAnswer(origin(url), status) from None
 
 
 def as_error(answer: httpx.Response) -> ClientError:
@@ -172,16 +198,26 @@ def as_error(answer: httpx.Response) -> ClientError:
     return ApiError(problem, retry_after_s=retry_after(answer))
 
 
-def retry_after(answer: httpx.Response) -> float | None:
-    """Seconds of Retry-After; None without one. Our API sends seconds, some proxies a date (RFC 9110 allows both)."""
+def retry_after(answer: httpx.Response, *, clock: Clock = SYSTEM_CLOCK) -> float | None:
+    """Seconds of Retry-After; None without one. Our API sends seconds, some proxies a date (RFC 9110 allows both).
+
+    A date counts from the answer's own Date, whose clock it is of, and without one from our clock.
+    """
     text = answer.headers.get("Retry-After", "")
+    if text.isdecimal():
+        return min(float(text), LONGEST_S)
+    until = _date(text)
+    if until is None:
+        return None
+    return max(0.0, (until - (_date(answer.headers.get("Date", "")) or clock.now())).total_seconds())
+
+
+def _date(text: str) -> datetime | None:
     try:
-        if text.isdecimal():
-            return float(text)
-        sent = parsedate_to_datetime(answer.headers.get("Date", ""))
-        return max(0.0, (parsedate_to_datetime(text) - sent).total_seconds())
+        date = parsedate_to_datetime(text)
     except (ValueError, TypeError):
         return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def origin(url: str) -> str:
@@ -192,6 +228,8 @@ def origin(url: str) -> str:
 
 def reason(error: httpx.RequestError) -> str:
     """A transport error in a few words; httpx leaves some without any."""
+    if isinstance(error, httpx.LocalProtocolError):  # its words repeat what was to be sent, a secret maybe
+        return "the request cannot be sent as it is"
     if isinstance(error, httpx.TimeoutException):
         return "timed out"
     return str(error).strip() or "the connection broke"

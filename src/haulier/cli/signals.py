@@ -1,0 +1,70 @@
+"""Signals that end a command, handed to its event loop."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from haulier.cli.failures import INTERRUPTED, CommandFailed
+
+T = TypeVar("T")
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+UNHEARD_S = 1.0
+
+
+class Signalled(CommandFailed):
+    """A signal has ended the command."""
+
+    def __init__(self) -> None:
+        super().__init__("Interrupted.", exit_code=INTERRUPTED)
+
+
+@contextmanager
+def heard(acts: Mapping[signal.Signals, Callable[[], Any]]) -> Generator[None]:
+    """During the block each signal calls its act in the running loop. What is ignored (nohup) stays ignored.
+
+    A loop that has not heard it after `UNHEARD_S` hangs in a write that nobody reads: the process ends, with 130.
+    """
+    if threading.current_thread() is not threading.main_thread():  # there are no signals
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def handle(number: int, _frame: Any) -> None:
+        last_resort = threading.Timer(UNHEARD_S, os._exit, [INTERRUPTED])
+        last_resort.daemon = True
+        last_resort.start()
+
+        def act() -> None:
+            last_resort.cancel()
+            acts[signal.Signals(number)]()
+
+        loop.call_soon_threadsafe(act)
+
+    listened = [number for number in acts if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in listened}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
+async def until_signalled(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` answers. Raises Signalled when SIGINT, SIGTERM or SIGHUP comes first; `work` has ended then."""
+    task = asyncio.ensure_future(work)
+    came: list[bool] = []
+
+    def end() -> None:
+        came.append(task.cancel())
+
+    with heard(dict.fromkeys(ENDING, end)):
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if not came:
+                raise
+            raise Signalled from None

@@ -1,0 +1,122 @@
+"""Leaving `get`: with a stdout that nobody reads, and what it says about going on."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from tests.loopback import CONTENT, JOB, Loopback, Reply, answer, completed, loopback, ranged, status
+from tests.unit.test_cli_get import start
+from tests.waiting import eventually
+
+STATUS = f"/v1/download/status/{JOB}"
+FILE = f"/v1/download/file/{JOB}"
+BATCH = "0190a6c0-0000-7000-8000-0000000000ba"
+
+
+@pytest.fixture
+async def api() -> AsyncGenerator[Loopback]:
+    async with loopback() as server:
+        server.on("POST", "/v1/download/initiate", answer(status()))
+        server.on("GET", STATUS, answer(completed()))
+        server.on("GET", FILE, ranged)
+        yield server
+
+
+async def started_into_a_full_pipe(api: Loopback, folder: Path, *args: str) -> tuple[asyncio.subprocess.Process, int]:
+    """The program, whose stdout is the end of a pipe that takes no byte more; and the other end."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    while True:
+        try:
+            os.write(writing, bytes(65_536))
+        except BlockingIOError:
+            break
+    os.set_blocking(writing, True)
+    quick = "import haulier.cli.signals as s; s.UNHEARD_S = 0.2; from haulier.cli import main; main()"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", quick, *args),
+        cwd=folder,
+        env=os.environ | {"HAULIER_URL": api.url, "HAULIER_TOKEN": "t"},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=writing,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(writing)
+    return process, reading
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_one_signal_ends_a_download_into_a_pipe_that_nobody_reads(
+    api: Loopback, tmp_path: Path, number: signal.Signals
+) -> None:
+    process, reading = await started_into_a_full_pipe(api, tmp_path, "get", "70000", "-o", "-")
+    await eventually(lambda: api.to(FILE))
+    await asyncio.sleep(0.3)  # it hangs in its write now
+    process.send_signal(number)
+    _, err = await asyncio.wait_for(process.communicate(), 10)
+    os.close(reading)
+    assert process.returncode == 130
+    assert "`haulier get 70000 -o -` continues the download" in err.decode()
+    assert "Traceback" not in err.decode()
+    assert "Fatal" not in err.decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_one_signal_ends_json_that_nobody_reads(api: Loopback, tmp_path: Path, number: signal.Signals) -> None:
+    process, reading = await started_into_a_full_pipe(api, tmp_path, "get", "70000", "--json")
+    await eventually(lambda: api.seen)
+    await asyncio.sleep(0.3)
+    process.send_signal(number)
+    await asyncio.wait_for(process.communicate(), 10)
+    os.close(reading)
+    assert process.returncode == 130
+
+
+async def test_a_pipe_that_is_read_slowly_gets_everything(api: Loopback, tmp_path: Path) -> None:
+    process = await start(api, tmp_path, "get", "70000", "-o", "-")
+    assert process.stdout is not None
+    await asyncio.sleep(0.3)
+    assert await process.stdout.read() == CONTENT
+    assert await process.wait() == 0
+
+
+async def test_a_reader_that_goes_away_is_no_traceback(api: Loopback, tmp_path: Path) -> None:
+    api.on("GET", STATUS, answer(completed()))
+    process = await start(api, tmp_path, "get", "70000", "-o", "-")
+    assert process.stdout is not None
+    await process.stdout.read(10)
+    process.stdout._transport.close()  # type: ignore[attr-defined]
+    assert process.stderr is not None
+    err = (await process.stderr.read()).decode()
+    assert await process.wait() == 1
+    assert "Traceback" not in err
+    assert "Exception" not in err
+
+
+@pytest.mark.parametrize("batch", [False, True])
+async def test_the_commands_that_are_told_ask_the_same_for_the_same_user(
+    api: Loopback, tmp_path: Path, batch: bool
+) -> None:
+    counts = dict.fromkeys(("queued", "processing", "completed", "failed", "cancelled", "forgotten"), 0)
+    stands = {"batch_id": BATCH, "created_at": "2026-11-23T10:00:00.000Z", "total": 1, "over": False, "counts": counts}
+    looked = f"/v1/download/batch/{BATCH}" if batch else STATUS
+    if batch:
+        accepted = {"batch_id": BATCH, "mode": "jobs", "total": 1, "joined": 0, "jobs": []}
+        api.on("POST", "/v1/download/initiate", answer(accepted))
+        api.on("GET", looked, answer(stands))
+    else:
+        api.on("GET", looked, answer(status(), ETag='"1"'), Reply(304, b"", {"Retry-After": "1"}))
+    wanted = ["--batch", "70000"] if batch else ["70000"]
+    where = ["--user", "anna", "--home", "my home"]
+    process = await start(api, tmp_path, "get", *wanted, *where)
+    await eventually(lambda: api.to(looked))
+    process.send_signal(signal.SIGINT)
+    _, err = await process.communicate()
+    stop = f"--batch {BATCH}" if batch else JOB
+    assert f"`haulier cancel {stop} --user anna --home 'my home'` stops" in err.decode()
+    assert "--user anna --home 'my home'` continues" in err.decode()

@@ -1,0 +1,146 @@
+"""The streams of events: what a follower is told when they do not come, and what cannot be read."""
+
+from collections.abc import AsyncGenerator
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+
+from haulier.client import ApiError, Client, Patience, UnexpectedAnswer, Unreachable
+from tests.loopback import JOB, Loopback, Reply, answer, completed, loopback, problem, status
+
+ALL = "/v1/download/events"
+ONE = f"{ALL}/{JOB}"
+STATUS = f"/v1/download/status/{JOB}"
+EVENTS = {"Content-Type": "text/event-stream"}
+PACKED = Reply(200, b"\xff" * 40, EVENTS | {"Content-Encoding": "gzip"})  # says so, and is not
+
+
+class Pauses:
+    """Sleeps no time; remembers what was said of each pause, and how long it was."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, float]] = []
+        self.slept: list[float] = []
+
+    def told(self, why: str, wait_s: float) -> None:
+        self.said.append((why, wait_s))
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+@pytest.fixture
+async def server() -> AsyncGenerator[Loopback]:
+    async with loopback() as running:
+        yield running
+
+
+@pytest.fixture
+def pauses() -> Pauses:
+    return Pauses()
+
+
+@pytest.fixture
+async def client(server: Loopback, pauses: Pauses) -> AsyncGenerator[Client]:
+    patience = Patience(tries=5, retry_after_max_s=30)
+    made = Client(server.url, token="t", patience=patience, on_wait=pauses.told, sleep=pauses.sleep, rng=Random(1))
+    async with made as client:
+        yield client
+
+
+def stream(*jobs: Any) -> Reply:
+    """Events of these jobs (bytes as they are), and the end of the snapshot."""
+    parts = [job if isinstance(job, bytes) else msgspec.json.encode(job) for job in jobs]
+    told = b"".join(b"id: 5\nevent: status\ndata: %b\n\n" % part for part in parts)
+    return Reply(200, told + b"id: 5\nevent: ready\ndata: {}\n\n", EVENTS)
+
+
+async def first_of_all(client: Client) -> Any:
+    changes = client.follow_all()
+    try:
+        return await anext(changes)
+    finally:
+        await changes.aclose()
+
+
+async def test_a_stream_that_is_refused_for_now_is_asked_for_again_when_it_said(
+    server: Loopback, client: Client, pauses: Pauses
+) -> None:
+    server.on("GET", ALL, problem(503, "draining", detail="It is being updated.", Retry_After="20"), stream(status()))
+    assert (await first_of_all(client)).job_id == JOB
+    assert [why for why, _ in pauses.said] == ["It is being updated."]
+    assert 20 <= pauses.slept[0] <= 21
+
+
+async def test_what_a_proxy_says_is_told(server: Loopback, client: Client, pauses: Pauses) -> None:
+    server.on("GET", ALL, Reply(502, b"<html>"), stream(status()))
+    await first_of_all(client)
+    assert "answered 502: what stands in front of the API cannot reach it" in pauses.said[0][0]
+
+
+async def test_a_stream_that_ends_is_no_silent_api(server: Loopback, client: Client, pauses: Pauses) -> None:
+    server.on("GET", ALL, stream(), stream(status(version=2)))
+    told = [job async for job in _until_job(client)]
+    assert told[-1].version == 2
+    assert "the stream of events ended" in pauses.said[0][0]
+
+
+async def _until_job(client: Client) -> AsyncGenerator[Any]:
+    async for job in client.follow_all():
+        yield job
+        if job is not None:
+            return
+
+
+async def test_a_silent_api_is_given_up_when_patience_ends(client: Client, server: Loopback) -> None:
+    async with loopback() as gone:
+        pass
+    async with Client(gone.url, token="t", patience=Patience(tries=3, first_s=0.001)) as lost:
+        with pytest.raises(Unreachable):
+            await first_of_all(lost)
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [(404, "not_found"), (405, "method_not_allowed"), (401, "unauthenticated"), (403, "forbidden")]
+)
+async def test_an_api_without_such_a_stream_is_not_asked_for_ever(
+    server: Loopback, client: Client, code: int, name: str
+) -> None:
+    server.on("GET", ALL, problem(code, name))
+    with pytest.raises(ApiError) as caught:
+        await first_of_all(client)
+    assert caught.value.code == name
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("reply", [stream(b"{"), stream(b"[]"), Reply(404, b"<html>"), PACKED])
+async def test_events_that_are_none_are_an_unexpected_answer(server: Loopback, client: Client, reply: Reply) -> None:
+    server.on("GET", ALL, reply)
+    with pytest.raises(UnexpectedAnswer):
+        await first_of_all(client)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        stream(b"{"),
+        stream(status(), b"{}"),
+        PACKED,
+        problem(404, "not_found"),
+        problem(503, "too_many_streams"),
+        Reply(502),
+    ],
+)
+async def test_a_job_whose_stream_cannot_be_read_is_polled(server: Loopback, client: Client, reply: Reply) -> None:
+    server.on("GET", ONE, reply)
+    server.on("GET", STATUS, answer(completed()))
+    assert [job.status async for job in client.follow(JOB)][-1] == "completed"
+
+
+async def test_a_job_that_is_not_there_is_raised_from_its_stream(server: Loopback, client: Client) -> None:
+    server.on("GET", ONE, problem(404, "job_not_found"))
+    with pytest.raises(ApiError, match="No"):
+        _ = [job async for job in client.follow(JOB)]
+    assert len(server.seen) == 1
