@@ -1,4 +1,4 @@
-"""The custom element: its own tests, its size, and in Chromium on a page of another origin, against a Haulier of its own."""
+"""The custom element: its tests, its size, and in Chromium on a page of another origin, against a real server."""
 
 import gzip
 import os
