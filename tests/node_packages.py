@@ -1,6 +1,7 @@
-"""The npm packages below clients/: installed once, and @haulier/client built once, for all test processes.
+"""The npm packages below clients/: installed once, and each built once, for all test processes.
 
-Tests of any of them call `prepared()` first, which skips where Node is missing, and then `npm(...)`.
+Tests of any of them call `prepared()` first, which skips where Node is missing, and then `npm(...)`. What is built of
+others than @haulier/client they name: `prepared("react")`.
 """
 
 import fcntl
@@ -15,21 +16,26 @@ import pytest
 
 CLIENTS = Path(__file__).parents[1] / "clients"
 INSTALL_S = 150
+_SOURCES = {".ts", ".tsx", ".css", ".html", ".json", ".mjs"}
 _INSTALLED = CLIENTS / "node_modules/.installed"
-_BUILT = CLIENTS / "node_modules/.built"
 
 
-def prepared() -> Path:
-    """clients/ with its packages installed and @haulier/client built. Skips the test where Node or npm is missing."""
+def prepared(*packages: str) -> Path:
+    """clients/ with its packages installed, and @haulier/client and then `packages` built.
+
+    Skips the test where Node or npm is missing.
+    """
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed: the clients for browsers and Node cannot be tried")
     with (CLIENTS / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _once(_INSTALLED, [CLIENTS / "package-lock.json"], "ci", "--silent")
-        if not (CLIENTS / "typescript/dist/index.js").exists():
-            _BUILT.unlink(missing_ok=True)
-        _once(_BUILT, _sources(), "run", "build", "-w", "typescript", "--silent")
+        sources = _sources()
+        for package in ("typescript", *packages):
+            if package != "typescript":
+                sources = [*sources, *_files(package)]
+            _build(package, sources)
     return CLIENTS
 
 
@@ -46,6 +52,13 @@ def npm(*words: str, timeout_s: float) -> None:
     assert done.returncode == 0, f"npm {' '.join(words)}\n{done.stdout[-8_000:]}\n{done.stderr[-4_000:]}"
 
 
+def _build(package: str, sources: list[Path]) -> None:
+    mark = CLIENTS / f"node_modules/.built-{package}"
+    if not (CLIENTS / package / "dist").exists():
+        mark.unlink(missing_ok=True)
+    _once(mark, sources, "run", "build", "-w", package, "--silent")
+
+
 def _once(mark: Path, inputs: list[Path], *words: str) -> None:
     """Run npm unless it was run for just these inputs."""
     digest = _digest(inputs)
@@ -56,17 +69,20 @@ def _once(mark: Path, inputs: list[Path], *words: str) -> None:
 
 
 def _sources() -> list[Path]:
-    """What decides how the build looks: the sources, and those of the OpenAPI document."""
+    """What decides how the build of the client looks: the sources, and those of the OpenAPI document."""
     house = CLIENTS.parent / "src/haulier"
-    client = [path for path in (CLIENTS / "typescript").rglob("*") if path.suffix in {".ts", ".json", ".mjs"}]
-    kept = [path for path in client if not {"dist", "node_modules", "test", "schema.ts"} & set(path.parts)]
     return [
-        *kept,
+        *_files("typescript"),
         _INSTALLED,
         *(house / "api").rglob("*.py"),
         *house.glob("wire*.py"),
         *(house / "errors").glob("*.py"),
     ]
+
+
+def _files(package: str) -> list[Path]:
+    found = (path for path in (CLIENTS / package).rglob("*") if path.suffix in _SOURCES)
+    return [path for path in found if not {"dist", "node_modules", "test", "e2e", "schema.ts"} & set(path.parts)]
 
 
 def _digest(paths: list[Path]) -> str:

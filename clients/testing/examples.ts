@@ -16,6 +16,8 @@ export function diagnostics(files: Map<string, string>, configuration: string, m
   const host = ts.createCompilerHost(options)
   const plain = { ...host }
   host.fileExists = (path) => files.has(path) || plain.fileExists(path)
+  const isAbove = (folder: string) => [...files.keys()].some((path) => path.startsWith(`${folder}/`))
+  host.directoryExists = (path) => isAbove(path) || (plain.directoryExists?.(path) ?? false)
   host.readFile = (path) => files.get(path) ?? plain.readFile(path)
   host.getSourceFile = (path, target, ...rest) => {
     const text = files.get(path)

@@ -98,6 +98,22 @@ test('a reload and a second tab show the same job, which is cancelled in one of 
   expect(await haulier.jobs(user)).toBe(1)
 })
 
+test('seven windows with a live job each leave connections for calls', async () => {
+  const first = await visit(LONG + 2)
+  await first.getByRole('button', { name: 'Download' }).click()
+  await is(first, 'processing')
+  const windows = await Promise.all(Array.from({ length: 6 }, () => context.newPage()))
+  const others = await Promise.all(windows.map((window) => visit(LONG + 2, window)))
+  await Promise.all(others.map((other) => is(other, 'processing')))
+  const ways = await Promise.all(
+    [first, ...others].map((element) => element.evaluate((node) => (node as unknown as { state: { connection: string } }).state.connection)),
+  )
+  expect(ways.filter((way) => way === 'live')).toHaveLength(4)
+  expect(ways.filter((way) => way === 'polling')).toHaveLength(3)
+  await others[5]?.getByRole('button', { name: 'Cancel' }).click()
+  await Promise.all([first, ...others].map((element) => is(element, 'cancelled')))
+})
+
 test('the page of a job shows it to its user alone, and keeps no token', async () => {
   const element = await visit(LONG + 1)
   await element.getByRole('button', { name: 'Download' }).click()

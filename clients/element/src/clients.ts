@@ -1,53 +1,61 @@
-import { HaulierClient } from '@haulier/client'
+import { HaulierClient, HaulierError } from '@haulier/client'
 
 export type TokenSource = string | (() => string | Promise<string>)
 
 /** Where this module came from is where the API is, unless an element says otherwise. */
 export const HOME = import.meta.url.slice(0, import.meta.url.lastIndexOf('/'))
 
-export class NoToken extends Error {
-  constructor() {
-    super('No token: call setHaulierToken() with a function that gives one.')
-    this.name = 'NoToken'
-  }
+/** The user of the page, with one client for each address, so that all elements share its connections. */
+interface Owner {
+  source: TokenSource
+  readonly user: string | undefined
+  readonly clients: Map<string, HaulierClient>
 }
 
-let pageToken: TokenSource | undefined
-const clients = new Map<string, HaulierClient>()
-const waiting = new Set<() => void>()
+let owner: Owner | undefined
+const listeners = new Set<() => void>()
 
-/** Who the user of this page is, for all elements: a token, or a function (it may be async) that gives one. */
-export function setHaulierToken(source: TokenSource): void {
-  pageToken = source
-  for (const ready of [...waiting]) ready()
+/**
+ * Who the user of this page is, for all elements: a token, or a function (it may be async) that gives one. Called again
+ * with the same `user` it renews the token; with another one, or with none, all elements begin anew.
+ */
+export function setHaulierToken(source: TokenSource, { user }: { user?: string | undefined } = {}): void {
+  if (owner && user !== undefined && user === owner.user) {
+    owner.source = source
+    return
+  }
+  owner = { source, user, clients: new Map() }
+  for (const begin of [...listeners]) if (listeners.has(begin)) begin()
 }
 
-/** Calls back when the page has said who its user is; at once when it has already. Answers how to stop waiting. */
-export function whenTokenKnown(ready: () => void): () => void {
-  if (pageToken !== undefined) {
-    ready()
-    return () => {}
-  }
-  waiting.add(ready)
-  return () => waiting.delete(ready)
+/** Calls back when the page says that its user is another one. Answers how to stop that. */
+export function onNewUser(begin: () => void): () => void {
+  listeners.add(begin)
+  return () => listeners.delete(begin)
 }
 
-/** One client for each address, so that all elements of a page share its connections. */
-export function clientOf(baseUrl: string): HaulierClient {
-  let client = clients.get(baseUrl)
-  if (!client) {
-    client = new HaulierClient({ baseUrl, token: () => tokenOf(pageToken) })
-    clients.set(baseUrl, client)
-  }
+/** The client of the page's user; undefined while the page has not said who that is. */
+export function clientOf(baseUrl: string): HaulierClient | undefined {
+  // Not `owner` itself below: a request that is under way must not go out with the next user's token.
+  const current = owner
+  if (!current) return undefined
+  const found = current.clients.get(baseUrl)
+  if (found) return found
+  const client = new HaulierClient({ baseUrl, user: current.user, token: () => tokenOf(current.source) })
+  current.clients.set(baseUrl, client)
   return client
 }
 
 /** A client with a token of its own. */
-export function ownClient(baseUrl: string, source: TokenSource): HaulierClient {
-  return new HaulierClient({ baseUrl, token: () => tokenOf(source) })
+export function ownClient(baseUrl: string, source: TokenSource, user: string | undefined): HaulierClient {
+  return new HaulierClient({ baseUrl, user, token: () => tokenOf(source) })
 }
 
-function tokenOf(source: TokenSource | undefined): string | Promise<string> {
-  if (source === undefined) throw new NoToken()
+/** Why nothing can be asked for while there is no client. */
+export function noUser(): HaulierError {
+  return new HaulierError({ code: 'no_user', status: 0, detail: 'No token: call setHaulierToken() with a function that gives one.' })
+}
+
+function tokenOf(source: TokenSource): string | Promise<string> {
   return typeof source === 'string' ? source : source()
 }

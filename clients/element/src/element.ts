@@ -1,5 +1,5 @@
-import { DownloadStore, type DownloadKey, type DownloadState, type HaulierClient, type Params } from '@haulier/client'
-import { clientOf, HOME, ownClient, whenTokenKnown, type TokenSource } from './clients.js'
+import { asError, DownloadStore, type DownloadKey, type DownloadState, type HaulierClient, type Params } from '@haulier/client'
+import { clientOf, HOME, noUser, onNewUser, ownClient, type TokenSource } from './clients.js'
 import { messagesFor, type Messages } from './messages.js'
 import { Parts } from './parts.js'
 import { viewOf } from './view.js'
@@ -12,7 +12,7 @@ const STRAY_CLICK_MS = 400
  * `<haulier-download file-id="70000">`: a download from the first click to the file.
  *
  * Attributes: `file-id` or `job-id`, `params` (JSON), `base-url` (default: where the module came from), `label`, `lang`.
- * Properties: `token`, `messages`. Events: `haulier-status`, `haulier-completed`, `haulier-failed` (detail: the state).
+ * Properties: `token`, `user`, `messages`. Events: `haulier-status`, `haulier-completed`, `haulier-failed` (detail: the state).
  * All its work goes on while it is in a document, and the job anyway.
  */
 export class HaulierDownload extends HTMLElement {
@@ -23,8 +23,14 @@ export class HaulierDownload extends HTMLElement {
   #leave: (() => void)[] = []
   #token: TokenSource | undefined
   #messages: Partial<Messages> = {}
+  #user: string | undefined
   #problem: Error | undefined
+  #saving: DownloadStore | undefined
   #phase = 'idle'
+  /** The end that the page was told last. */
+  #told = ''
+  /** What an earlier visit left behind is not news, until somebody acts. */
+  #isNews = false
   #actedAt = 0
 
   constructor() {
@@ -32,7 +38,12 @@ export class HaulierDownload extends HTMLElement {
     const root = this.attachShadow({ mode: 'open', delegatesFocus: true })
     this.#parts = new Parts(root)
     this.#parts.main.addEventListener('click', () => void this.#act())
-    this.#parts.cancel.addEventListener('click', () => void this.#store?.cancel())
+    // A held Enter key must not press what a button becomes.
+    root.addEventListener('keydown', (event) => {
+      const { repeat, key } = event as KeyboardEvent
+      if (repeat && key === 'Enter') event.preventDefault()
+    })
+    this.#parts.cancel.addEventListener('click', () => this.#cancel())
   }
 
   /** Who the user is, for this element alone; else what `setHaulierToken` says. Never an attribute. */
@@ -43,6 +54,17 @@ export class HaulierDownload extends HTMLElement {
 
   get token(): TokenSource | undefined {
     return this.#token
+  }
+
+  /** Whose `token` it is; keeps apart what is remembered of several users. */
+  set user(user: string | undefined) {
+    if (user === this.#user) return
+    this.#user = user
+    if (this.#token !== undefined) this.#begin()
+  }
+
+  get user(): string | undefined {
+    return this.#user
   }
 
   /** Texts that replace those of the element's language. */
@@ -60,6 +82,7 @@ export class HaulierDownload extends HTMLElement {
   }
 
   connectedCallback(): void {
+    for (const name of ['user', 'token', 'messages'] as const) this.#upgrade(name)
     this.#begin()
   }
 
@@ -73,27 +96,35 @@ export class HaulierDownload extends HTMLElement {
     else this.#begin()
   }
 
+  /** A property that was set before this class was known hides the setter. */
+  #upgrade(name: 'user' | 'token' | 'messages'): void {
+    if (!Object.hasOwn(this, name)) return
+    const given = this[name]
+    delete this[name]
+    Object.assign(this, { [name]: given })
+  }
+
   #begin(): void {
     this.#end()
     if (!this.isConnected) return
     this.#problem = undefined
+    this.#isNews = false
     try {
+      const key = this.#key()
       const baseUrl = this.getAttribute('base-url')?.replace(/\/$/, '') ?? HOME
-      this.#client = this.#token === undefined ? clientOf(baseUrl) : ownClient(baseUrl, this.#token)
-      this.#store = new DownloadStore(this.#client, this.#key())
-      this.#phase = this.#store.getState().phase
-      this.#leave.push(() => this.#store?.dispose())
-      if (this.#token === undefined) this.#leave.push(whenTokenKnown(() => this.#listen()))
-      else this.#listen()
+      if (this.#token === undefined) this.#leave.push(onNewUser(() => this.#begin()))
+      this.#client = this.#token === undefined ? clientOf(baseUrl) : ownClient(baseUrl, this.#token, this.#user)
+      if (this.#client) this.#listen(new DownloadStore(this.#client, key))
     } catch (error) {
-      this.#problem = error as Error
+      this.#problem = asError(error)
     }
     this.#render()
   }
 
-  #listen(): void {
-    const store = this.#store
-    if (!store) return
+  #listen(store: DownloadStore): void {
+    this.#store = store
+    this.#phase = store.getState().phase
+    this.#leave.push(() => store.dispose())
     this.#leave.push(store.subscribe(() => this.#changed()))
     this.#changed()
   }
@@ -101,6 +132,7 @@ export class HaulierDownload extends HTMLElement {
   #end(): void {
     for (const leave of this.#leave.splice(0).reverse()) leave()
     this.#store = undefined
+    this.#client = undefined
   }
 
   #key(): DownloadKey {
@@ -113,13 +145,20 @@ export class HaulierDownload extends HTMLElement {
   }
 
   #changed(): void {
-    const { phase } = this.state
+    const { phase, job } = this.state
+    if (phase === 'queued' || phase === 'processing') this.#isNews = true
+    const isNew = phase !== this.#phase
+    // It was of the state before: a file that was gone, say.
+    if (isNew) this.#problem = undefined
     this.#render()
     this.#tell('haulier-status')
-    if (phase === this.#phase) return
+    if (!isNew) return
     this.#phase = phase
     this.#actedAt = Date.now()
-    if (phase === 'completed' || phase === 'failed') this.#tell(`haulier-${phase}`)
+    const end = `${phase} ${job?.job_id}`
+    if ((phase !== 'completed' && phase !== 'failed') || end === this.#told) return
+    this.#told = end
+    this.#tell(`haulier-${phase}`)
   }
 
   #tell(name: string): void {
@@ -128,25 +167,40 @@ export class HaulierDownload extends HTMLElement {
 
   async #act(): Promise<void> {
     const { action } = this.#view()
-    if (!action || !this.#store || Date.now() - this.#actedAt < STRAY_CLICK_MS) return
+    if (!action || Date.now() - this.#actedAt < STRAY_CLICK_MS) return
+    this.#isNews = true
+    if (!this.#store) {
+      this.#problem ??= noUser()
+      return this.#render()
+    }
+    if (action === 'save') return this.#save(this.#store)
     this.#problem = undefined
-    if (action === 'start') await this.#store.start()
-    else if (action === 'retry') await this.#store.retry()
-    else await this.#save()
+    await this.#store[action]()
+  }
+
+  #cancel(): void {
+    this.#isNews = true
+    void this.#store?.cancel()
   }
 
   /** Leads the browser to a URL signed just now; it saves the file, and the page stays. */
-  async #save(): Promise<void> {
-    const jobId = this.state.job?.job_id
-    if (!jobId || !this.#client) return
+  async #save(store: DownloadStore): Promise<void> {
+    const { job } = this.state
+    if (!job || !this.#client || this.#saving === store) return
+    this.#saving = store
+    this.#problem = undefined
     try {
       const link = this.ownerDocument.createElement('a')
-      link.href = await this.#client.downloadUrl(jobId)
-      link.download = this.state.job?.file_name ?? ''
+      link.href = await this.#client.downloadUrl(job.job_id)
+      // Meanwhile it may be another file's element, or another user's.
+      if (this.#store !== store) return
+      link.download = job.file_name ?? ''
       link.rel = 'noopener noreferrer'
       link.click()
     } catch (error) {
-      this.#problem = error as Error
+      if (this.#store === store) this.#problem = asError(error)
+    } finally {
+      this.#saving = undefined
       this.#render()
     }
   }
@@ -156,12 +210,13 @@ export class HaulierDownload extends HTMLElement {
     const messages = { ...messagesFor(language), ...this.#messages }
     const state = this.#problem ? { ...this.state, error: this.#problem } : this.state
     const label = this.getAttribute('label') ?? ''
-    return { ...viewOf(state, { messages, label, language, now: Date.now() }), cancel: messages.cancel }
+    const view = viewOf(state, { messages, label, isNamed: this.hasAttribute('job-id'), now: Date.now() })
+    return { ...view, messages, spoken: this.#isNews ? view.spoken : '' }
   }
 
   #render(): void {
     const view = this.#view()
-    this.#parts.show(view, view.cancel)
+    this.#parts.show(view, view.messages)
     this.dataset.phase = this.state.phase
   }
 }

@@ -1,3 +1,4 @@
+import type { Messages } from './messages.js'
 import { STYLE } from './style.js'
 import type { View } from './view.js'
 
@@ -8,6 +9,8 @@ export class Parts {
   readonly #track: HTMLElement
   readonly #bar: HTMLElement
   readonly #status: HTMLElement
+  readonly #original: HTMLElement
+  readonly #words: HTMLElement
   readonly #spoken: HTMLElement
   #said = ''
 
@@ -26,6 +29,8 @@ export class Parts {
     this.#track = make('div', 'track', root)
     this.#bar = make('div', 'bar', this.#track)
     this.#status = make('p', 'status', root)
+    this.#original = this.#status.appendChild(document.createElement('span'))
+    this.#words = this.#original.appendChild(document.createElement('span'))
     this.#spoken = make('div', 'spoken', root)
     this.main.type = this.cancel.type = 'button'
     this.#track.setAttribute('role', 'progressbar')
@@ -35,16 +40,18 @@ export class Parts {
     this.#spoken.setAttribute('aria-live', 'polite')
   }
 
-  show(view: View, cancel: string): void {
+  show(view: View, messages: Messages): void {
     put(this.main, view.label)
+    name(this.main, view)
     // Not `disabled`: that would drop the focus of those who wait on it.
     this.main.setAttribute('aria-disabled', String(view.action === undefined))
-    put(this.cancel, cancel)
+    put(this.cancel, messages.cancel)
+    name(this.cancel, view)
     if (!view.canCancel && this.cancel.matches(':focus')) this.main.focus()
     this.cancel.hidden = !view.canCancel
     this.#track.hidden = view.progress === undefined
     this.#track.classList.toggle('unknown', view.progress === null)
-    this.#track.setAttribute('aria-label', view.label)
+    this.#track.setAttribute('aria-label', view.subject || messages.progress)
     if (typeof view.progress === 'number') {
       this.#track.setAttribute('aria-valuenow', String(view.progress))
       this.#bar.style.inlineSize = `${view.progress}%`
@@ -52,7 +59,11 @@ export class Parts {
       this.#track.removeAttribute('aria-valuenow')
       this.#bar.style.inlineSize = ''
     }
-    put(this.#status, view.status)
+    put(this.#words, view.status)
+    // The title is in English, the words in it are not.
+    set(this.#original, 'title', view.original)
+    set(this.#original, 'lang', view.original && 'en')
+    set(this.#words, 'lang', view.original && messages.locale)
     this.#status.classList.toggle('bad', view.isBad)
     this.#say(view.spoken)
   }
@@ -74,6 +85,17 @@ function dress(root: ShadowRoot): void {
   } catch {
     root.appendChild(root.ownerDocument.createElement('style')).textContent = STYLE
   }
+}
+
+/** Of several elements, each button says what it is of; what it shows comes first, for those who speak to it. */
+function name(button: HTMLElement, { subject }: View): void {
+  const shown = button.textContent
+  set(button, 'aria-label', subject && subject !== shown ? `${shown}: ${subject}` : undefined)
+}
+
+function set(element: HTMLElement, attribute: string, value: string | undefined): void {
+  if (value) element.setAttribute(attribute, value)
+  else element.removeAttribute(attribute)
 }
 
 function put(node: Node, text: string): void {

@@ -1,12 +1,15 @@
-import type { DownloadState } from '@haulier/client'
-import { leftWords, sizeWords, type Messages } from './messages.js'
+import { isGone, isStuck, originalReason, spokenText, statusText, type DownloadState, type Messages } from '@haulier/client'
 
 /** What the element shows of a state. `action` is what the main button does, if anything. */
 export interface View {
   label: string
+  /** What is downloaded: tells buttons apart for those who hear them. */
+  subject: string
   action: 'start' | 'save' | 'retry' | undefined
   canCancel: boolean
   status: string
+  /** The server's own English sentence, where `status` says it in another language. */
+  original: string | undefined
   isBad: boolean
   /** Percent; null while nothing is known, undefined when there is no bar. */
   progress: number | null | undefined
@@ -17,69 +20,41 @@ export interface View {
 export interface Look {
   messages: Messages
   label: string
-  language: string
+  /** A job that was named by its id: it cannot be asked for again. */
+  isNamed: boolean
   now: number
 }
 
-export function viewOf(state: DownloadState, { messages, label, language, now }: Look): View {
-  const { job, phase } = state
-  const nothing: View = {
+export function viewOf(state: DownloadState, { messages, label, isNamed, now }: Look): View {
+  const { job, phase, error } = state
+  const plain: View = {
     label: label || messages.download,
-    action: 'start',
+    subject: label || job?.file_name || '',
+    action: undefined,
     canCancel: false,
-    status: '',
-    isBad: false,
+    status: statusText(state, messages, now),
+    original: originalReason(state, messages),
+    isBad: error !== undefined,
     progress: undefined,
-    spoken: '',
+    spoken: spokenText(state, messages),
   }
-  const busy = { ...nothing, action: undefined, canCancel: job !== undefined }
   switch (phase) {
-    case 'idle': {
-      const problem = state.error ? problemOf(state.error, messages) : ''
-      return { ...nothing, status: problem, isBad: problem !== '', spoken: problem }
-    }
+    case 'idle':
+      return { ...plain, action: 'start' }
     case 'starting':
-      return { ...busy, label: messages.starting, canCancel: false, progress: null, spoken: messages.starting }
-    case 'queued': {
-      const place = messages.queued(job?.queue_position)
-      return { ...busy, label: messages.queued(undefined), status: notes(state, place, look()), progress: null, spoken: place }
-    }
+      return { ...plain, label: messages.preparing, progress: null }
+    case 'queued':
     case 'processing': {
-      const percent = job?.progress ?? 0
-      const words = messages.preparing(percent)
-      return {
-        ...busy,
-        label: words,
-        status: notes(state, '', look()),
-        progress: percent,
-        spoken: messages.preparing(0).replace(/[,\s]*0 %/, ''),
-      }
+      const progress = phase === 'processing' ? (job?.progress ?? 0) : null
+      const busy: View = { ...plain, label: messages.preparing, canCancel: true, progress }
+      return isStuck(state) ? { ...busy, label: messages.retry, action: 'start' } : busy
     }
-    case 'completed': {
-      const name = job?.file_name ?? messages.download
-      const ready = messages.ready(name, sizeWords(job?.file_size, language))
-      const problem = state.error ? problemOf(state.error, messages) : ''
-      return { ...nothing, label: messages.save, action: 'save', status: problem || ready, isBad: problem !== '', spoken: problem || ready }
-    }
-    case 'failed': {
-      const failed = messages.failed(state.error?.message ?? job?.error?.message ?? '')
-      return { ...nothing, label: messages.again, action: 'retry', status: failed, isBad: true, spoken: failed }
-    }
+    case 'completed':
+      if (!isGone(error)) return { ...plain, label: messages.save, action: 'save' }
+      return isNamed ? { ...plain, label: messages.save } : { ...plain, label: messages.retry, action: 'start' }
+    case 'failed':
+      return { ...plain, label: messages.retry, action: 'retry' }
     case 'cancelled':
-      return { ...nothing, label: messages.again, action: 'retry', status: messages.cancelled, spoken: messages.cancelled }
+      return { ...plain, label: messages.startAgain, action: 'start' }
   }
-
-  function look(): string {
-    const left = job ? leftWords(job, now, language) : ''
-    return left ? messages.left(left) : ''
-  }
-
-  function notes(of: DownloadState, ...parts: string[]): string {
-    const all = of.connection === 'offline' ? [...parts, messages.offline] : parts
-    return all.filter(Boolean).join(' · ')
-  }
-}
-
-export function problemOf(error: Error, messages: Messages): string {
-  return error.name === 'NoToken' ? messages.noToken : messages.problem(error.message)
 }

@@ -20,6 +20,7 @@ const BLOCKED_MS = 60_000
  */
 export class SocketClient implements DownloadClient {
   readonly baseUrl: string
+  readonly user: string
   readonly clock: HaulierClient['clock']
   readonly initiate: HaulierClient['initiate']
   readonly status: HaulierClient['status']
@@ -36,6 +37,7 @@ export class SocketClient implements DownloadClient {
   constructor(client: HaulierClient) {
     this.#client = client
     this.baseUrl = client.baseUrl
+    this.user = client.user
     this.clock = client.clock
     this.initiate = client.initiate.bind(client) as HaulierClient['initiate']
     this.status = client.status.bind(client) as HaulierClient['status']

@@ -1,6 +1,7 @@
 import {
   DownloadsStore,
   DownloadStore,
+  nameOf,
   type DownloadKey,
   type DownloadsState,
   type DownloadState,
@@ -55,15 +56,4 @@ function kept<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const made = make()
   if (typeof document !== 'undefined') map.set(key, made)
   return made
-}
-
-/** Equal for equal downloads, in whichever order the params were written. */
-export function nameOf(key: DownloadKey): string {
-  if ('jobId' in key) return `job ${key.jobId}`
-  return `file ${key.fileId} ${JSON.stringify(key.params ?? {}, inOrder)}`
-}
-
-function inOrder(_: string, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-  return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
 }

@@ -1,14 +1,23 @@
-import type { DownloadKey, DownloadPhase, DownloadState, JobStatus, Params, StoreConnection } from '@haulier/client'
+import {
+  isStuck,
+  nameOf,
+  type DownloadKey,
+  type DownloadPhase,
+  type DownloadState,
+  type JobStatus,
+  type Params,
+  type StoreConnection,
+} from '@haulier/client'
 import { useCallback, useMemo, useSyncExternalStore } from 'react'
 import { useHaulierContext } from './provider.js'
-import { ClientStores, nameOf, type Via } from './stores.js'
+import { ClientStores, type Via } from './stores.js'
 import { useOpening } from './useOpening.js'
 
 /** One download, as a component shows it. The functions never reject: what went wrong is `error`. */
 export interface Download {
   phase: DownloadPhase
   job: JobStatus | undefined
-  /** Asks for the file; after `cancelled` and `failed` too, and for a file that is gone. */
+  /** Asks for the file; after `cancelled` and `failed` too, and for a file that is gone. A job that was named it retries. */
   start: () => Promise<void>
   cancel: () => Promise<void>
   /** A new job for one that failed or was cancelled. */
@@ -25,6 +34,8 @@ export interface Download {
   isCancelled: boolean
   /** Completed, but the server has no such file any more. */
   isGone: boolean
+  /** The job lives, but following it was refused, and `error` is why. `start` follows it again. */
+  isStuck: boolean
   /** The URL of the last status; it may have expired since. `open` asks for a fresh one. */
   downloadUrl: string | undefined
   /** 0 to 100. */
@@ -64,7 +75,7 @@ const nothing = () => NOTHING
 
 export function useDownloadVia(target: DownloadTarget, options: UseDownloadOptions, via: Via): Download {
   const { client, openUrl } = useHaulierContext()
-  const given: DownloadKey = typeof target === 'number' ? { fileId: target, params: options.params } : target
+  const given = keyOf(target, options)
   const name = nameOf(given)
   // Params are mostly written anew for each render: what counts is what they say.
   const shared = useMemo(() => ClientStores.of(client).download(given, via), [client, name, via])
@@ -77,6 +88,10 @@ export function useDownloadVia(target: DownloadTarget, options: UseDownloadOptio
     () => ({ ...shown(state, failure), start: store.start, cancel: store.cancel, retry, open }),
     [state, failure, store, retry, open],
   )
+}
+
+export function keyOf(target: DownloadTarget, { params }: UseDownloadOptions): DownloadKey {
+  return typeof target === 'number' ? { fileId: target, params } : target
 }
 
 function shown(state: DownloadState, failure: { error: Error; isGone: boolean } | undefined) {
@@ -94,6 +109,7 @@ function shown(state: DownloadState, failure: { error: Error; isGone: boolean } 
     isFailed: phase === 'failed',
     isCancelled: phase === 'cancelled',
     isGone: phase === 'completed' && failure?.isGone === true,
+    isStuck: isStuck(state),
     downloadUrl: phase === 'completed' ? job?.download_url : undefined,
     progress: phase === 'completed' ? 100 : (job?.progress ?? 0),
     position: phase === 'queued' ? job?.queue_position : undefined,

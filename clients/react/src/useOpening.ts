@@ -1,4 +1,4 @@
-import { HaulierError, type HaulierClient } from '@haulier/client'
+import { asError, isGone, type HaulierClient } from '@haulier/client'
 import { useCallback, useEffect, useRef, useState } from 'react'
 
 export interface OpeningFailure {
@@ -10,22 +10,29 @@ export interface OpeningFailure {
 /** Going to a file: `open` asks for a URL when it is needed, and `failure` is why there was none. */
 export function useOpening(jobId: string | undefined, client: HaulierClient, openUrl: (url: string) => void) {
   const [failed, setFailed] = useState<OpeningFailure>()
-  const isMounted = useRef(false)
+  const shown = useRef<HaulierClient>(undefined)
+  const opening = useRef<string>(undefined)
   useEffect(() => {
-    isMounted.current = true
+    shown.current = client
     return () => {
-      isMounted.current = false
+      shown.current = undefined
     }
-  }, [])
+  }, [client])
   const open = useCallback(async () => {
-    if (!jobId) return
+    // Two clicks are one.
+    if (!jobId || opening.current === jobId) return
+    opening.current = jobId
+    // Another client is another user's.
+    const isPast = () => shown.current !== undefined && shown.current !== client
     try {
-      openUrl(await client.downloadUrl(jobId))
-      if (isMounted.current) setFailed(undefined)
+      const url = await client.downloadUrl(jobId)
+      if (isPast()) return
+      openUrl(url)
+      if (shown.current) setFailed(undefined)
     } catch (caught) {
-      const error = caught instanceof Error ? caught : new Error(String(caught))
-      const isGone = error instanceof HaulierError && [404, 410].includes(error.status)
-      if (isMounted.current) setFailed({ jobId, error, isGone })
+      if (shown.current === client) setFailed({ jobId, error: asError(caught), isGone: isGone(caught) })
+    } finally {
+      opening.current = undefined
     }
   }, [jobId, client, openUrl])
   return { open, failure: failed?.jobId === jobId ? failed : undefined }

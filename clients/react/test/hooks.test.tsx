@@ -2,7 +2,7 @@ import type { HaulierClient, JobStatus } from '@haulier/client'
 import { afterEach, beforeEach, expect, expectTypeOf, test } from 'vitest'
 import { answer, EVENTS, FakeStream, JOB, job, problem } from '../../typescript/test/fakes.js'
 import { useDownload, useDownloads, useHaulier, useWebSocketDownload, type Download } from '../src/index.js'
-import { nameOf } from '../src/stores.js'
+import { nameOf } from '@haulier/client'
 import { Page } from './page.js'
 
 let page: Page

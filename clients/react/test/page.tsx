@@ -1,4 +1,4 @@
-import { HaulierClient } from '@haulier/client'
+import { HaulierClient, type ClientOptions } from '@haulier/client'
 import { act, StrictMode, type ReactNode } from 'react'
 import { createRoot, type Root } from 'react-dom/client'
 import { FakeClock, FakeServer } from '../../typescript/test/fakes.js'
@@ -10,14 +10,18 @@ Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true })
 export class Page {
   readonly server = new FakeServer()
   readonly clock = new FakeClock()
-  readonly client: HaulierClient
+  client: HaulierClient
   readonly opened: string[] = []
   readonly element = document.body.appendChild(document.createElement('main'))
   #root: Root | undefined
 
-  constructor(options: { WebSocket?: typeof WebSocket } = {}) {
+  constructor(options: Partial<ClientOptions> = {}) {
+    this.client = this.clientOf(options)
+  }
+
+  clientOf(options: Partial<ClientOptions>): HaulierClient {
     const { fetch } = this.server
-    this.client = new HaulierClient({ token: 't', baseUrl: 'http://haulier.test', fetch, clock: this.clock, ...options })
+    return new HaulierClient({ token: 't', baseUrl: 'http://haulier.test', fetch, clock: this.clock, ...options })
   }
 
   /** In StrictMode, which mounts everything twice. */

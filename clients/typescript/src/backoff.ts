@@ -8,3 +8,8 @@ export function backoff(failures: number, options: { first: number; most: number
 export function jittered(ms: number, random: () => number): number {
   return ms * (0.8 + 0.4 * random())
 }
+
+/** `ms` that a server asked for, and up to half as long again: spread as well, and never shorter. */
+export function noSooner(ms: number, random: () => number): number {
+  return ms * (1 + 0.5 * random())
+}

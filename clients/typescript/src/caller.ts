@@ -1,4 +1,4 @@
-import { backoff, jittered } from './backoff.js'
+import { backoff, noSooner } from './backoff.js'
 import { sleep } from './clock.js'
 import { errorOf, HaulierError, NetworkError } from './errors.js'
 import type { Settings } from './options.js'
@@ -52,9 +52,8 @@ export class Caller {
         if (!(error instanceof NetworkError) && !PASSING.has(error.status)) throw error
         const asked = (error.retryAfter ?? 0) * 1000
         if (asked > LONGEST_WAIT_MS) throw error
-        // Jitter only adds to what the server asked for.
         const wait = asked
-          ? asked + jittered(250, random)
+          ? noSooner(asked, random)
           : backoff(tried, { first: FIRST_WAIT_MS, most: MOST_WAIT_MS, random })
         await sleep(clock, wait, call.signal)
       }
@@ -63,14 +62,15 @@ export class Caller {
 
   /** The open answer of a stream, whatever its status; the caller reads or cancels its body. */
   async open(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response> {
-    return this.#authorized((token) => this.#send({ method: 'GET', path, headers, repeatable: true }, token, signal))
+    const call: Call = { method: 'GET', path, headers, repeatable: true }
+    return this.#authorized((token) => this.#send(call, token, signal), signal)
   }
 
   async #once(call: Call): Promise<Answer> {
     const { clock } = this.settings
     const limit = limited(clock, call.timeoutMs ?? TIMEOUT_MS, call.signal)
     try {
-      const response = await this.#authorized((token) => this.#send(call, token, limit.signal))
+      const response = await this.#authorized((token) => this.#send(call, token, limit.signal), limit.signal)
       const text = await response.text()
       if (!response.ok && response.status !== 304) {
         throw errorOf({ status: response.status, headers: response.headers, text, now: clock.now() })
@@ -87,11 +87,11 @@ export class Caller {
     }
   }
 
-  async #authorized(send: (token: string) => Promise<Response>): Promise<Response> {
-    const token = await this.#token()
+  async #authorized(send: (token: string) => Promise<Response>, signal: AbortSignal): Promise<Response> {
+    const token = await unlessAborted(this.#token(), signal)
     const response = await send(token)
     if (response.status !== 401 || !this.settings.renewable) return response
-    const fresh = await this.#token()
+    const fresh = await unlessAborted(this.#token(), signal)
     if (fresh === token) return response
     await response.body?.cancel()
     return send(fresh)
@@ -120,6 +120,16 @@ export class Caller {
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
     })
   }
+}
+
+/** The value, or the signal's reason: a token function knows no signal. */
+function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason as Error)
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    value.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
 }
 
 export function parsed<T>(answer: Answer): T {

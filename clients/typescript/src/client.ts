@@ -58,6 +58,7 @@ export interface Look {
 /** Everything that Haulier can be asked. Methods raise HaulierError, NetworkError, or the reason of an aborted signal. */
 export class HaulierClient {
   readonly baseUrl: string
+  readonly user: string
   readonly clock: Clock
   readonly #caller: Caller
   readonly #connections = new Connections()
@@ -65,6 +66,7 @@ export class HaulierClient {
   constructor(options: ClientOptions) {
     const settings = settingsOf(options)
     this.baseUrl = settings.baseUrl
+    this.user = settings.user
     this.clock = settings.clock
     this.#caller = new Caller(settings)
   }

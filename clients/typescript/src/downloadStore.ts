@@ -1,46 +1,30 @@
+import type { PageDocument, TabChannel, TextStorage } from './browser.js'
 import type { HaulierClient } from './client.js'
-import { HaulierError, NetworkError } from './errors.js'
+import { nameOf, type DownloadKey } from './downloadKey.js'
+import { failureOf, IDLE, isStuck, LOOKING, shownAs, type DownloadState } from './downloadState.js'
+import { asError, HaulierError, isCode, NetworkError } from './errors.js'
 import type { Connection } from './following.js'
 import { isTerminal } from './job.js'
 import { hashOf, Memory, storageOf } from './memory.js'
 import { Tabs } from './tabs.js'
-import type { JobStatus, Params } from './types.js'
+import type { JobStatus } from './types.js'
 import { Value } from './value.js'
-
-export type DownloadPhase = 'idle' | 'starting' | 'queued' | 'processing' | 'completed' | 'failed' | 'cancelled'
-
-/** `live`: told at once; `polling`: looked up; `offline`: the server does not answer; `idle`: nothing to follow. */
-export type StoreConnection = 'live' | 'polling' | 'offline' | 'idle'
-
-export interface DownloadState {
-  /** `starting`: the request is on its way, or the job of an earlier visit is being looked up. */
-  phase: DownloadPhase
-  job?: JobStatus
-  /** Why the last action or look failed; for a failed job the job's own error. */
-  error?: HaulierError | Error
-  connection: StoreConnection
-}
-
-/** A file, whose job is started here and remembered; or a job that is there already. */
-export type DownloadKey = { fileId: number; params?: Params | undefined } | { jobId: string }
 
 export interface DownloadStoreOptions {
   /** Where the job's id outlives the page: localStorage when absent, nowhere when null. */
-  storage?: Storage | null | undefined
+  storage?: TextStorage | null | undefined
   /** How tabs hear of each other: a channel of its own when absent, not at all when null. */
-  channel?: BroadcastChannel | null | undefined
-  document?: Document | null | undefined
+  channel?: TabChannel | null | undefined
+  document?: PageDocument | null | undefined
 }
 
 /** What a store asks of a client; another way of following can stand in. */
 export type DownloadClient = Pick<
   HaulierClient,
-  'baseUrl' | 'clock' | 'initiate' | 'status' | 'cancel' | 'retry' | 'follow'
+  'baseUrl' | 'user' | 'clock' | 'initiate' | 'status' | 'cancel' | 'retry' | 'follow'
 >
 
 type Ask = (idempotencyKey: string) => Promise<JobStatus>
-
-export const IDLE: DownloadState = Object.freeze({ phase: 'idle', connection: 'idle' })
 
 /**
  * One download as a page shows it. It makes requests while somebody listens (`subscribe`), and for `start`, `cancel` and
@@ -49,7 +33,7 @@ export const IDLE: DownloadState = Object.freeze({ phase: 'idle', connection: 'i
 export class DownloadStore {
   readonly #client: DownloadClient
   readonly #key: DownloadKey
-  readonly #document: Document | null | undefined
+  readonly #document: PageDocument | null | undefined
   readonly #memory: Memory
   readonly #tabs: Tabs
   readonly #state: Value<DownloadState>
@@ -62,11 +46,12 @@ export class DownloadStore {
     this.#key = key
     this.#document = options.document
     const named = 'jobId' in key
-    const hash = named ? key.jobId : hashOf(client.baseUrl, key.fileId, key.params)
+    const hash = named ? key.jobId : hashOf(client.baseUrl, client.user, nameOf(key))
     this.#memory = new Memory(named ? null : storageOf(options.storage), hash, client.clock)
     if (named) this.#memory.remember(key.jobId)
     this.#tabs = new Tabs(options.channel, hash, (jobId) => this.#heard(jobId))
-    this.#state = new Value(IDLE, { first: () => this.#wake(), last: () => this.#sleep() })
+    const hooks = { first: () => this.#wake(), last: () => this.#sleep() }
+    this.#state = new Value(this.#memory.job() ? LOOKING : IDLE, hooks)
   }
 
   readonly getState = (): DownloadState => {
@@ -78,13 +63,20 @@ export class DownloadStore {
     return this.#state.subscribe(listener)
   }
 
-  /** Asks for the file, unless that is under way here or in another tab. Resolves when the server answered. */
+  /**
+   * Asks for the file, unless that is under way here or in another tab; a job that is not followed any more it follows
+   * again. One that was named by its id, and is over without a file, it retries. Resolves when the server answered.
+   */
   readonly start = (): Promise<void> => {
     const { phase } = this.getState()
+    if (isStuck(this.getState())) this.#resume()
     const isUnderWay = phase === 'queued' || phase === 'processing' || (phase === 'starting' && this.#following)
     if (isUnderWay && !this.#starting) return Promise.resolve()
     const key = this.#key
-    if ('jobId' in key) return this.#begin('look', () => this.#client.status(key.jobId))
+    if ('jobId' in key) {
+      if (phase === 'failed' || phase === 'cancelled') return this.retry()
+      return this.#begin('look', () => this.#client.status(key.jobId))
+    }
     const request = { file_id: key.fileId, ...(key.params ? { params: key.params } : {}) }
     return this.#begin(
       'start',
@@ -98,10 +90,14 @@ export class DownloadStore {
     const { job } = this.getState()
     const jobId = job?.job_id ?? this.#jobId
     if (!jobId || (job && isTerminal(job.status)) || this.#state.ended) return
+    // A late answer is none to the job that another start has put in this one's place.
+    const isPast = () => this.#starting !== undefined || this.#jobId !== jobId
     try {
       await this.#client.cancel(jobId)
+      if (isPast()) return
       if (job) this.#show({ ...job, status: 'cancelled' })
     } catch (error) {
+      if (isPast()) return
       if (isCode(error, 'job_not_found')) return this.#lose(jobId)
       // It ended in another way just before; following tells which.
       if (!isCode(error, 'job_finished')) return this.#change({ error: asError(error) })
@@ -155,6 +151,7 @@ export class DownloadStore {
     this.#tabs.open()
     const jobId = this.#memory.job() ?? this.#jobId
     const { job } = this.getState()
+    if (!jobId && this.getState() === LOOKING) return this.#state.set(IDLE)
     if (!jobId || this.#starting || (job?.job_id === jobId && isTerminal(job.status))) return
     this.#adopt(jobId)
   }
@@ -191,6 +188,13 @@ export class DownloadStore {
     this.#jobId = jobId
     if (job?.job_id !== jobId) this.#state.set({ phase: 'starting', connection })
     this.#follow(jobId)
+  }
+
+  /** Follows again after that was refused. */
+  #resume(): void {
+    const { error: _, ...rest } = this.getState()
+    this.#state.set(rest)
+    if (this.#jobId) this.#follow(this.#jobId)
   }
 
   #follow(jobId: string): void {
@@ -235,7 +239,8 @@ export class DownloadStore {
 
   #show(job: JobStatus): void {
     const { job: known, connection } = this.getState()
-    if (known?.job_id === job.job_id && job.version < known.version) return
+    const isSame = known?.job_id === job.job_id
+    if (isSame && (job.version < known.version || (isTerminal(known.status) && !isTerminal(job.status)))) return
     const failure = job.status === 'failed' && job.error ? { error: failureOf(job.error) } : {}
     this.#state.set({
       phase: job.status,
@@ -248,21 +253,4 @@ export class DownloadStore {
   #change(change: Partial<DownloadState>): void {
     this.#state.set({ ...this.getState(), ...change })
   }
-}
-
-export function shownAs(connection: Connection): StoreConnection {
-  if (connection === 'sse') return 'live'
-  return connection === 'offline' ? 'offline' : 'polling'
-}
-
-export function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
-}
-
-function failureOf(error: { code: string; message: string }): HaulierError {
-  return new HaulierError({ code: error.code, status: 0, detail: error.message })
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof HaulierError && error.code === code
 }

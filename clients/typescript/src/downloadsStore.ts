@@ -1,5 +1,8 @@
+import type { PageDocument } from './browser.js'
 import type { HaulierClient } from './client.js'
-import { asError, shownAs, type StoreConnection } from './downloadStore.js'
+import { shownAs, type StoreConnection } from './downloadState.js'
+import { asError } from './errors.js'
+import type { Connection } from './following.js'
 import { isNews, isTerminal } from './job.js'
 import type { JobStatus } from './types.js'
 import { Value } from './value.js'
@@ -16,7 +19,7 @@ export interface DownloadsState {
 export interface DownloadsStoreOptions {
   /** How many jobs are listed (1 to 100; 50 when absent); jobs that live are listed beyond that. */
   limit?: number | undefined
-  document?: Document | null | undefined
+  document?: PageDocument | null | undefined
 }
 
 const LIMIT = 50
@@ -26,7 +29,7 @@ export const NO_JOBS: DownloadsState = Object.freeze({ jobs: Object.freeze([]), 
 export class DownloadsStore {
   readonly #client: HaulierClient
   readonly #limit: number
-  readonly #document: Document | null | undefined
+  readonly #document: PageDocument | null | undefined
   readonly #state: Value<DownloadsState>
   readonly #jobs = new Map<string, JobStatus>()
   #following: AbortController | undefined
@@ -68,12 +71,13 @@ export class DownloadsStore {
   async #run(signal: AbortSignal): Promise<void> {
     try {
       const options = { signal, document: this.#document }
-      const onTransport = (connection: Parameters<typeof shownAs>[0]) => {
+      const onTransport = (connection: Connection) => {
         if (!signal.aborted) this.#state.set({ ...this.getState(), connection: shownAs(connection) })
       }
+      let listed: StoreConnection | undefined
       for await (const message of this.#client.followAll({ ...options, onTransport })) {
         if (signal.aborted) return
-        if ('type' in message) await this.#ready(signal)
+        if ('type' in message) listed = await this.#ready(signal, listed)
         else if (this.#take(message) && this.getState().ready) this.#show()
       }
     } catch (error) {
@@ -81,19 +85,23 @@ export class DownloadsStore {
     }
   }
 
-  /** What was over before the stream began is not in it, so the list is read; one that failed with the next `ready`. */
-  async #ready(signal: AbortSignal): Promise<void> {
-    const { ready, connection } = this.getState()
-    // Polling reads the list itself, each time before it is ready.
-    if (ready && connection === 'polling') return
+  /**
+   * What was over before the stream began is not in it, so the list is read; one that failed with the next `ready`.
+   * Answers how news came when it was read last.
+   */
+  async #ready(signal: AbortSignal, listed: StoreConnection | undefined): Promise<StoreConnection | undefined> {
+    const { connection } = this.getState()
+    // Polling reads the list itself; but what was over before its first look it does not tell.
+    if (listed === 'polling' && connection === 'polling') return listed
     try {
       const page = await this.#client.jobs({ limit: this.#limit, signal })
       for (const job of page.jobs) this.#take(job)
     } catch (error) {
       if (!signal.aborted) this.#state.set({ ...this.getState(), error: asError(error) })
-      return
+      return listed
     }
     this.#show()
+    return connection
   }
 
   #take(job: JobStatus): boolean {

@@ -73,3 +73,16 @@ function problemOf(text: string): Partial<Problem> {
     return {}
   }
 }
+
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
+
+export function isCode(error: unknown, code: string): boolean {
+  return error instanceof HaulierError && error.code === code
+}
+
+/** Whether a file that was there is no more: expired, or its job is forgotten. */
+export function isGone(error: unknown): boolean {
+  return error instanceof HaulierError && [404, 410].includes(error.status)
+}

@@ -18,7 +18,7 @@ export async function* follow(
   const one = new OneJob(parts, jobId, options)
   let known: JobStatus | undefined
   for (;;) {
-    const { transport, release } = one.following.choose()
+    const { transport, release } = await one.following.choose()
     try {
       for await (const job of one.by(transport, known)) {
         if (!isNews(job, known)) continue
@@ -28,10 +28,10 @@ export async function* follow(
       }
     } catch (error) {
       // Not while the connection is held: others may use it during the wait.
-      release()
+      await release()
       await one.following.failed(transport, error)
     } finally {
-      release()
+      await release()
     }
     if (known) await one.following.shown()
   }
@@ -106,14 +106,8 @@ class OneJob {
       if (look.job) yield (last = look.job)
       quiet = news ? 1 : quiet + 1
       await this.following.wait(this.following.interval(quiet, look.retryAfter))
-      if (this.#mayDoBetter()) return
+      if (await this.following.mayDoBetter()) return
     }
-  }
-
-  #mayDoBetter(): boolean {
-    const { transport, release } = this.following.choose()
-    release()
-    return transport !== 'poll'
   }
 
   async #look(wait: number | undefined) {

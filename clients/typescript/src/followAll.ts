@@ -22,14 +22,14 @@ export async function* followAll(
 ): AsyncGenerator<JobStatus | Ready, void, undefined> {
   const all = new AllJobs(parts, options)
   for (;;) {
-    const { transport, release } = all.following.choose(true)
+    const { transport, release } = await all.following.choose()
     try {
       yield* transport === 'sse' ? all.stream() : all.poll()
     } catch (error) {
-      release()
+      await release()
       await all.following.failed(transport, error)
     } finally {
-      release()
+      await release()
     }
     await all.following.shown()
   }
@@ -81,10 +81,11 @@ class AllJobs {
       let news = false
       // Oldest first, as they would have come.
       for (const job of [...page.jobs].reverse()) {
+        const wasKnown = this.#known.has(job.job_id)
         for (const told of this.#news(job)) {
           news = true
-          // What was over before is not news.
-          if (this.#listed || !isTerminal(told.status)) yield told
+          // What was over before is not news, unless it was told as living.
+          if (this.#listed || wasKnown || !isTerminal(told.status)) yield told
         }
       }
       for (const job of living) yield* this.#news(await client.status(job.job_id, { signal }))
@@ -92,7 +93,7 @@ class AllJobs {
       yield READY
       quiet = news ? 1 : quiet + 1
       await this.following.wait(this.following.interval(quiet, undefined))
-      if (this.following.route.current() !== 'poll') return
+      if (await this.following.mayDoBetter()) return
     }
   }
 

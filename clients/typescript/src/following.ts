@@ -1,7 +1,8 @@
-import { backoff, jittered } from './backoff.js'
+import { backoff, jittered, noSooner } from './backoff.js'
+import type { PageDocument } from './browser.js'
 import type { Caller } from './caller.js'
 import type { HaulierClient } from './client.js'
-import type { Connections } from './connections.js'
+import { NOTHING_HELD, type Connections, type Release } from './connections.js'
 import { HaulierError, NetworkError } from './errors.js'
 import type { Transport } from './options.js'
 import { pageOf, pause, shown, type Page } from './page.js'
@@ -16,7 +17,7 @@ export interface FollowOptions {
   /** Called when the way that news come changes. */
   onTransport?: ((connection: Connection) => void) | undefined
   /** Whose visibility pauses polling; the global one when absent, null for none. */
-  document?: Document | null | undefined
+  document?: PageDocument | null | undefined
 }
 
 /** What a client lends to those who follow. */
@@ -41,26 +42,36 @@ export class Following {
   readonly #onTransport: (connection: Connection) => void
   #failures = 0
   #silences = 0
+  #hasWorked = false
   #told: Connection | undefined
 
   constructor(parts: Parts, transports: readonly Transport[], options: FollowOptions) {
     this.#parts = parts
-    this.route = new Route(transports, parts.caller.settings.clock)
+    this.route = new Route(transports, parts.caller.settings)
     this.page = pageOf(options.document)
     this.signal = options.signal
     this.#onTransport = options.onTransport ?? (() => undefined)
   }
 
   /** The transport to use now, and how to give its connection back. */
-  choose(insist = false): { transport: Transport; release: () => void } {
+  async choose(): Promise<{ transport: Transport; release: Release }> {
     const transport = this.route.current()
-    const polls = this.route.last === 'poll'
-    if (transport === 'poll') return { transport, release: () => undefined }
-    const release = this.#parts.connections.take(insist || !polls)
-    return release ? { transport, release } : { transport: 'poll', release: () => undefined }
+    if (transport !== 'poll') {
+      const release = await this.#parts.connections.take(this.route.last !== 'poll')
+      if (release) return { transport, release }
+    }
+    return { transport: 'poll', release: NOTHING_HELD }
+  }
+
+  /** Whether something better than polling is free now. */
+  async mayDoBetter(): Promise<boolean> {
+    const { transport, release } = await this.choose()
+    await release()
+    return transport !== 'poll'
   }
 
   worked(transport: Transport): void {
+    this.#hasWorked = true
     this.#failures = 0
     this.route.worked(transport)
     this.#tell(transport)
@@ -83,9 +94,13 @@ export class Following {
       this.#silences = 0
       return this.setAside(transport)
     }
-    if (!(error instanceof HaulierError) || isFinal(error)) throw error
+    if (!(error instanceof HaulierError)) throw error
+    // Who gives the tokens may be away for a moment, as we may.
+    const passes = error.code === 'no_token' && this.#hasWorked
+    if (!passes && isFinal(error)) throw error
+    const asked = (error.retryAfter ?? 0) * 1000
     if (error.code === 'too_many_streams') {
-      return this.setAside(transport, Math.max(BUSY_MS, (error.retryAfter ?? 0) * 1000))
+      return this.setAside(transport, noSooner(Math.max(BUSY_MS, asked), this.#random))
     }
     this.#failures += 1
     if (this.#failures >= FAILURES) {
@@ -94,7 +109,7 @@ export class Following {
       this.#tell('offline')
     }
     const grown = backoff(this.#failures, { first: FIRST_MS, most: MOST_MS, random: this.#random })
-    await this.wait(Math.max((error.retryAfter ?? 0) * 1000, grown))
+    await this.wait(noSooner(asked, this.#random) + grown)
   }
 
   /** This way does not work here: another one is used for a while. Where there is none, it is tried again later. */

@@ -4,21 +4,19 @@ export type { Clock } from './clock.js'
 export type { ClientOptions, Transport } from './options.js'
 export type { Connection, FollowOptions } from './following.js'
 export type { FollowAllOptions, Ready } from './followAll.js'
-export { HaulierError, NetworkError } from './errors.js'
+export { asError, HaulierError, isGone, NetworkError } from './errors.js'
 export type { ErrorFields } from './errors.js'
 export { isTerminal, TERMINAL } from './job.js'
 export { LiveSocket } from './socket.js'
 export type { SocketState, StateListener } from './socket.js'
 export type { AllListener, JobListener, SocketErrorListener } from './subscriptions.js'
 export { DownloadStore } from './downloadStore.js'
-export type {
-  DownloadClient,
-  DownloadKey,
-  DownloadPhase,
-  DownloadState,
-  DownloadStoreOptions,
-  StoreConnection,
-} from './downloadStore.js'
+export type { DownloadClient, DownloadStoreOptions } from './downloadStore.js'
+export { nameOf } from './downloadKey.js'
+export type { DownloadKey } from './downloadKey.js'
+export { isStuck } from './downloadState.js'
+export type { DownloadPhase, DownloadState, StoreConnection } from './downloadState.js'
+export type { PageDocument, TabChannel, TextStorage } from './browser.js'
 export { DownloadsStore } from './downloadsStore.js'
 export type { DownloadsState, DownloadsStoreOptions } from './downloadsStore.js'
 export type {
@@ -38,3 +36,7 @@ export type {
   StatusName,
   Ticket,
 } from './types.js'
+export { english, german } from './messages.js'
+export type { Messages } from './messages.js'
+export { originalReason, spokenText, statusText } from './words.js'
+export type { Told } from './words.js'

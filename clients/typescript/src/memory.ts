@@ -1,6 +1,6 @@
+import type { TextStorage } from './browser.js'
 import { newKey } from './client.js'
 import type { Clock } from './clock.js'
-import type { Params } from './types.js'
 
 /** A start whose outcome is not known is repeated with its key for so long; afterwards it is another start. */
 const START_MS = 120_000
@@ -16,7 +16,7 @@ export class Memory {
   #own: Noted = {}
 
   constructor(
-    readonly storage: Storage | null,
+    readonly storage: TextStorage | null,
     hash: string,
     readonly clock: Clock,
   ) {
@@ -75,7 +75,7 @@ export class Memory {
 }
 
 /** `undefined` is the page's localStorage; null where there is none, or where it is forbidden. */
-export function storageOf(given: Storage | null | undefined): Storage | null {
+export function storageOf(given: TextStorage | null | undefined): TextStorage | null {
   if (given !== undefined) return given
   try {
     // Node has one too, which is no page's.
@@ -85,9 +85,9 @@ export function storageOf(given: Storage | null | undefined): Storage | null {
   }
 }
 
-/** Names a download on a server, whoever the user is: 53 bits in base 36 (cyrb53; nothing secret hangs on it). */
-export function hashOf(baseUrl: string, fileId: number, params: Params | undefined): string {
-  const text = JSON.stringify([baseUrl, fileId, sorted(params ?? {})])
+/** A short name for a user's download on a server: 53 bits in base 36 (cyrb53; nothing secret hangs on it). */
+export function hashOf(baseUrl: string, user: string, name: string): string {
+  const text = JSON.stringify([baseUrl, user, name])
   let high = 0xdeadbeef
   let low = 0x41c6ce57
   for (let index = 0; index < text.length; index += 1) {
@@ -100,16 +100,6 @@ export function hashOf(baseUrl: string, fileId: number, params: Params | undefin
   return (4294967296 * (2097151 & low) + (high >>> 0)).toString(36)
 }
 
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([one], [other]) => (one < other ? -1 : 1))
-      .map(([name, inner]) => [name, sorted(inner)]),
-  )
-}
-
 function isNoted(value: unknown): value is Noted {
   if (typeof value !== 'object' || value === null) return false
   const { job, start } = value as Noted
@@ -119,5 +109,15 @@ function isNoted(value: unknown): value is Noted {
 /** Two tabs do not do this at once, where the browser can say so (Web Locks; on secure pages). */
 async function exclusively<T>(name: string, action: () => T): Promise<T> {
   const locks = globalThis.navigator?.locks
-  return locks ? await locks.request(name, async () => action()) : action()
+  if (!locks) return action()
+  let isDone = false
+  try {
+    return await locks.request(name, async () => {
+      isDone = true
+      return action()
+    })
+  } catch (error) {
+    if (isDone) throw error
+    return action() // Forbidden, as in a sandboxed frame.
+  }
 }

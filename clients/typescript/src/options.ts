@@ -8,6 +8,8 @@ export interface ClientOptions {
   baseUrl?: string | undefined
   /** A bearer token, or what gives one. It is asked for each request, and once more after a 401. */
   token: string | (() => string | Promise<string>)
+  /** Who the token is of; what is remembered and told to other tabs is kept apart by it. */
+  user?: string | undefined
   fetch?: typeof fetch | undefined
   /** Needed for `connect()` where there is no global one (Node before 22). */
   WebSocket?: typeof WebSocket | undefined
@@ -21,6 +23,7 @@ export interface ClientOptions {
 /** The options with everything filled in. */
 export interface Settings {
   baseUrl: string
+  user: string
   token: () => Promise<string>
   /** Whether asking again can give another token. */
   renewable: boolean
@@ -39,6 +42,7 @@ export function settingsOf(options: ClientOptions): Settings {
   const given = options.fetch
   return {
     baseUrl: (options.baseUrl ?? '').replace(/\/+$/, ''),
+    user: options.user ?? '',
     token: async () => (typeof token === 'function' ? token() : token),
     renewable: typeof token === 'function',
     fetch: given ? (input, init) => given(input, init) : (input, init) => globalThis.fetch(input, init),

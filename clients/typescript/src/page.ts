@@ -1,3 +1,4 @@
+import type { PageDocument } from './browser.js'
 import { sleep, type Clock } from './clock.js'
 
 /** Whether somebody can see us. Without a document (Node, workers) always. */
@@ -8,8 +9,8 @@ export interface Page {
 }
 
 /** `undefined` is the global document, `null` none. */
-export function pageOf(document: Document | null | undefined): Page {
-  const found = document === undefined ? globalThis.document : document
+export function pageOf(document: PageDocument | null | undefined): Page {
+  const found = document === undefined ? (globalThis.document as PageDocument | undefined) : document
   if (!found) return { hidden: () => false, onChange: () => () => undefined }
   return {
     hidden: () => found.visibilityState === 'hidden',

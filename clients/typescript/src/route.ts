@@ -1,5 +1,5 @@
-import type { Clock } from './clock.js'
-import type { Transport } from './options.js'
+import { jittered } from './backoff.js'
+import type { Settings, Transport } from './options.js'
 
 const FIRST_BLOCK_MS = 60_000
 const LONGEST_BLOCK_MS = 600_000
@@ -18,11 +18,11 @@ export class Route {
 
   constructor(
     readonly transports: readonly Transport[],
-    readonly clock: Clock,
+    readonly settings: Pick<Settings, 'clock' | 'random'>,
   ) {}
 
   current(): Transport {
-    const now = this.clock.now()
+    const now = this.settings.clock.now()
     const free = this.transports.find((transport) => (this.#blocks.get(transport)?.until ?? 0) <= now)
     return free ?? this.last
   }
@@ -31,11 +31,12 @@ export class Route {
     return this.transports[this.transports.length - 1] ?? 'poll'
   }
 
-  /** Sets a transport aside: a minute, doubled each time up to ten, or `ms`. */
+  /** Sets a transport aside: about a minute, doubled each time up to ten, or `ms`. */
   block(transport: Transport, options: { ms?: number | undefined; outage?: boolean } = {}): void {
     const times = (this.#blocks.get(transport)?.times ?? 0) + 1
-    const ms = options.ms ?? Math.min(LONGEST_BLOCK_MS, FIRST_BLOCK_MS * 2 ** (times - 1))
-    this.#blocks.set(transport, { until: this.clock.now() + ms, times, outage: options.outage ?? false })
+    const { clock, random } = this.settings
+    const ms = options.ms ?? jittered(Math.min(LONGEST_BLOCK_MS, FIRST_BLOCK_MS * 2 ** (times - 1)), random)
+    this.#blocks.set(transport, { until: clock.now() + ms, times, outage: options.outage ?? false })
   }
 
   /** The transport brought something. After an outage those above it are tried again at once. */

@@ -1,7 +1,7 @@
-import { backoff } from './backoff.js'
+import { backoff, noSooner } from './backoff.js'
 import type { HaulierClient } from './client.js'
-import { HaulierError } from './errors.js'
-import { READY, type Ready } from './followAll.js'
+import { asError, HaulierError } from './errors.js'
+import { READY } from './followAll.js'
 import { isNews, isTerminal } from './job.js'
 import type { Settings } from './options.js'
 import { Outbox } from './outbox.js'
@@ -40,6 +40,7 @@ export class LiveSocket {
   #timer: unknown
   #silence: unknown
   #failures = 0
+  #wasOpen = false
   #stop = new AbortController()
 
   constructor(client: HaulierClient, settings: Settings) {
@@ -110,7 +111,9 @@ export class LiveSocket {
     } catch (error) {
       if (this.#stop.signal.aborted) return
       const refused = error instanceof HaulierError && [401, 403, 404, 405].includes(error.status)
-      if (refused || !(error instanceof HaulierError) || error.code === 'no_token') return this.#refuse(asError(error))
+      // Who gives the tokens may be away for a moment, once it has worked.
+      const tokenless = error instanceof HaulierError && error.code === 'no_token' && !this.#wasOpen
+      if (refused || tokenless || !(error instanceof HaulierError)) return this.#refuse(asError(error))
       this.#again(error, (error.retryAfter ?? 0) * 1000)
     }
   }
@@ -145,6 +148,7 @@ export class LiveSocket {
 
   #opened(): void {
     this.#failures = 0
+    this.#wasOpen = true
     for (const jobId of this.#subscriptions.jobs()) {
       const known = this.#known.get(jobId)
       if (!known || !isTerminal(known.status)) this.#post({ type: 'subscribe', job_id: jobId })
@@ -179,7 +183,7 @@ export class LiveSocket {
   #again(error: unknown, least: number): void {
     this.#failures += 1
     const { clock, random } = this.#settings
-    const wait = Math.max(least, backoff(this.#failures, { first: FIRST_MS, most: MOST_MS, random }))
+    const wait = noSooner(least, random) + backoff(this.#failures, { first: FIRST_MS, most: MOST_MS, random })
     this.#become('waiting', asError(error))
     this.#timer = clock.setTimeout(() => void this.#connect(), wait)
   }
@@ -230,12 +234,6 @@ export class LiveSocket {
     this.#state = state
     for (const listener of [...this.#listeners]) listener(state, error)
   }
-}
-
-export type { Ready }
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }
 
 function parsed(data: unknown): Message | undefined {

@@ -10,7 +10,7 @@ const FIRST_BYTES_MS = 8_000
 const SILENCE_MS = 35_000
 /** A connection that lived this long was no failure, even when nothing happened on it. */
 const LASTING_MS = 5_000
-const HIDDEN_MS = 60_000
+const HIDDEN_MS = 5_000
 const STALE_MS = 20_000
 
 /** Streams do not work here: an older server, or a proxy that does not let them through. */

@@ -1,3 +1,5 @@
+import type { TabChannel } from './browser.js'
+
 /** What tabs tell each other: that a download's job is this one now, or that it changed. No URL, no token. */
 interface Word {
   haulier: string
@@ -8,15 +10,15 @@ const NAME = 'haulier'
 
 /** The other tabs that show the same download. */
 export class Tabs {
-  #channel: BroadcastChannel | undefined
-  readonly #hear = (event: MessageEvent) => {
+  #channel: TabChannel | undefined
+  readonly #hear = (event: { data: unknown }) => {
     const word = event.data as Partial<Word> | null
     if (word?.haulier === this.hash && typeof word.jobId === 'string') this.onWord(word.jobId)
   }
 
   /** `given` undefined opens a channel of its own while it is listened to; null tells nobody. */
   constructor(
-    readonly given: BroadcastChannel | null | undefined,
+    readonly given: TabChannel | null | undefined,
     readonly hash: string,
     readonly onWord: (jobId: string) => void,
   ) {}
@@ -25,7 +27,11 @@ export class Tabs {
     if (this.#channel || this.given === null) return
     const Channel = globalThis.BroadcastChannel
     if (!this.given && (!Channel || !globalThis.document)) return
-    this.#channel = this.given ?? new Channel(NAME)
+    try {
+      this.#channel = this.given ?? new Channel(NAME)
+    } catch {
+      return // Forbidden: this page works, others do not hear of it.
+    }
     this.#channel.addEventListener('message', this.#hear)
   }
 

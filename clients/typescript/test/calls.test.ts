@@ -55,8 +55,18 @@ it('waits as long as Retry-After says, and no shorter', async () => {
   const started = watched(client.initiate(70000))
   await clock.advance(6_999)
   expect(server.asked).toHaveLength(1)
-  await clock.advance(600)
+  await clock.advance(3_501)
   expect((await started).value?.job_id).toBe(JOB)
+})
+
+it.each([[0, 7_000], [0.5, 8_750], [0.99, 10_465]])('does not come back with all others (%f: after %i ms)', async (chance, ms) => {
+  const { server, clock, client } = setUp({ random: () => chance })
+  server.onEach(STATUS, () => problem(503, 'ledger_unavailable', { 'Retry-After': '7' }), () => answer(job()))
+  const looked = watched(client.status(JOB))
+  await clock.advance(ms - 1)
+  expect(server.asked).toHaveLength(1)
+  await clock.advance(1)
+  expect((await looked).value?.job_id).toBe(JOB)
 })
 
 it('leaves a long Retry-After to the caller', async () => {
@@ -133,6 +143,18 @@ it('ends with the reason of the signal, also while it waits for the next try', a
   stop.abort(new Error('enough'))
   expect((await looked).error).toMatchObject({ message: 'enough' })
   await settled()
+  expect(clock.waiting).toBe(0)
+})
+
+it('waits no longer for a token function than for a server', async () => {
+  const { clock, client } = setUp({ token: () => new Promise<string>(() => undefined) })
+  const stop = new AbortController()
+  const looked = watched(client.status(JOB, { signal: stop.signal }))
+  const ticket = watched(client.ticket())
+  stop.abort(new Error('enough'))
+  expect((await looked).error).toMatchObject({ message: 'enough' })
+  await clock.advance(30_000)
+  expect((await ticket).error).toBeInstanceOf(NetworkError)
   expect(clock.waiting).toBe(0)
 })
 

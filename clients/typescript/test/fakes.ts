@@ -226,3 +226,19 @@ export class FakeStorage implements Storage {
     return JSON.stringify([...this.#values])
   }
 }
+
+/** Web Locks, of which a request says `ifAvailable`. */
+export class FakeLocks {
+  readonly #held = new Set<string>()
+
+  async request(name: string, ...rest: unknown[]): Promise<unknown> {
+    const given = rest.at(-1) as (lock: object | null) => unknown
+    if (this.#held.has(name)) return given(null)
+    this.#held.add(name)
+    try {
+      return await given({ name })
+    } finally {
+      this.#held.delete(name)
+    }
+  }
+}

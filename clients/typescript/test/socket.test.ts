@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { HaulierClient, type JobStatus } from '../src/index.js'
+import { HaulierClient, type ClientOptions, type JobStatus } from '../src/index.js'
 import { answer, broken, FakeClock, FakeServer, job, JOB, problem, settled } from './fakes.js'
 
 class FakeSocket {
@@ -30,7 +30,7 @@ class FakeSocket {
   }
 }
 
-function setUp() {
+function setUp(options: Partial<ClientOptions> = {}) {
   const server = new FakeServer()
   const clock = new FakeClock()
   FakeSocket.made = []
@@ -43,6 +43,7 @@ function setUp() {
     WebSocket: FakeSocket as unknown as typeof WebSocket,
     clock,
     random: () => 0.5,
+    ...options,
   })
   return { server, clock, socket: client.connect(), made: FakeSocket.made }
 }
@@ -104,6 +105,34 @@ it('waits longer after each failure, and stops when it is refused', async () => 
   expect(socket.state).toBe('closed')
   expect(error).toMatchObject({ code: 'unauthenticated' })
   expect(clock.waiting).toBe(0)
+})
+
+it.each([[0, 5_800], [0.99, 8_700]])('does not come back with all others (%f: after %i ms)', async (chance, ms) => {
+  const { clock, made } = setUp({ random: () => chance })
+  await settled()
+  made[0]?.say({ type: 'ready' })
+  made[0]?.say({ type: 'error', code: 'ledger_unavailable', message: 'Not right now.' })
+  await clock.advance(ms - 100)
+  expect(made).toHaveLength(1)
+  await clock.advance(100)
+  expect(made).toHaveLength(2)
+})
+
+it('goes on when there is no token for a moment, and stops when there never was one', async () => {
+  let isAway = false
+  const token = () => (isAway ? Promise.reject(new TypeError('Failed to fetch')) : 't')
+  const { clock, socket, made } = setUp({ token })
+  await settled()
+  made[0]?.say({ type: 'ready' })
+  isAway = true
+  made[0]?.end(1006)
+  await clock.advance(5_000)
+  isAway = false
+  await clock.advance(5_000)
+  expect([socket.state, made.length]).toEqual(['connecting', 2])
+  const { socket: never } = setUp({ token: () => Promise.reject(new Error('nobody')) })
+  await settled()
+  expect(never.state).toBe('closed')
 })
 
 it('takes a silent connection for dead', async () => {
@@ -177,7 +206,9 @@ it('asks again for what could not be told at the moment, and not for what is ove
   made[0]?.say({ type: 'ready' })
   made[0]?.say({ type: 'status', ...job({ job_id: 'over', status: 'failed' }) })
   made[0]?.say({ type: 'error', code: 'ledger_unavailable', message: 'Not right now.', job_id: JOB })
-  await clock.advance(6_000)
+  await clock.advance(5_900)
+  expect(made).toHaveLength(1)
+  await clock.advance(2_000)
   made[1]?.say({ type: 'ready' })
   expect(made[1]?.sent).toEqual([{ type: 'subscribe', job_id: JOB }])
   expect(errors).toEqual([])

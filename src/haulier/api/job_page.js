@@ -12,6 +12,7 @@ try {
     const token = field.value.trim()
     if (!token) return field.focus()
     field.value = ''
+    place.replaceChildren() // what was shown to another user asks nothing with this token
     setHaulierToken(token)
     const element = document.createElement('haulier-download')
     element.setAttribute('job-id', jobId)

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState, type RefObject } from 'react'
+import { spokenText } from '@haulier/client'
 import { useDownloadContext } from './context.js'
 
 const HIDDEN = {
@@ -13,19 +14,23 @@ const HIDDEN = {
   border: 0,
 } as const
 
+interface AnnouncementProps {
+  /** What is shown now, and what somebody acted on last: no values, but the same object as long as it is the same. */
+  subject: object
+  actedOn: RefObject<object | undefined>
+}
+
 /** Tells screen readers each new state once. What an earlier visit left behind is not news, until somebody acts. */
-export function Announcement({ hasActed }: { hasActed: RefObject<boolean> }) {
+export function Announcement({ subject, actedOn }: AnnouncementProps) {
   const { download, messages } = useDownloadContext()
-  const { phase, error, connection } = download
   const [text, setText] = useState('')
-  const wasLive = useRef(false)
-  const failure = error ? messages.error(error) : ''
-  const isLive = phase === 'queued' || phase === 'processing'
-  const told = connection === 'offline' ? messages.offline : [messages.announce(phase), failure].filter(Boolean).join(' ')
+  const wasLive = useRef<object>(undefined)
+  const isLive = download.isQueued || download.isProcessing
+  const told = spokenText(download, messages)
   useEffect(() => {
-    wasLive.current ||= isLive
-    if (wasLive.current || hasActed.current) setText(told)
-  }, [told, isLive, hasActed])
+    if (isLive) wasLive.current = subject
+    setText(wasLive.current === subject || actedOn.current === subject ? told : '')
+  }, [told, isLive, subject, actedOn])
   return (
     <div role="status" aria-live="polite" aria-atomic="true" style={HIDDEN} data-haulier="announcement">
       {text}

@@ -1,8 +1,8 @@
-import type { Params } from '@haulier/client'
+import { english, nameOf, type Messages, type Params } from '@haulier/client'
 import { useMemo, useRef, type HTMLAttributes, type MouseEvent, type ReactNode } from 'react'
-import { english, type Messages } from '../messages.js'
+import { useHaulier } from '../provider.js'
 import type { Via } from '../stores.js'
-import { useDownloadVia, type Download, type DownloadTarget } from '../useDownload.js'
+import { keyOf, useDownloadVia, type Download, type DownloadTarget } from '../useDownload.js'
 import { Announcement } from './Announcement.js'
 import { Context } from './context.js'
 import { KeptFocus } from './KeptFocus.js'
@@ -31,9 +31,13 @@ export function Root(props: RootProps) {
     [download, texts, label, isRepeatable],
   )
   const element = useRef<HTMLDivElement>(null)
-  const hasActed = useRef(false)
+  const client = useHaulier()
+  const name = nameOf(keyOf(target, { params }))
+  // Another file in the same place, or another user's, is another subject.
+  const subject = useMemo(() => ({ client, name }), [client, name])
+  const actedOn = useRef<object>(undefined)
   const onAct = (event: MouseEvent<HTMLDivElement>) => {
-    hasActed.current = true
+    actedOn.current = subject
     onClickCapture?.(event)
   }
   return (
@@ -51,7 +55,7 @@ export function Root(props: RootProps) {
         data-connection={download.connection}
       >
         <KeptFocus root={element}>{typeof children === 'function' ? children(download) : children}</KeptFocus>
-        <Announcement hasActed={hasActed} />
+        <Announcement subject={subject} actedOn={actedOn} />
       </div>
     </Context.Provider>
   )

@@ -1,3 +1,4 @@
+import { originalReason } from '@haulier/client'
 import { forwardRef, type HTMLAttributes } from 'react'
 import { useDownloadContext } from './context.js'
 import { useStatusText } from './useStatusText.js'
@@ -7,12 +8,22 @@ export const Status = forwardRef<HTMLDivElement, HTMLAttributes<HTMLDivElement>>
   { children, ...others },
   ref,
 ) {
-  const { download } = useDownloadContext()
+  const { download, messages } = useDownloadContext()
   const text = useStatusText()
   if (!children && !text) return null
   return (
     <div {...others} ref={ref} data-haulier="status" data-error={download.error ? '' : undefined}>
-      {children ?? text}
+      {children ?? <Words text={text} locale={messages.locale} original={originalReason(download, messages)} />}
     </div>
   )
 })
+
+/** The server's own sentence is a title in English around words that are not. */
+function Words({ text, locale, original }: { text: string; locale: string; original: string | undefined }) {
+  if (!original) return text
+  return (
+    <span title={original} lang="en">
+      <span lang={locale}>{text}</span>
+    </span>
+  )
+}

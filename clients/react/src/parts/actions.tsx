@@ -7,8 +7,9 @@ import { useDownloadContext } from './context.js'
 export const Trigger = forwardRef<HTMLButtonElement, ActionProps>(function Trigger({ children, ...others }, ref) {
   const { download, messages } = useDownloadContext()
   if (download.isCompleted || download.isFailed) return null
-  const isBusy = isUnderWay(download)
-  const text = isBusy ? messages.preparing : download.isCancelled ? messages.startAgain : messages.download
+  const isBusy = isUnderWay(download) && !download.isStuck
+  const idle = download.isStuck ? messages.retry : download.isCancelled ? messages.startAgain : messages.download
+  const text = isBusy ? messages.preparing : idle
   // aria-disabled, not disabled: a disabled button would lose the focus.
   const run = () => void (isBusy || download.start())
   return (

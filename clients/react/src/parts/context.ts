@@ -1,5 +1,5 @@
 import { createContext, useContext } from 'react'
-import type { Messages } from '../messages.js'
+import type { Messages } from '@haulier/client'
 import type { Download } from '../useDownload.js'
 
 export interface DownloadContext {

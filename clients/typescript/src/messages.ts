@@ -1,6 +1,7 @@
-import { NetworkError, type DownloadPhase } from '@haulier/client'
+import type { DownloadPhase } from './downloadState.js'
+import { reasonIn } from './reasons.js'
 
-/** All texts of the default button. Replace single ones with the `messages` property. */
+/** All texts of a download, for every user interface. */
 export interface Messages {
   /** For numbers and units: a BCP 47 tag. */
   locale: string
@@ -44,7 +45,7 @@ export const english: Messages = {
   cancelled: 'Cancelled',
   failed: 'This did not succeed.',
   offline: 'No connection. It goes on by itself once the connection is back.',
-  error: (error) => (error instanceof NetworkError ? 'The server did not answer. Please try again.' : error.message),
+  error: (error) => reasonIn('en', error),
   announce: (phase) => ANNOUNCED[phase],
 }
 
@@ -75,8 +76,7 @@ export const german: Messages = {
   cancelled: 'Abgebrochen',
   failed: 'Das ist nicht gelungen.',
   offline: 'Keine Verbindung. Sobald sie wieder da ist, geht es von selbst weiter.',
-  error: (error) =>
-    error instanceof NetworkError ? 'Der Server hat nicht geantwortet. Bitte versuchen Sie es erneut.' : error.message,
+  error: (error) => reasonIn('de', error),
   announce: (phase) => ANNOUNCED_IN_GERMAN[phase],
 }
 

@@ -1,0 +1,38 @@
+import { HaulierError } from './errors.js'
+import type { Connection } from './following.js'
+import type { JobStatus } from './types.js'
+
+export type DownloadPhase = 'idle' | 'starting' | 'queued' | 'processing' | 'completed' | 'failed' | 'cancelled'
+
+/** `live`: told at once; `polling`: looked up; `offline`: the server does not answer; `idle`: nothing to follow. */
+export type StoreConnection = 'live' | 'polling' | 'offline' | 'idle'
+
+export interface DownloadState {
+  /** `starting`: the request is on its way, or the job of an earlier visit is being looked up. */
+  phase: DownloadPhase
+  job?: JobStatus
+  /** Why the last action or look failed; for a failed job the job's own error. */
+  error?: HaulierError | Error
+  connection: StoreConnection
+}
+
+export const IDLE: DownloadState = Object.freeze({ phase: 'idle', connection: 'idle' })
+
+/** There is a job, which nobody has looked at yet. */
+export const LOOKING: DownloadState = Object.freeze({ phase: 'starting', connection: 'idle' })
+
+export function shownAs(connection: Connection): StoreConnection {
+  if (connection === 'sse') return 'live'
+  return connection === 'offline' ? 'offline' : 'polling'
+}
+
+/** Why a job failed, as an error. */
+export function failureOf(error: { code: string; message: string }): HaulierError {
+  return new HaulierError({ code: error.code, status: 0, detail: error.message })
+}
+
+/** The job lives and is not followed any more, because that was refused: `start()` follows it again. */
+export function isStuck(state: { phase: DownloadPhase; error?: Error | undefined; connection: StoreConnection }): boolean {
+  const lives = state.phase === 'queued' || state.phase === 'processing'
+  return lives && state.error !== undefined && state.connection === 'idle'
+}
