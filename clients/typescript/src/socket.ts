@@ -14,9 +14,9 @@ export type SocketState = 'connecting' | 'open' | 'waiting' | 'closed'
 export type StateListener = (state: SocketState, error?: Error) => void
 
 type Message =
-  | ({ type: 'status' } & JobStatus)
+  | ({ type: 'status'; cursor?: string } & JobStatus)
   | { type: 'ready' | 'pong' }
-  | { type: 'subscribed' | 'unsubscribed'; job_id?: string; all?: boolean }
+  | { type: 'subscribed' | 'unsubscribed'; job_id?: string; all?: boolean; cursor?: string }
   | { type: 'error'; code: string; message: string; job_id?: string }
 
 const PING_MS = 20_000
@@ -41,6 +41,8 @@ export class LiveSocket {
   #silence: unknown
   #failures = 0
   #wasOpen = false
+  /** Where a new connection goes on with all jobs. */
+  #since: string | undefined
   #stop = new AbortController()
 
   constructor(client: HaulierClient, settings: Settings) {
@@ -69,7 +71,7 @@ export class LiveSocket {
 
   /**
    * Hears all my jobs: those that live, `{type: 'ready'}`, then every change. The living ones and `ready` come again after
-   * each new connection, and when another listener begins.
+   * each new connection, with those that ended meanwhile, and when another listener begins.
    */
   subscribeAll(listener: AllListener): () => void {
     const { remove } = this.#subscriptions.addAll(listener)
@@ -78,6 +80,7 @@ export class LiveSocket {
     return () => {
       if (!remove()) return
       for (const jobId of this.#known.keys()) if (!this.#subscriptions.wants(jobId)) this.#known.delete(jobId)
+      this.#since = undefined
       this.#send({ type: 'unsubscribe', all: true })
     }
   }
@@ -142,7 +145,10 @@ export class LiveSocket {
     if (!message) return
     if (message.type === 'ready') this.#opened()
     else if (message.type === 'status') this.#told(message)
-    else if (message.type === 'subscribed' && 'all' in message && message.all) this.#subscriptions.tellAll(READY)
+    else if (message.type === 'subscribed' && 'all' in message && message.all) {
+      this.#since = message.cursor
+      this.#subscriptions.tellAll(READY)
+    }
     else if (message.type === 'error') this.#refused(message)
   }
 
@@ -153,13 +159,14 @@ export class LiveSocket {
       const known = this.#known.get(jobId)
       if (!known || !isTerminal(known.status)) this.#post({ type: 'subscribe', job_id: jobId })
     }
-    if (this.#subscriptions.all) this.#post({ type: 'subscribe', all: true })
+    if (this.#subscriptions.all) this.#post({ type: 'subscribe', all: true, since: this.#since })
     this.#become('open')
     this.#ping()
   }
 
-  #told(message: { type: 'status' } & JobStatus): void {
-    const { type: _, ...job } = message
+  #told(message: { type: 'status'; cursor?: string } & JobStatus): void {
+    const { type: _, cursor, ...job } = message
+    this.#since = cursor ?? this.#since
     const known = this.#known.get(job.job_id)
     if (known && job.version < known.version) return
     // A new connection tells again what was told; for one job that is no news.

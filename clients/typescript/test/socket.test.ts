@@ -174,6 +174,21 @@ it('tells all jobs, and when they were all told', async () => {
   expect(heard).toEqual([JOB, 'ready'])
 })
 
+it('goes on with all jobs where the connection before was cut', async () => {
+  const { clock, socket, made } = setUp()
+  const heard: unknown[] = []
+  socket.subscribeAll((message) => heard.push(message))
+  await settled()
+  made[0]?.say({ type: 'ready' })
+  made[0]?.say({ type: 'subscribed', all: true, cursor: '1000' })
+  made[0]?.say({ type: 'status', cursor: '2000', ...job() })
+  expect(heard).toEqual([{ type: 'ready' }, job()])
+  made[0]?.end(1006)
+  await clock.advance(5_000)
+  made[1]?.say({ type: 'ready' })
+  expect(made[1]?.sent).toEqual([{ type: 'subscribe', all: true, since: '2000' }])
+})
+
 it('tells who asked for an unknown job', async () => {
   const { socket, made } = setUp()
   const errors: string[] = []
