@@ -4,6 +4,7 @@ the API. A module that imports a server's fixture by itself starts another one.
 Nothing starts for a test that asks for none of them.
 """
 
+import signal
 from datetime import timedelta
 from uuid import uuid4
 
@@ -24,6 +25,10 @@ from tests.s3 import s3_credentials, s3_server
 from tests.servers import running_postgres, running_valkey
 
 __all__ = ["s3_credentials", "s3_server"]  # fixtures
+
+# A shell's background job ignores SIGINT, and programs that tests start and interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # An example that takes long says something of the machine, not of the code.
 hypothesis.settings.register_profile("haulier", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
