@@ -233,7 +233,9 @@ async def test_abrupt_ends_leave_nothing_behind(settings, path, caplog):
     own = msgspec.structs.replace(settings, log_level="warning", database_pool=2, live_connections_user=1_000)
     async with serving(own) as server:
         await _come_and_go(server, path, times=CLOSES)
-    assert not [each for each in caplog.records if each.name.startswith(("uvicorn", "asyncio"))]
+    said = [each.getMessage() for each in caplog.records if each.name.startswith(("uvicorn", "asyncio"))]
+    # asyncpg cancels a query over another connection; when that fails it says so, and no harm is done (its issue 1310).
+    assert not [each for each in said if "unexpected connection_lost() call" not in each]
 
 
 async def _come_and_go(server, path, *, times):
