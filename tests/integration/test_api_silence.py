@@ -11,6 +11,7 @@ from haulier.settings import Secret
 from tests.faults.proxy import proxy_before
 
 LONGEST_S = 2.0
+NOBODYS = "0190a6c0-0000-7000-8000-000000000001"
 CALLS = (
     ("GET", "/health", None),
     ("GET", "/health/ready", None),
@@ -84,6 +85,16 @@ async def test_every_call_is_answered_within_two_seconds(api, job_id, database, 
         second = await answers(api, job_id)
     late = {call: took_s for found in (first, second) for call, (_, took_s) in found.items() if took_s > LONGEST_S}
     assert not late
+
+
+async def test_who_knows_more_and_who_may_not_know_wait_no_longer(api, job_id, database):
+    newer = {"headers": {"If-None-Match": '"9-0"'}}
+    async with silent(database):
+        for ask in (api.status(job_id, **newer), api.status(job_id, user="ben"), api.status(NOBODYS, user="ben")):
+            began = time.monotonic()
+            answer = await ask
+            assert (answer.status_code, answer.json()["code"]) == (503, "ledger_unavailable")
+            assert time.monotonic() - began < LONGEST_S
 
 
 async def test_a_silent_ledger_accepts_nothing_and_known_jobs_are_told(api, job_id, database):

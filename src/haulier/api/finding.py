@@ -14,7 +14,5 @@ async def find_job(job_id: UUID, *, caller: Caller, services: Services, version:
     Raises JobNotFound, also when it is someone else's. With the ledger silent that raises LedgerUnavailable, as a job
     does that there is not.
     """
-    job = await services.snapshots.at_least(job_id, version=version)
-    if job is not None and not may_see(job, caller):
-        await services.snapshots.newest(job_id)
+    job = await services.snapshots.at_least(job_id, version=version, serves=lambda known: may_see(known, caller))
     return own_job(job, caller)

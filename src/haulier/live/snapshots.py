@@ -37,6 +37,10 @@ def _nobody(_: object) -> bool:
     return False
 
 
+def _anything(_: object) -> bool:
+    return True
+
+
 class Snapshots:
     """The jobs that readers of this process ask for."""
 
@@ -78,17 +82,30 @@ class Snapshots:
 
         Raises LedgerUnavailable when the ledger does not answer and no snapshot of the job was ever announced.
         """
-        return self.fresh(job_id) or await self._read_once(job_id)
+        return await self.at_least(job_id, version=0)
 
-    async def at_least(self, job_id: UUID, *, version: int) -> Job | None:
+    async def at_least(self, job_id: UUID, *, version: int, serves: Callable[[Job], bool] = _anything) -> Job | None:
         """The job, not older than `version`, which a client has seen from another process; None when there is none.
 
-        Older only if the ledger has nothing newer. Raises LedgerUnavailable, also when all that is known is older.
+        What is known here answers only if it `serves`: else the ledger does, as about a job that is not known. Older
+        only if the ledger has nothing newer. Raises LedgerUnavailable, also when nothing known will do.
         """
-        for read in (self.get, self._read_once, self.newest):  # the second may have begun before there was `version`
-            job = await read(job_id)
-            if job is None or job.version >= version:
-                break
+
+        def will_do(known: Job) -> bool:
+            return known.version >= version and serves(known)
+
+        job = self.fresh(job_id)
+        if job is not None and will_do(job):
+            return job
+        try:
+            job = await self._read_once(job_id)
+        except LedgerUnavailable:
+            job = await self._last_known(job_id)
+            if job is None or not will_do(job):
+                raise
+            return job
+        if job is not None and job.version < version:
+            job = await self.newest(job_id)  # that read may have begun before there was `version`
         return job
 
     async def newest(self, job_id: UUID) -> Job | None:
@@ -212,19 +229,21 @@ class Snapshots:
             reading.exception()  # every reader may have left; nobody else looks at it then
 
     async def _read(self, job_id: UUID) -> Job | None:
-        try:
-            job = await self._ledger.jobs.get(job_id)
-        except LedgerUnavailable:
-            entry = self._entries.get(job_id)
-            job = await self._kept(job_id) or (entry and entry.job)
-            if job is None:
-                raise
-        if job is not None:
-            self.remember(job)
-            entry = self._entries[job_id]
-            entry.asked_at = self._clock.monotonic()
-            job = entry.job
-        return job
+        return self._noted(await self._ledger.jobs.get(job_id))
+
+    async def _last_known(self, job_id: UUID) -> Job | None:
+        """What was announced last, or is known here. It counts as fresh: not every reader has to wait for the ledger."""
+        entry = self._entries.get(job_id)
+        return self._noted(await self._kept(job_id) or (entry and entry.job))
+
+    def _noted(self, job: Job | None) -> Job | None:
+        """`job`, or a newer state of it that is known here; somebody has asked for it."""
+        if job is None:
+            return None
+        self.remember(job)
+        entry = self._entries[job.id]
+        entry.asked_at = self._clock.monotonic()
+        return entry.job
 
     async def _kept(self, job_id: UUID) -> Job | None:
         """What was announced last, if Redis tells it soon: the ledger's silence has taken most of the reader's time."""

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 from starlette.types import ASGIApp
 
+from haulier.api.access import may_see
 from haulier.api.exchange import PRIVATE, Answer, Exchange
 from haulier.api.finding import find_job
 from haulier.api.live.all_jobs import AllJobs, moment_of
@@ -36,7 +37,9 @@ async def job_events(exchange: Exchange, services: Services) -> Answer | ASGIApp
     try:
         job = await find_job(job_id, caller=exchange.caller, services=services, version=seen)
     except LedgerUnavailable:
-        job = await find_job(job_id, caller=exchange.caller, services=services)  # older, and not told
+        job = services.snapshots.fresh(job_id)  # older, and not told
+        if job is None or not may_see(job, exchange.caller):
+            raise
     else:
         seen = seen if job.version >= seen else 0  # what the client claims to know is of something else
     if job.is_terminal and job.version <= seen:
