@@ -1,4 +1,4 @@
-import { asError, DownloadStore, type DownloadKey, type DownloadState, type HaulierClient, type Params } from '@haulier/client'
+import { asError, DownloadStore, IDLE, type DownloadKey, type DownloadState, type HaulierClient, type Params } from '@haulier/client'
 import { clientOf, HOME, noUser, onNewUser, ownClient, type TokenSource } from './clients.js'
 import { messagesFor, type Messages } from './messages.js'
 import { Parts } from './parts.js'
@@ -78,7 +78,7 @@ export class HaulierDownload extends HTMLElement {
   }
 
   get state(): DownloadState {
-    return this.#store?.getState() ?? { phase: 'idle', connection: 'idle' }
+    return this.#store?.getState() ?? IDLE
   }
 
   connectedCallback(): void {

@@ -1,4 +1,5 @@
 import {
+  IDLE,
   isStuck,
   nameOf,
   type DownloadKey,
@@ -70,8 +71,7 @@ export function useWebSocketDownload(target: DownloadTarget, options: UseDownloa
   return useDownloadVia(target, options, 'websocket')
 }
 
-const NOTHING: DownloadState = { phase: 'idle', connection: 'idle' }
-const nothing = () => NOTHING
+const nothing = () => IDLE
 
 export function useDownloadVia(target: DownloadTarget, options: UseDownloadOptions, via: Via): Download {
   const { client, openUrl } = useHaulierContext()

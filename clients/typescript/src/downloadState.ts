@@ -16,6 +16,7 @@ export interface DownloadState {
   connection: StoreConnection
 }
 
+/** Nothing was asked for. */
 export const IDLE: DownloadState = Object.freeze({ phase: 'idle', connection: 'idle' })
 
 /** There is a job, which nobody has looked at yet. */
