@@ -50,6 +50,16 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
 
+    @property
+    def is_off(self) -> bool:
+        """Whether it was disabled, or its receiver wants nothing more."""
+        return self.disabled_at is not None or self.stopped_at is not None
+
+    @property
+    def receiver_agrees(self) -> bool:
+        """Whether nobody has to confirm it."""
+        return self.confirmed and self.stopped_at is None
+
 
 class ChannelDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A channel to add."""

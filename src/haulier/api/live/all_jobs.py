@@ -1,7 +1,7 @@
 """All jobs of a user, as one connection tells them, and the moment from which a later connection goes on."""
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -63,10 +63,9 @@ class AllJobs:
             self._told_until = max(self._told_until, changed_at(job))
         return rendered
 
-    async def moved(self) -> AsyncGenerator[tuple[Job, Rendered]]:
+    def moved(self) -> AsyncIterator[tuple[Job, Rendered]]:
         """Queued jobs whose place or estimate is another one than was told."""
-        async for moved in self._telling.moved():
-            yield moved
+        return self._telling.moved()
 
     def wait_s(self) -> float:
         """Seconds until `moved` is worth another look."""

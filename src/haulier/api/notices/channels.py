@@ -218,7 +218,7 @@ def view(channel: Channel) -> ChannelView:
 
 
 def _status(channel: Channel) -> Literal["active", "failing", "disabled", "unconfirmed"]:
-    if channel.disabled_at or channel.stopped_at:
+    if channel.is_off:
         return "disabled"
     if not channel.confirmed:
         return "unconfirmed"

@@ -49,11 +49,11 @@ async def confirm(exchange: Exchange, services: Services) -> Answer:
     """Confirm a channel; once more for one that is confirmed changes nothing. Raises CodeOver, WrongCode."""
     body = await body_of(exchange, ConfirmRequest)
     channel = await own_channel(exchange, services)
-    if _receiver_agrees(channel):
+    if channel.receiver_agrees:
         return json_answer(view(channel))
     secret = opened(channel, services)
     # A code of before the receiver's "no more" is none any more.
-    if "code" not in secret or channel.disabled_at is not None or channel.stopped_at is not None:
+    if "code" not in secret or channel.is_off:
         raise CodeOver
     tries = secret["code_tries"] + 1
     if tries > MOST_TRIES or instant(secret["code_ends"]) <= services.clock.now():
@@ -72,7 +72,7 @@ async def confirm(exchange: Exchange, services: Services) -> Answer:
 async def send_code(exchange: Exchange, services: Services) -> Answer:
     """Mail another code for a channel that is not confirmed, or not any more; for a confirmed one change nothing."""
     channel = await own_channel(exchange, services)
-    if _receiver_agrees(channel):
+    if channel.receiver_agrees:
         return json_answer(view(channel))
     made = KINDS[channel.kind].ask_again(opened(channel, services), asker=asker_of(exchange, services))
     if made is None:  # only kinds with a code are ever unconfirmed
@@ -88,10 +88,6 @@ async def send_code(exchange: Exchange, services: Services) -> Answer:
     if isinstance(asked, datetime):
         raise limited(asked, services)
     return json_answer(view(asked))
-
-
-def _receiver_agrees(channel: Channel) -> bool:
-    return channel.confirmed and channel.stopped_at is None
 
 
 async def _keep_try(channel: Channel, secret: Mapping[str, Any], services: Services) -> None:

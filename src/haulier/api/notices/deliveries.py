@@ -126,7 +126,7 @@ def _try(attempt: DeliveryAttempt) -> DeliveryTry:
 
 
 def _check_active(channel: Channel) -> None:
-    if channel.disabled_at is not None or channel.stopped_at is not None:
+    if channel.is_off:
         raise ChannelDisabled(reason=f"it is disabled: {channel.disabled_reason or 'its receiver wants nothing more'}")
     if not channel.confirmed:
         raise ChannelDisabled(reason="it is not confirmed yet")

@@ -6,7 +6,7 @@ from haulier.api.notices.channel_kinds import NEW_CHANNELS
 from haulier.api.operation import BODY_ERRORS, IDEMPOTENCY_KEY, LINK, Operation, Reply
 
 _ALWAYS = (errors.ChannelsOff, errors.LedgerUnavailable)
-_ONE = (errors.ChannelNotFound, *_ALWAYS)
+ONE_CHANNEL_ERRORS = (errors.ChannelNotFound, *_ALWAYS)
 PATH = channels.PATH
 
 CHANNEL_OPERATIONS: tuple[Operation, ...] = (
@@ -46,7 +46,7 @@ CHANNEL_OPERATIONS: tuple[Operation, ...] = (
         handler=channels.channel,
         summary="One channel",
         replies={200: Reply("The channel.", wire_channels.Channel)},
-        errors=_ONE,
+        errors=ONE_CHANNEL_ERRORS,
     ),
     Operation(
         name="change_channel",
@@ -57,7 +57,7 @@ CHANNEL_OPERATIONS: tuple[Operation, ...] = (
         body=wire_channels.ChannelChange,
         example='{"events": ["job.failed"], "label": "alerts"}',
         replies={200: Reply("The channel as it is now.", wire_channels.Channel)},
-        errors=(*BODY_ERRORS, errors.ChannelChanged, *_ONE),
+        errors=(*BODY_ERRORS, errors.ChannelChanged, *ONE_CHANNEL_ERRORS),
     ),
     Operation(
         name="remove_channel",
@@ -66,7 +66,7 @@ CHANNEL_OPERATIONS: tuple[Operation, ...] = (
         handler=channels.remove,
         summary="Remove a channel and its deliveries",
         replies={200: Reply("It is gone.", wire_channels.ChannelRemoved)},
-        errors=_ONE,
+        errors=ONE_CHANNEL_ERRORS,
     ),
     Operation(
         name="rotate_channel",
@@ -77,7 +77,7 @@ CHANNEL_OPERATIONS: tuple[Operation, ...] = (
         replies={
             200: Reply("The channel, with its new secret: it is not shown again.", wire_channels.ChannelWithSecret)
         },
-        errors=(errors.NothingToRotate, errors.RotationsLimited, errors.ChannelChanged, *_ONE),
+        errors=(errors.NothingToRotate, errors.RotationsLimited, errors.ChannelChanged, *ONE_CHANNEL_ERRORS),
     ),
     Operation(
         name="enable_channel",
@@ -86,7 +86,7 @@ CHANNEL_OPERATIONS: tuple[Operation, ...] = (
         handler=channels.enable,
         summary="Deliver to a disabled channel again",
         replies={200: Reply("The channel.", wire_channels.Channel)},
-        errors=(errors.ChannelUnconfirmed, *_ONE),
+        errors=(errors.ChannelUnconfirmed, *ONE_CHANNEL_ERRORS),
     ),
     Operation(
         name="test_channel",
@@ -95,7 +95,7 @@ CHANNEL_OPERATIONS: tuple[Operation, ...] = (
         handler=deliveries.test,
         summary="Send a test to a channel",
         replies={202: Reply("The delivery; its log tells what came of it.", wire_channels.Delivery)},
-        errors=(errors.ChannelDisabled, errors.SendingRateLimited, *_ONE),
+        errors=(errors.ChannelDisabled, errors.SendingRateLimited, *ONE_CHANNEL_ERRORS),
     ),
     Operation(
         name="deliveries",
@@ -105,7 +105,7 @@ CHANNEL_OPERATIONS: tuple[Operation, ...] = (
         summary="What was delivered to a channel, and what was tried",
         query=deliveries.DeliveriesQuery,
         replies={200: Reply("One page, the latest event first.", wire_channels.DeliveryPage, (LINK,))},
-        errors=(errors.InvalidRequest, *_ONE),
+        errors=(errors.InvalidRequest, *ONE_CHANNEL_ERRORS),
     ),
     Operation(
         name="redeliver",

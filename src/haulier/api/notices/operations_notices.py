@@ -2,6 +2,7 @@
 
 from haulier import errors, wire_channel_kinds, wire_channels
 from haulier.api.notices import channels, confirming, offering
+from haulier.api.notices.operations_channels import ONE_CHANNEL_ERRORS
 from haulier.api.operation import BODY_ERRORS, Operation, Reply
 
 NOTICE_OPERATIONS: tuple[Operation, ...] = (
@@ -37,9 +38,7 @@ NOTICE_OPERATIONS: tuple[Operation, ...] = (
             errors.WrongCode,
             errors.CodeOver,
             errors.ChannelChanged,
-            errors.ChannelNotFound,
-            errors.ChannelsOff,
-            errors.LedgerUnavailable,
+            *ONE_CHANNEL_ERRORS,
         ),
     ),
     Operation(
@@ -49,14 +48,7 @@ NOTICE_OPERATIONS: tuple[Operation, ...] = (
         handler=confirming.send_code,
         summary="Have another code mailed",
         replies={200: Reply("The channel; confirmed, if your token vouches for its address.", wire_channels.Channel)},
-        errors=(
-            errors.ChannelKindOff,
-            errors.CodesLimited,
-            errors.ChannelChanged,
-            errors.ChannelNotFound,
-            errors.ChannelsOff,
-            errors.LedgerUnavailable,
-        ),
+        errors=(errors.ChannelKindOff, errors.CodesLimited, errors.ChannelChanged, *ONE_CHANNEL_ERRORS),
     ),
     Operation(
         name="stop_page",
