@@ -127,3 +127,10 @@ def ranged(seen: Seen, *, content: bytes = CONTENT, etag: str = '"v1"', cut_afte
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(content)}"
         return Reply(206, content[start:end], headers, cut_after)
     return Reply(200, content, headers, cut_after)
+
+
+def complete(server: Loopback) -> None:
+    """Whoever asks for a file gets a job that is completed at once, and the file."""
+    server.on("POST", "/v1/download/initiate", answer(status()))
+    server.on("GET", f"/v1/download/status/{JOB}", answer(completed()))
+    server.on("GET", f"/v1/download/file/{JOB}", ranged)

@@ -16,7 +16,7 @@ from haulier.client import Downloaded
 from haulier.wire import JobStatus
 from haulier.wire_batches import BatchStatus
 from tests.loopback import CONTENT, JOB, Loopback, Reply, answer, completed, loopback, ranged, status
-from tests.unit.test_cli_get import Done, Run, start
+from tests.programs import Run
 from tests.waiting import eventually
 
 INITIATE = "/v1/download/initiate"
@@ -32,16 +32,6 @@ async def api() -> AsyncGenerator[Loopback]:
         server.on("GET", "/store/report.bin", ranged)
         server.on("GET", f"/v1/download/status/{JOB}", answer(completed()))
         yield server
-
-
-@pytest.fixture
-def run(api: Loopback, tmp_path: Path) -> Run:
-    async def run_(*args: str) -> Done:
-        process = await start(api, tmp_path, *args)
-        out, err = await process.communicate()
-        return Done(process.returncode or 0, out, err.decode())
-
-    return run_
 
 
 def batch(api: Loopback, *files: dict[str, object]) -> None:

@@ -3,30 +3,18 @@
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import IO
 
 import msgspec
 import pytest
 
 from tests.loopback import CONTENT, JOB, SHA256, Loopback, Reply, answer, completed, loopback, problem, ranged, status
+from tests.programs import Done, Run, start
 
 INITIATE = "/v1/download/initiate"
 STATUS = f"/v1/download/status/{JOB}"
 WAITING = Reply(304, b"", {"Retry-After": "1"})
-
-
-@dataclass
-class Done:
-    code: int
-    stdout: bytes
-    stderr: str
-
-
-Run = Callable[..., Awaitable[Done]]
 
 
 @pytest.fixture
@@ -36,33 +24,6 @@ async def api() -> AsyncGenerator[Loopback]:
         server.on("GET", f"/v1/download/file/{JOB}", Reply(307, b"", {"Location": "/store/report.bin?signature=s"}))
         server.on("GET", "/store/report.bin", ranged)
         yield server
-
-
-async def start(
-    api: Loopback, folder: Path, *args: str, stdout: int | IO[bytes] = asyncio.subprocess.PIPE, **env: str
-) -> asyncio.subprocess.Process:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HAULIER_")}
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "haulier",
-        *args,
-        cwd=folder,
-        env=kept | {"HAULIER_URL": api.url, "HAULIER_TOKEN": "secret-token", "COLUMNS": "80"} | env,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-@pytest.fixture
-def run(api: Loopback, tmp_path: Path) -> Run:
-    async def run_(*args: str) -> Done:
-        process = await start(api, tmp_path, *args)
-        out, err = await process.communicate()
-        return Done(process.returncode or 0, out, err.decode())
-
-    return run_
 
 
 async def test_get_saves_a_verified_file_under_its_own_name(api: Loopback, run: Run, tmp_path: Path) -> None:

@@ -44,6 +44,11 @@ class Terminal:
             while text not in self.shown:  # noqa: ASYNC110 - what is waited for is in another process
                 await asyncio.sleep(0.02)
 
+    async def interrupted(self) -> None:
+        """Press Ctrl-C; the question is there."""
+        self.type("\x03")
+        await self.shows(QUESTION.strip())
+
     async def ended(self) -> int:
         code = await asyncio.wait_for(self.process.wait(), 20)
         await asyncio.sleep(0.05)
@@ -99,8 +104,7 @@ def _in_a_session_of_its_own() -> None:
 
 async def test_the_job_is_left_running(api, tmp_path):
     async with getting(api, tmp_path) as terminal:
-        terminal.type("\x03")
-        await terminal.shows(QUESTION.strip())
+        await terminal.interrupted()
         terminal.type("l\n")
         assert await terminal.ended() == 130
         assert "the job goes on" in terminal.shown
@@ -110,8 +114,7 @@ async def test_the_job_is_left_running(api, tmp_path):
 
 async def test_the_job_is_cancelled(api, tmp_path):
     async with getting(api, tmp_path) as terminal:
-        terminal.type("\x03")
-        await terminal.shows(QUESTION.strip())
+        await terminal.interrupted()
         terminal.type("c\n")
         assert await terminal.ended() == 4
         assert f"Cancelled {JOB}." in terminal.shown
@@ -120,8 +123,7 @@ async def test_the_job_is_cancelled(api, tmp_path):
 
 async def test_it_goes_on(api, tmp_path):
     async with getting(api, tmp_path) as terminal:
-        terminal.type("\x03")
-        await terminal.shows(QUESTION.strip())
+        await terminal.interrupted()
         api.on("GET", STATUS, answer(completed()))
         api.on("GET", f"/v1/download/file/{JOB}", ranged)
         terminal.type("g\n")
@@ -131,8 +133,7 @@ async def test_it_goes_on(api, tmp_path):
 
 async def test_a_second_ctrl_c_leaves_at_once(api, tmp_path):
     async with getting(api, tmp_path) as terminal:
-        terminal.type("\x03")
-        await terminal.shows(QUESTION.strip())
+        await terminal.interrupted()
         terminal.type("\x03")
         assert await terminal.ended() == 130
     assert not [seen for seen in api.seen if seen.method == "DELETE"]
@@ -146,8 +147,7 @@ async def test_a_job_that_completed_before_it_could_be_cancelled_is_downloaded(a
     api.on("DELETE", f"/v1/download/cancel/{JOB}", just_before)
     api.on("GET", f"/v1/download/file/{JOB}", ranged)
     async with getting(api, tmp_path) as terminal:
-        terminal.type("\x03")
-        await terminal.shows(QUESTION.strip())
+        await terminal.interrupted()
         terminal.type("c\n")
         assert await terminal.ended() == 0
     assert (tmp_path / "report.bin").read_bytes() == CONTENT
@@ -155,8 +155,7 @@ async def test_a_job_that_completed_before_it_could_be_cancelled_is_downloaded(a
 
 async def test_what_is_said_while_the_question_is_open_has_a_line_of_its_own(api, tmp_path):
     async with getting(api, tmp_path) as terminal:
-        terminal.type("\x03")
-        await terminal.shows(QUESTION.strip())
+        await terminal.interrupted()
         api.on("GET", f"/v1/download/file/{JOB}", ranged)
         api.on("GET", STATUS, answer(completed()))
         assert await terminal.ended() == 0

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.loopback import CONTENT, JOB, Loopback, Reply, answer, completed, loopback, ranged, status
-from tests.unit.test_cli_get import start
+from tests.loopback import CONTENT, JOB, Loopback, Reply, answer, complete, completed, loopback, status
+from tests.programs import start
 from tests.waiting import eventually
 
 STATUS = f"/v1/download/status/{JOB}"
@@ -21,9 +21,7 @@ BATCH = "0190a6c0-0000-7000-8000-0000000000ba"
 @pytest.fixture
 async def api() -> AsyncGenerator[Loopback]:
     async with loopback() as server:
-        server.on("POST", "/v1/download/initiate", answer(status()))
-        server.on("GET", STATUS, answer(completed()))
-        server.on("GET", FILE, ranged)
+        complete(server)
         yield server
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from haulier.client import DownloadFailed
 from haulier.client.sinks import PartFile
-from tests.loopback import JOB, Loopback, answer, completed, loopback, ranged, status
-from tests.unit.test_cli_get import Done, Run, start
+from tests.loopback import JOB, Loopback, answer, complete, completed, loopback
+from tests.programs import Run, start
 
 STATUS = f"/v1/download/status/{JOB}"
 JOBS = "/v1/download/jobs"
@@ -20,22 +20,10 @@ JOBS = "/v1/download/jobs"
 @pytest.fixture
 async def api() -> AsyncGenerator[Loopback]:
     async with loopback() as server:
-        server.on("POST", "/v1/download/initiate", answer(status()))
-        server.on("GET", STATUS, answer(completed()))
-        server.on("GET", f"/v1/download/file/{JOB}", ranged)
+        complete(server)
         page = {"jobs": [completed()], "total": 1, "page": 1, "limit": 20, "next_cursor": None}
         server.on("GET", JOBS, answer(page))
         yield server
-
-
-@pytest.fixture
-def run(api: Loopback, tmp_path: Path) -> Run:
-    async def run_(*args: str, **env: str) -> Done:
-        process = await start(api, tmp_path, *args, **env)
-        out, err = await process.communicate()
-        return Done(process.returncode or 0, out, err.decode())
-
-    return run_
 
 
 @pytest.mark.parametrize("option", ["--force", "--resume"])

@@ -1,8 +1,6 @@
 """`haulier watch` and what completes in a shell, as a user runs them, against a loopback API."""
 
-import asyncio
 import os
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,8 +9,7 @@ from rich.console import Console
 from haulier.cli.watching import Jobs, TableScreen
 from haulier.clock import SYSTEM_CLOCK
 from haulier.wire import JobStatus
-from tests.loopback import JOB, Loopback, Reply, completed, loopback, status
-from tests.unit.test_cli_get import Done, start
+from tests.loopback import JOB, Reply, completed, loopback, status
 
 OTHER = "0190a6c0-0000-7000-8000-000000000002"
 ALL = "/v1/download/events"
@@ -28,16 +25,6 @@ def stream(*jobs: object) -> Reply:
 async def api():
     async with loopback() as server:
         yield server
-
-
-@pytest.fixture
-def run(api: Loopback, tmp_path: Path):
-    async def run_(*args: str) -> Done:
-        process = await start(api, tmp_path, *args)
-        out, err = await asyncio.wait_for(process.communicate(), 20)
-        return Done(process.returncode or 0, out, err.decode())
-
-    return run_
 
 
 async def test_watch_once_is_a_table(api, run):

@@ -7,18 +7,12 @@ import msgspec
 import pytest
 
 from haulier.client import ApiError, Client, Patience
-from tests.loopback import JOB, Loopback, Reply, answer, completed, loopback, problem
+from tests.loopback import JOB, Loopback, Reply, answer, completed, problem
 
 BATCH = "0190a6c0-0000-7000-8000-0000000000ba"
 PATH = f"/v1/download/batch/{BATCH}"
 COUNTS = {"queued": 0, "processing": 0, "completed": 2, "failed": 0, "cancelled": 0, "forgotten": 0}
 STATUS = {"batch_id": BATCH, "created_at": "2026-11-23T10:00:00.000Z", "total": 2, "over": True, "counts": COUNTS}
-
-
-@pytest.fixture
-async def server() -> AsyncGenerator[Loopback]:
-    async with loopback() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The client's calls: retries, errors, following a job."""
 
-from collections.abc import AsyncGenerator
 from random import Random
 
 import msgspec
@@ -23,12 +22,6 @@ class Sleeper:
 
     async def __call__(self, seconds: float) -> None:
         self.slept.append(seconds)
-
-
-@pytest.fixture
-async def server() -> AsyncGenerator[Loopback]:
-    async with loopback() as running:
-        yield running
 
 
 @pytest.fixture

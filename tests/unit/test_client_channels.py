@@ -9,7 +9,7 @@ import pytest
 from haulier.cli.channels_view import print_channels, print_log, print_secret
 from haulier.client import ApiError, Client, Patience
 from haulier.wire_channels import ChannelList, ChannelWithSecret, DeliveryPage
-from tests.loopback import JOB, Loopback, answer, loopback, problem, status
+from tests.loopback import JOB, Loopback, answer, problem, status
 
 CHANNEL = "0190a6c0-0000-7000-8000-0000000000c4"
 DELIVERY = "0190a6c0-0000-7000-8000-0000000000de"
@@ -42,12 +42,6 @@ def delivery(**changes: Any) -> dict[str, Any]:
         "attempts": [tried],
         "next_attempt_at": AT,
     } | changes
-
-
-@pytest.fixture
-async def server() -> AsyncGenerator[Loopback]:
-    async with loopback() as running:
-        yield running
 
 
 @pytest.fixture

@@ -32,12 +32,6 @@ class Pauses:
 
 
 @pytest.fixture
-async def server() -> AsyncGenerator[Loopback]:
-    async with loopback() as running:
-        yield running
-
-
-@pytest.fixture
 def pauses() -> Pauses:
     return Pauses()
 
