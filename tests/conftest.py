@@ -26,9 +26,10 @@ from tests.servers import running_postgres, running_valkey
 
 __all__ = ["s3_credentials", "s3_server"]  # fixtures
 
-# A shell's background job ignores SIGINT, and programs that tests start and interrupt would inherit that.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell's background job ignores SIGINT, and one under nohup SIGHUP: programs that tests start would inherit that.
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 # An example that takes long says something of the machine, not of the code.
 hypothesis.settings.register_profile("haulier", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
