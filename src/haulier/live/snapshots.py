@@ -232,7 +232,7 @@ class Snapshots:
         return self._noted(await self._ledger.jobs.get(job_id))
 
     async def _last_known(self, job_id: UUID) -> Job | None:
-        """What was announced last, or is known here. It counts as fresh: not every reader has to wait for the ledger."""
+        """What was announced last, or is known here. It counts as fresh: not every reader has to wait anew."""
         entry = self._entries.get(job_id)
         return self._noted(await self._kept(job_id) or (entry and entry.job))
 
