@@ -8,9 +8,8 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import Any, Protocol
 
-from haulier.cli.signals import heard
+from haulier.cli.signals import ENDING, heard
 
-GONE = (signal.SIGTERM, signal.SIGHUP)
 QUESTION = "Ctrl-C: [l]eave the job running, [c]ancel it, or [g]o on? (again: leave at once) "
 
 
@@ -74,7 +73,7 @@ class _Interrupts:
     def heard(self) -> Generator[None]:
         """Listen to signals during the block."""
         try:
-            with heard({signal.SIGINT: self._interrupted, **dict.fromkeys(GONE, self._leave)}):
+            with heard({**dict.fromkeys(ENDING, self._leave), signal.SIGINT: self._interrupted}):
                 yield
         finally:
             if self._asking:
