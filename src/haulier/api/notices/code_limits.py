@@ -1,4 +1,7 @@
-"""How many codes are mailed: so many that somebody can confirm an address, too few to be a nuisance to anybody."""
+"""Codes are mailed so often that somebody can confirm an address, too seldom to be a nuisance to anybody.
+
+How often says ledger/confirming.py.
+"""
 
 from datetime import datetime
 
