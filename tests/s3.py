@@ -13,13 +13,16 @@ import botocore.session
 import pytest
 from botocore.config import Config
 
+from haulier.embedded.ports import free_port
+
 ACCESS, SECRET, REGION = "testaccess", "testsecret-testsecret", "us-east-1"
 SHARED = Path(os.environ.get("HAULIER_SHARED") or Path(__file__).parents[2] / "shared")
 SCRIPT = SHARED / "tools" / "s3-server"
 PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw")
+_ATTEMPTS = 3
 
 # The server's start counts as time of the first test.
-S3_MARKS = (pytest.mark.s3, pytest.mark.xdist_group("s3"), pytest.mark.timeout(240))
+S3_MARKS = (pytest.mark.s3, pytest.mark.xdist_group("s3"), pytest.mark.timeout(300))
 
 
 class S3Server:
@@ -69,17 +72,30 @@ def s3_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def _running(folder: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    for attempt in range(_ATTEMPTS):
+        with _attempt(folder / str(attempt)) as endpoint:
+            if endpoint:
+                yield endpoint
+                return
+    pytest.fail(f"the S3 test server did not start in {_ATTEMPTS} attempts; its logs are under {folder}")
+
+
+@contextmanager
+def _attempt(folder: Path) -> Iterator[str | None]:
+    """The endpoint of a server of ours; None when it does not serve, for a port that others took before it, say."""
+    port = free_port()
     # The server ends with us, however we end.
     tied = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
-    with subprocess.Popen([*tied, SCRIPT, folder / "data", str(port)], stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen([*tied, SCRIPT, folder, str(port)], stdout=subprocess.PIPE, text=True) as server:
         try:
             line = server.stdout.readline() if server.stdout else ""
-            if not line.startswith("ready"):
-                pytest.fail(f"the S3 test server did not start: {line!r}")
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://127.0.0.1:{port}" if line.startswith("ready") and _listens(port) else None
         finally:
             server.terminate()
             server.wait(30)
+
+
+def _listens(port: int) -> bool:
+    """Whether somebody does: the script says "ready" also after a gateway that could not."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

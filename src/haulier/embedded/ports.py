@@ -1,7 +1,13 @@
 """Free TCP ports on this machine."""
 
 import errno
+import random
 import socket
+
+# Below what systems lend to outgoing connections (Linux: ip_local_port_range, from 32768): a port from there can be
+# gone between our looking and a server's listening.
+_QUIET = range(20_000, 32_768)
+_DRAWS = 100
 
 
 def is_free(port: int, *, host: str = "127.0.0.1") -> bool:
@@ -23,9 +29,10 @@ def is_free(port: int, *, host: str = "127.0.0.1") -> bool:
 
 
 def free_port(*, preferred: int = 0) -> int:
-    """`preferred` when it is free on 127.0.0.1, any free port otherwise. Somebody else may take it before we do."""
-    if preferred and is_free(preferred):
-        return preferred
+    """`preferred` when it is free on 127.0.0.1, any free port otherwise. Another server may take it before we do."""
+    for port in (preferred, *random.sample(_QUIET, _DRAWS)):
+        if port and is_free(port):
+            return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
