@@ -95,6 +95,20 @@ async def test_damage_exits_with_9(api: Loopback, run: Run, tmp_path: Path) -> N
     assert os.listdir(tmp_path) == []  # noqa: PTH208
 
 
+async def test_the_same_again_is_passed_over_and_another_file_is_not(api: Loopback, run: Run, tmp_path: Path) -> None:
+    api.on("GET", STATUS, answer(completed()))
+    (tmp_path / "report.bin").write_bytes(CONTENT)
+    done = await run("get", "70000")
+    assert (done.code, "report.bin is there already, SHA-256 verified" in done.stderr) == (0, True), done.stderr
+    told = events(await run("get", "70000", "--json"))[-1]
+    facts = {"path": "report.bin", "size": len(CONTENT), "sha256": SHA256, "verified": True, "already": True}
+    assert told == {"event": "saved"} | facts
+    assert [each.path for each in api.seen if each.path.startswith("/store")] == []
+    (tmp_path / "report.bin").write_bytes(CONTENT[:-1] + b"?")
+    done = await run("get", "70000")
+    assert (done.code, "exists already" in done.stderr) == (1, True)
+
+
 async def test_quiet_says_nothing(api: Loopback, run: Run) -> None:
     api.on("GET", STATUS, answer(completed()))
     done = await run("get", "70000", "-q")

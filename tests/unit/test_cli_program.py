@@ -71,6 +71,25 @@ def test_all_commands_are_there() -> None:
     assert list(root.commands) == COMMANDS
 
 
+WITH_IDS = (
+    ("status",),
+    ("cancel",),
+    ("cancel", "--batch"),
+    ("jobs", "--batch"),
+    ("receipt",),
+    ("channels", "remove"),
+    ("channels", "redeliver"),
+    ("dead-letters", "show"),
+    ("dead-letters", "retry"),
+)
+
+
+@pytest.mark.parametrize("command", WITH_IDS)
+def test_what_is_no_id_is_told_in_our_words(run: Any, command: tuple[str, ...]) -> None:
+    done = run(*command, "7")
+    assert (done.exit_code, "'7' is no id, like 0" in done.stderr) == (2, True), done.stderr
+
+
 # A variable that was exported once must not retry everything without a question, nor believe every receipt; and what is
 # chosen of one file must not be sent for every other one.
 SAID_EACH_TIME = [

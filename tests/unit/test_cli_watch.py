@@ -37,6 +37,7 @@ async def test_watch_once_is_a_table(api, run):
     assert "processing" in lines[1]  # the newest stands first
     assert "40 %" in lines[1]
     assert "position 3" in lines[2]
+    assert [line.split()[0] for line in lines[1:]] == [OTHER, JOB]  # whole, also where no terminal is that wide
 
 
 async def test_watch_json_is_a_status_a_line(api, run):

@@ -137,8 +137,16 @@ async def test_another_program_at_the_address_is_named(server: Loopback, sleeper
 
 async def test_a_job_id_that_is_none_never_becomes_a_path(sleeper: Sleeper) -> None:
     async with client_of("http://127.0.0.1:9", sleeper) as client:
-        with pytest.raises(ValueError, match="badly formed"):
+        with pytest.raises(ValueError, match="ids are UUIDs"):
             await client.status("../../health")
+
+
+@pytest.mark.parametrize("key", ["", "a key", "schlüssel", "k" * 201, "k\n"])
+async def test_a_key_that_no_header_can_carry_is_refused_before_it_is_sent(sleeper: Sleeper, key: str) -> None:
+    async with client_of("http://127.0.0.1:9", sleeper) as client:
+        for ask in (client.initiate(70_000, idempotency_key=key), client.batches.initiate([1], idempotency_key=key)):
+            with pytest.raises(ValueError, match="1 to 200 visible ASCII characters"):
+                await ask
 
 
 async def test_follow_long_polls_from_the_version_it_has(server: Loopback, sleeper: Sleeper) -> None:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from haulier.client import BadToken, Client, ClientError, Patience, UnexpectedAnswer, Unreachable
-from haulier.client.transport import reason, retry_after
+from haulier.client.transport import Transport, reason, retry_after
 from tests.loopback import JOB, Loopback, Reply, answer, loopback, status
 
 STATUS = f"/v1/download/status/{JOB}"
@@ -50,9 +50,17 @@ def test_what_could_not_be_sent_is_not_told() -> None:
 
 async def test_what_cannot_be_sent_is_not_tried_again(server: Loopback) -> None:
     pauses: list[float] = []
-    async with Client(server.url, token="t", on_wait=lambda _why, wait_s: pauses.append(wait_s)) as client:
-        with pytest.raises(Unreachable, match="cannot be sent"):
-            await client.initiate(70_000, idempotency_key="a\nb")
+    transport = Transport(
+        server.url,
+        token="t",
+        patience=Patience(),
+        rng=Random(1),
+        timeout_s=30,
+        on_wait=lambda _why, wait_s: pauses.append(wait_s),
+    )
+    with pytest.raises(Unreachable, match="cannot be sent"):
+        await transport.request("GET", "/", headers={"Last-Event-ID": "a\nb"})
+    await transport.aclose()
     assert pauses == []
 
 

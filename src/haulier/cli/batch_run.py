@@ -1,7 +1,6 @@
 """`get --batch`: a batch, from file ids to one verified file each."""
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ from haulier.cli.stdout import STDOUT
 if TYPE_CHECKING:
     from haulier.cli.view import View
     from haulier.client import Client
-    from haulier.wire import JobStatus
     from haulier.wire_batches import BatchFile, BatchStatus
 
 LOOK_S = 2.0
@@ -138,16 +136,16 @@ class BatchRun:
 
     async def _save(self, file: "BatchFile") -> None:
         from haulier.client.file_threads import finished
-        from haulier.client.getting import target
+        from haulier.client.getting import is_saved, target
 
         job = await self._client.status(file.job_id)
         path = target(f"{self._folder}/", job)
         names = [path, *(path.with_name(f"{path.stem}-{of}{path.suffix}") for of in (file.file_id, file.job_id))]
         if not self._force:
             for name in names:
-                if await finished(_is_there, name, job):
+                if await finished(is_saved, name, job):
                     self._taken.add(name)
-                    self._view.say(f"{name} is there already")
+                    self._view.saved_before(name, job)
                     return
         # Two files of a batch may have one name; what this run has saved is never replaced.
         path = next(name for name in names if name not in self._taken)
@@ -172,14 +170,6 @@ class BatchRun:
         sentence = f"{len(self._lost)} of {total} files could not be had:"
         exit_code = JOB_FAILED if self._jobs_lost == total else INCOMPLETE
         raise CommandFailed("\n".join([sentence, *shown]), exit_code=exit_code)
-
-
-def _is_there(path: Path, job: "JobStatus") -> bool:
-    """Whether an earlier run has saved this very file."""
-    if not path.is_file() or path.stat().st_size != job.file_size:
-        return False
-    with path.open("rb") as saved:
-        return hashlib.file_digest(saved, "sha256").hexdigest() == job.sha256
 
 
 def _cancelled(file: "BatchFile") -> str:

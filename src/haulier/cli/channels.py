@@ -10,14 +10,14 @@ import typer
 
 from haulier.cli.completing import channel_ids
 from haulier.cli.dead_letters import refuse_early_options
-from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Json, Token, Url, User
+from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Json, Token, Url, User, id_of
 
 if TYPE_CHECKING:
     from haulier.client import Client
     from haulier.wire_channels import ChannelWithSecret, EventName
 
 Result = TypeVar("Result")
-ChannelId = Annotated[UUID, typer.Argument(metavar="CHANNEL", hidden=True, autocompletion=channel_ids)]
+ChannelId = Annotated[UUID, typer.Argument(metavar="CHANNEL", hidden=True, parser=id_of, autocompletion=channel_ids)]
 EVENTS: dict[str, "EventName"] = {"completed": "job.completed", "failed": "job.failed", "cancelled": "job.cancelled"}
 
 
@@ -158,7 +158,7 @@ def log(
 
 
 def redeliver(
-    delivery: Annotated[UUID, typer.Argument(metavar="DELIVERY", hidden=True)],
+    delivery: Annotated[UUID, typer.Argument(metavar="DELIVERY", hidden=True, parser=id_of)],
     json: Json = False,
     url: Url = None,
     token: Token = None,

@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from haulier.cli.completing import letter_ids
-from haulier.cli.options import DEFAULT_HOME, Home, Json, Token, Url
+from haulier.cli.options import DEFAULT_HOME, Home, Json, Token, Url, id_of
 
 if TYPE_CHECKING:
     from haulier.client import Client
@@ -75,7 +75,7 @@ def dead_letters(
 
 
 def show(
-    job: Annotated[UUID, typer.Argument(metavar="JOB", hidden=True, autocompletion=letter_ids)],
+    job: Annotated[UUID, typer.Argument(metavar="JOB", hidden=True, parser=id_of, autocompletion=letter_ids)],
     json: Json = False,
     url: Url = None,
     token: Token = None,
@@ -101,7 +101,9 @@ def show(
 
 
 def retry(
-    jobs: Annotated[list[UUID] | None, typer.Argument(metavar="JOB", hidden=True, autocompletion=letter_ids)] = None,
+    jobs: Annotated[
+        list[UUID] | None, typer.Argument(metavar="JOB", hidden=True, parser=id_of, autocompletion=letter_ids)
+    ] = None,
     user: OfUser = None,
     code: Code = None,
     preparer: Preparer = None,

@@ -111,13 +111,17 @@ class Run:
             await finished(refuse_place, self._receipt, force=self._force)
 
     async def _save(self, job: "JobStatus") -> None:
-        from haulier.client.getting import target
+        from haulier.client.file_threads import finished
+        from haulier.client.getting import is_saved, target
         from haulier.client.sinks import StreamSink
 
         if self._output == STDOUT:
             await self._client.save_into(job, StreamSink(send), on_progress=self._view.show_bytes)
             return
         path = target(self._output or ".", job)
+        if not self._force and await finished(is_saved, path, job):
+            self._view.saved_before(path, job)
+            return
         got = await self._client.save(
             job, path, force=self._force, resume=self._resume, on_progress=self._view.show_bytes
         )

@@ -8,14 +8,14 @@ from uuid import UUID
 import typer
 
 from haulier.cli.completing import job_ids
-from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Json, Token, Url, User
+from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Json, Token, Url, User, id_of
 from haulier.job import Status
 
 if TYPE_CHECKING:
     from haulier.client import Client
     from haulier.wire import JobPage, JobStatus
 
-Job = Annotated[UUID, typer.Argument(metavar="JOB", hidden=True, autocompletion=job_ids)]
+Job = Annotated[UUID, typer.Argument(metavar="JOB", hidden=True, parser=id_of, autocompletion=job_ids)]
 
 
 def status(
@@ -58,7 +58,8 @@ def jobs(
         Status | None, typer.Option("--status", envvar="HAULIER_STATUS", help="Only jobs in this status.")
     ] = None,
     batch: Annotated[
-        UUID | None, typer.Option("--batch", envvar="HAULIER_BATCH", metavar="BATCH", help="Only jobs of this batch.")
+        UUID | None,
+        typer.Option("--batch", envvar="HAULIER_BATCH", metavar="BATCH", parser=id_of, help="Only jobs of this batch."),
     ] = None,
     limit: Annotated[
         int, typer.Option("--limit", "-n", envvar="HAULIER_LIMIT", min=1, max=100, metavar="N", help="How many.")

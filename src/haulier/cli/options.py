@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -33,3 +34,11 @@ User = Annotated[
     str, typer.Option("--user", envvar="HAULIER_USER", metavar="NAME", help="Whom that made token is for.")
 ]
 Json = Annotated[bool, typer.Option("--json", envvar="HAULIER_JSON", help="Print JSON on stdout.")]
+
+
+def id_of(text: str) -> UUID:
+    """An id of a command line. Raises BadParameter for what is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no id, like 0199f4a2-6c1e-7b55-9d0a-3f1c2b7e8a10") from None

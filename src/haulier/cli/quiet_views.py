@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -35,6 +36,8 @@ class Quiet:
 
     def saved(self, **facts: Any) -> None: ...
 
+    def saved_before(self, path: Path, job: JobStatus) -> None: ...
+
     def ended(self, batch: BatchStatus) -> None: ...
 
     def pause(self) -> None: ...
@@ -63,6 +66,9 @@ class JsonEvents(Quiet):
 
     def saved(self, **facts: Any) -> None:
         emit("saved", **facts)
+
+    def saved_before(self, path: Path, job: JobStatus) -> None:
+        emit("saved", path=str(path), size=job.file_size, sha256=job.sha256, verified=True, already=True)
 
     def ended(self, batch: BatchStatus) -> None:
         emit("batch", batch=batch)

@@ -9,7 +9,7 @@ import typer
 
 from haulier.cli.completing import job_ids
 from haulier.cli.home import surroundings
-from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Token, Url, User
+from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Token, Url, User, id_of
 
 if TYPE_CHECKING:
     from haulier.client import Client
@@ -22,7 +22,9 @@ Force = Annotated[bool, typer.Option("--force", "-f", envvar="HAULIER_FORCE", he
 
 
 def receipt(
-    job: Annotated[UUID | None, typer.Argument(metavar="JOB", hidden=True, autocompletion=job_ids)] = None,
+    job: Annotated[
+        UUID | None, typer.Argument(metavar="JOB", hidden=True, parser=id_of, autocompletion=job_ids)
+    ] = None,
     keys: Annotated[
         bool,
         typer.Option("--keys", envvar="HAULIER_PUBLIC_KEYS", help="The public keys instead, no token needed."),

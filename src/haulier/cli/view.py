@@ -1,5 +1,6 @@
 """What a person sees of a job and its download: a progress bar, or sparse lines where there is no terminal."""
 
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -36,6 +37,10 @@ class View(Protocol):
         """A file is where it should be: `path`, `size`, `sha256`, `verified`."""
         ...
 
+    def saved_before(self, path: Path, job: JobStatus) -> None:
+        """The file of `job` was there already, the very same."""
+        ...
+
     def ended(self, batch: BatchStatus) -> None:
         """All jobs of a batch are over."""
         ...
@@ -54,6 +59,10 @@ def view_for(console: Console, *, clock: Clock = SYSTEM_CLOCK) -> View:
 def draws(console: Console) -> bool:
     """Whether a picture can change in place; TERM=dumb (Emacs, some CI) shows nothing before its end."""
     return console.is_terminal and not console.is_dumb_terminal
+
+
+def saved_before_words(path: Path) -> str:
+    return f"{path} is there already, SHA-256 verified"
 
 
 def saved_words(*, path: object, size: int, sha256: str, verified: bool) -> str:
@@ -127,6 +136,9 @@ class Bar:
     def saved(self, **facts: Any) -> None:
         self.say(saved_words(**facts))
 
+    def saved_before(self, path: Path, job: JobStatus) -> None:
+        self.say(saved_before_words(path))
+
     def ended(self, batch: BatchStatus) -> None: ...
 
     def pause(self) -> None:
@@ -175,6 +187,9 @@ class Lines:
 
     def saved(self, **facts: Any) -> None:
         self.say(saved_words(**facts))
+
+    def saved_before(self, path: Path, job: JobStatus) -> None:
+        self.say(saved_before_words(path))
 
     def ended(self, batch: BatchStatus) -> None: ...
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from haulier.cli.failures import say
+from haulier.cli.printing import print_table, table
 from haulier.cli.stdout import print_json
 from haulier.cli.steps import Steps
 from haulier.cli.view import draws
@@ -22,6 +23,7 @@ from haulier.wire import JobStatus
 ENDED_KEPT = 200
 FRAME_ROWS = 4  # title, heading, note, and the line of the prompt
 NARROW = 90
+NOTHING = "No job waits or runs."
 _COLOURS = {"completed": "green", "failed": "red", "cancelled": "yellow", "processing": "cyan"}
 
 
@@ -72,7 +74,7 @@ class Jobs:
 
 
 class OnceScreen:
-    """The jobs as they are, as a table that is printed once."""
+    """The jobs as they are, as a table that is printed once, for other programs too: nothing is cut."""
 
     def __init__(self, console: Console, *, clock: Clock) -> None:
         self._console = console
@@ -91,9 +93,14 @@ class OnceScreen:
 
     def complete(self) -> None:
         jobs, _ = self._jobs.shown(100_000)
-        self._console.print(
-            jobs_table(jobs, clock=self._clock, width=self._console.width) if jobs else "No job waits or runs."
-        )
+        if not jobs:
+            self._console.print(NOTHING)
+            return
+        listed = table("job", "file", "status", "how it stands", folds=("how it stands",))
+        for job in jobs:
+            words = one_line(f"{_percent(job)}{_state(job, clock=self._clock)}")
+            listed.add_row(job.job_id, one_line(files_words(job)), job.status, words)
+        print_table(listed)
 
     def say(self, text: str) -> None:
         say(one_line(text))
@@ -129,7 +136,7 @@ class TableScreen(OnceScreen):
         jobs, more = self._jobs.shown(rows)
         lines: list[Table | Text] = [jobs_table(jobs, clock=self._clock, width=self._console.width)] if jobs else []
         if not jobs:
-            lines.append(Text("No job waits or runs."))
+            lines.append(Text(NOTHING))
         if more:
             lines.append(Text(f"and {more} more; haulier jobs lists all", style="dim"))
         lines.append(Text(self._note, style="dim", overflow="ellipsis", no_wrap=True))
@@ -175,22 +182,22 @@ class JsonScreen:
 
 def jobs_table(jobs: list[JobStatus], *, clock: Clock, width: int) -> Table:
     """A row for each job; a narrow terminal shows the end of ids, which tells jobs of one day apart."""
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
-    table.add_column("job", no_wrap=True)
-    table.add_column("file", no_wrap=True, overflow="ellipsis", max_width=24)
-    table.add_column("status", no_wrap=True)
-    table.add_column("", ratio=1, min_width=8)
-    table.add_column("how it stands", no_wrap=True, overflow="ellipsis", ratio=3)
+    live = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    live.add_column("job", no_wrap=True)
+    live.add_column("file", no_wrap=True, overflow="ellipsis", max_width=24)
+    live.add_column("status", no_wrap=True)
+    live.add_column("", ratio=1, min_width=8)
+    live.add_column("how it stands", no_wrap=True, overflow="ellipsis", ratio=3)
     for job in jobs:
         bar = ProgressBar(total=100, completed=job.progress) if job.status == "processing" else ""
-        table.add_row(
+        live.add_row(
             Text(job.job_id if width >= NARROW else f"…{job.job_id[-8:]}"),
             Text(one_line(files_words(job))),
             Text(job.status, style=_COLOURS.get(job.status, "")),
             bar,
             Text(one_line(f"{_percent(job)}{_state(job, clock=clock)}")),
         )
-    return table
+    return live
 
 
 def _percent(job: JobStatus) -> str:

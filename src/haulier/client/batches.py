@@ -1,8 +1,8 @@
 """The calls about batches: one job a file, asked for, looked at and cancelled together."""
 
 from collections.abc import Sequence
-from uuid import UUID, uuid4
 
+from haulier.client.arguments import key_header, path_id
 from haulier.client.transport import API, Transport, read
 from haulier.wire_batches import BatchAccepted, BatchCancelled, BatchStatus
 
@@ -18,7 +18,7 @@ class Batches:
     ) -> BatchAccepted:
         """One job for each of up to 1,000 files, all of them or none; files with a living job of the user join it."""
         # With a key in any case, so that a repeated request makes no second batch; its files still join living jobs.
-        headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+        headers = key_header(idempotency_key, always=True)
         body = {"file_ids": list(file_ids), "mode": "jobs"} | ({} if notify is None else {"notify": list(notify)})
         answer = await self._transport.request("POST", f"{API}/initiate", json=body, headers=headers)
         return read(answer, BatchAccepted)
@@ -34,5 +34,4 @@ class Batches:
 
 
 def _path(batch_id: str) -> str:
-    """Raises ValueError for what is no UUID: it must not become a path of its own."""
-    return f"{API}/batch/{UUID(batch_id)}"
+    return f"{API}/batch/{path_id(batch_id)}"

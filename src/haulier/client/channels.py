@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from typing import Any, Literal
-from uuid import UUID, uuid4
 
+from haulier.client.arguments import key_header, path_id
 from haulier.client.transport import Transport, given, read
 from haulier.wire_channel_kinds import ChannelKinds
 from haulier.wire_channels import (
@@ -79,7 +79,7 @@ class Channels:
     ) -> ChannelWithSecret:
         wanted |= given(events=None if events is None else list(events))
         # With a key in any case, so that a repeated request makes no second channel.
-        headers = {"Idempotency-Key": key or str(uuid4())}
+        headers = key_header(key, always=True)
         return read(await self._transport.request("POST", PATH, json=wanted, headers=headers), ChannelWithSecret)
 
     async def confirm(self, channel_id: str, code: str) -> Channel:
@@ -142,10 +142,9 @@ class Channels:
 
     async def redeliver(self, delivery_id: str) -> Delivery:
         """Deliver it again, with the same id."""
-        path = f"{DELIVERIES}/{UUID(delivery_id)}/redeliver"
+        path = f"{DELIVERIES}/{path_id(delivery_id)}/redeliver"
         return read(await self._transport.request("POST", path, repeatable=False), Delivery)
 
 
 def _path(channel_id: str, rest: str = "") -> str:
-    """Raises ValueError for what is no UUID: it must not become a path of its own."""
-    return f"{PATH}/{UUID(channel_id)}{rest}"
+    return f"{PATH}/{path_id(channel_id)}{rest}"

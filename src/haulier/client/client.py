@@ -7,12 +7,12 @@ from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Any, Self
-from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
 
 from haulier.client import parallel
+from haulier.client.arguments import key_header, path_id
 from haulier.client.batches import Batches
 from haulier.client.channels import Channels
 from haulier.client.dead_letters import DeadLetters
@@ -108,7 +108,7 @@ class Client:
         wanted |= {"params": params} if params else {}
         wanted |= {"allow_missing": True} if allow_missing else {}
         wanted |= {} if notify is None else {"notify": list(notify)}
-        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        headers = key_header(idempotency_key)
         return read(await self._transport.request("POST", f"{API}/initiate", json=wanted, headers=headers), JobStatus)
 
     async def status(self, job_id: str, *, files: bool = True) -> JobStatus:
@@ -277,5 +277,4 @@ def _no_streams(clock: Clock) -> Streams:
 
 
 def _path(call: str, job_id: str) -> str:
-    """Raises ValueError for what is no UUID: it must not become a path of its own."""
-    return f"{API}/{call}/{UUID(job_id)}"
+    return f"{API}/{call}/{path_id(job_id)}"

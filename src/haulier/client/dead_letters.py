@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
+from haulier.client.arguments import path_id
 from haulier.client.transport import Transport, given, read
 from haulier.wire import DeadLetterDetail, DeadLetterPage, DeadLettersRetried
 
@@ -44,7 +44,7 @@ class DeadLetters:
 
     async def get(self, job_id: str) -> DeadLetterDetail:
         """One failed job with its attempts. ApiError `job_not_found` when it did not fail."""
-        return read(await self._transport.request("GET", f"{PATH}/{UUID(job_id)}"), DeadLetterDetail)
+        return read(await self._transport.request("GET", f"{PATH}/{path_id(job_id)}"), DeadLetterDetail)
 
     async def retry(self, job_ids: Sequence[str], *, dry_run: bool = False) -> DeadLettersRetried:
         """A new job for each of up to 1,000 letters. Asking again joins what was made, so that it is safe to repeat."""

@@ -7,12 +7,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from http import HTTPStatus
-from uuid import UUID
 
 import httpx
 import msgspec
 from httpx_sse import EventSource, ServerSentEvent, SSEError
 
+from haulier.client.arguments import path_id
 from haulier.client.errors import ApiError, ClientError, UnexpectedAnswer, Unreachable
 from haulier.client.transport import Transport, decoded, origin, read, retry_after
 from haulier.clock import Clock
@@ -70,7 +70,7 @@ class Following:
     ) -> None:
         self._transport = transport
         self._streams = streams
-        self._id = UUID(job_id)
+        self._id = path_id(job_id)
         self._wait_s = wait_s
         self._files = {} if files else {"files": "false"}
         self._clock = clock

@@ -1,5 +1,6 @@
 """From a job to a file: what is told on the way, under which name it is saved, and what stands in the way."""
 
+import hashlib
 import tempfile
 from pathlib import Path
 from typing import Literal, Self
@@ -78,6 +79,14 @@ def make_ready(to: Path | str, *, force: bool) -> None:
     else:
         refuse_special(path)
     try_folder(path if path.is_dir() else path.parent)
+
+
+def is_saved(path: Path, job: JobStatus) -> bool:
+    """Whether `path` is the file of `job` already, by its SHA-256. Blocks."""
+    if not path.is_file() or path.stat().st_size != job.file_size:
+        return False
+    with path.open("rb") as saved:
+        return hashlib.file_digest(saved, "sha256").hexdigest() == job.sha256
 
 
 def try_folder(folder: Path) -> None:
