@@ -107,6 +107,17 @@ def trusted() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+class NoAddress(httpx.ConnectError):
+    """The name servers know no address for the host."""
+
+
+def unconnected(error: httpx.ConnectError) -> str:
+    """Why there is no connection, in a few words for those who gave the address."""
+    if isinstance(error, NoAddress):
+        return "its host has no address"
+    return "its certificate is not valid" if "CERTIFICATE" in str(error) else "no connection"
+
+
 class CheckedTransport(httpx.AsyncBaseTransport):
     """An HTTP transport that resolves, checks and connects to what it checked. Keeps no connection for reuse."""
 
@@ -126,7 +137,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
                 return await self._inner.handle_async_request(_to(address, request, host))
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failure = error
-        raise failure or httpx.ConnectError("the host has no address")
+        raise failure or NoAddress("the host has no address")
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -138,7 +149,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         except TimeoutError as error:
             raise httpx.ConnectTimeout("the name server did not answer") from error
         except (OSError, UnicodeError) as error:
-            raise httpx.ConnectError("the host has no address") from error
+            raise NoAddress("the host has no address") from error
 
 
 def _to(address: Address, request: httpx.Request, host: str) -> httpx.Request:

@@ -72,6 +72,11 @@ async def test_a_redirect_is_checked_again(monkeypatch: pytest.MonkeyPatch):
     assert "inside.example" in error.detail
 
 
+async def test_a_host_without_an_address_is_told():
+    error = await failed(always(whole()), SourceUnavailable, host="nowhere.invalid")  # RFC 6761: never one
+    assert "its host has no address" in error.detail
+
+
 async def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch: pytest.MonkeyPatch):
     asked = names(monkeypatch, {"rebinding.example": ["127.0.0.1"]})
     async with serving(always(whole())) as origin:
@@ -102,6 +107,6 @@ async def test_tls_verifies_the_name_although_the_address_is_connected_to(
         if trusted:
             assert await content(await prepare(job)) == CONTENT
         else:
-            with pytest.raises(SourceUnavailable, match="no connection"):
+            with pytest.raises(SourceUnavailable, match="its certificate is not valid"):
                 await prepare(job)
     assert asked == [host] * (2 if trusted else 1)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from haulier.addresses import NoAddress
 from haulier.clock import SYSTEM_CLOCK
 from haulier.destinations.webhook_keys import WebhookSecret, fresh_key
 from haulier.job import Failure, Request, Status
@@ -60,6 +61,7 @@ def test_no_retry_after_makes_it_raise_or_wait_for_less_than_nothing(text):
     ("error", "reason"),
     [
         (httpx.ConnectError("refused"), "no connection"),
+        (NoAddress("x.invalid"), "its host has no address"),
         (httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"), "its certificate is not valid"),
         (httpx.ReadTimeout("slow"), "no answer within 15 s"),
         (httpx.RemoteProtocolError("nonsense"), "its answer is not valid HTTP"),

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 import msgspec
 
+from haulier.addresses import unconnected
 from haulier.channel_rules import channel_rules
 from haulier.clock import Clock
 from haulier.destinations.webhook_keys import WebhookSecret, signatures
@@ -47,7 +48,7 @@ class WebhookSender:
         except SourceRefused as error:
             return TryAgain(not_allowed(error))
         except httpx.ConnectError as error:
-            return TryAgain("its certificate is not valid" if "CERTIFICATE" in str(error) else "no connection")
+            return TryAgain(unconnected(error))
         except (httpx.TransportError, httpx.InvalidURL, ValueError):
             return TryAgain("its answer is not valid HTTP")
         await let_go(response)

@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 import httpx
 import msgspec
 
-from haulier.addresses import AddressRules, CheckedTransport
+from haulier.addresses import AddressRules, CheckedTransport, unconnected
 from haulier.errors import SourceDenied, SourceMissing, SourceRefused, SourceUnavailable
 from haulier.preparers.headers import retry_after_s
 
@@ -137,7 +137,7 @@ class Origin:
         except httpx.TimeoutException as error:
             raise SourceUnavailable(name=self.name, reason=f"no answer within {self.patience.each_s:g} s") from error
         except httpx.ConnectError as error:
-            raise SourceUnavailable(name=self.name, reason="no connection") from error
+            raise SourceUnavailable(name=self.name, reason=unconnected(error)) from error
         except (httpx.TransportError, httpx.InvalidURL, ValueError) as error:
             # the latter two from a Location, into which httpx looks
             raise SourceUnavailable(name=self.name, reason="its answer is not valid HTTP") from error
