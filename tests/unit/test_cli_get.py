@@ -260,9 +260,9 @@ async def test_a_choice_that_cannot_be_sent_is_refused_at_once(
 
 
 async def test_each_wrong_parameter_is_told_on_its_own_line(api: Loopback, run: Run) -> None:
-    errors = [{"pointer": "/params/a", "detail": "must be text"}, {"pointer": "/params/b", "detail": "is unknown"}]
+    errors = [{"pointer": "params.a", "detail": "must be text"}, {"pointer": "params.b", "detail": "is unknown"}]
     body = {"type": "about:blank", "title": "x", "status": 400, "detail": "No.", "instance": "/", "request_id": "r-1"}
     api.on("POST", INITIATE, answer(body | {"code": "invalid_request", "errors": errors}, code=400))
     done = await run("get", "70000", "-p", "a=1", "-p", "b=1")
     assert done.code == 1
-    assert done.stderr.splitlines()[1:] == ["  /params/a: must be text", "  /params/b: is unknown"]
+    assert done.stderr.splitlines()[1:] == ["  params.a: must be text", "  params.b: is unknown"]

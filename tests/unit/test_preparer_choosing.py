@@ -15,6 +15,7 @@ from haulier.preparers import Preparer
 from haulier.preparers.choosing import chosen, plain
 from haulier.preparers.describing import parameters, words
 from haulier.preparers.registry import Registry
+from haulier.wire_channels import Label
 
 
 class Border(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -181,6 +182,7 @@ def test_parameters_are_listed_with_what_fits_and_their_defaults():
         (Annotated[float, Meta(gt=0, lt=1)], "a number above 0 and below 1"),
         (Annotated[str, Meta(max_length=1)], "text of at most 1 character"),
         (Annotated[str, Meta(min_length=2, pattern="^a")], "text of at least 2 characters that matches ^a"),
+        (Label, "text of at most 100 characters without control characters"),
         (Annotated[list[int], Meta(min_length=1, max_length=3)], "a list of 1 to 3 items, each a whole number"),
         (Literal[1, "x"], "1 or x"),
         (int | str | None, "a whole number, text or null"),

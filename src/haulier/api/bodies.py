@@ -25,12 +25,16 @@ async def body_of(exchange: Exchange, shape: type[Shape]) -> Shape:
 
 async def kind_body_of(exchange: Exchange, shapes: Sequence[type[Shape]]) -> Shape:
     """The same for one of several tagged shapes: the body's `kind` says which."""
-    value = await _value_of(exchange)
-    kind = value.get("kind") if isinstance(value, dict) else None
+    return one_of(shapes, await _value_of(exchange), tag="kind")
+
+
+def one_of(shapes: Sequence[type[Shape]], value: Any, *, tag: str) -> Shape:
+    """JSON as that of the tagged shapes which its `tag` names. Raises InvalidRequest."""
+    name = value.get(tag) if isinstance(value, dict) else None
     named = {str(shape.__struct_config__.tag): shape for shape in shapes}
-    if not isinstance(kind, str) or kind not in named:
-        raise InvalidRequest(("/kind", f"must be one of {', '.join(named)}"))
-    return _as(value, named[kind])
+    if not isinstance(name, str) or name not in named:
+        raise InvalidRequest((f"/{tag}", f"must be one of {', '.join(named)}"))
+    return _as(value, named[name])
 
 
 async def _value_of(exchange: Exchange) -> Any:

@@ -4,8 +4,12 @@ import contextlib
 import errno
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from haulier.errors import ConfigurationError, HaulierError, NotVerifiable
+
+if TYPE_CHECKING:
+    from haulier.client import ApiError
 
 FAILURE = 1
 USAGE = 2
@@ -146,12 +150,8 @@ def _sentence(error: BaseException) -> str:
 
     if isinstance(error, JobCancelled):
         return words_of(error)
-    if isinstance(error, ApiError) and len(error.errors) > 1:
-        each = "".join(f"\n  {problem.pointer}: {problem.detail}" for problem in error.errors)
-        return f"The request is not valid. [{error.code}, request {error.request_id}]{each}"
     if isinstance(error, ApiError):
-        hint = " Give it as HAULIER_TOKEN or --token." if error.status == 401 else ""
-        return f"{error}{hint} [{error.code}, request {error.request_id}]"
+        return _api_s_words(error)
     if isinstance(error, (HaulierError, ClientError)):
         return f"{words_of(error)} [{error.code}]"
     if _is_system_s(error):
@@ -160,6 +160,18 @@ def _sentence(error: BaseException) -> str:
         f"Unexpected {type(error).__name__}: {error} [internal_error]\n"
         "This is a defect of Haulier. HAULIER_DEBUG=1 shows where it happened."
     )
+
+
+def _api_s_words(error: "ApiError") -> str:
+    """The problem, with what is wrong named as people say it: `url`, `notify.0`."""
+    named = [f"{each.pointer.lstrip('/').replace('/', '.') or 'body'}: {each.detail}" for each in error.errors]
+    source = f"[{error.code}, request {error.request_id}]"
+    if len(named) > 1:
+        return "\n  ".join([f"The request is not valid. {source}", *named])
+    if named:
+        return f"The request is not valid: {named[0]} {source}"
+    hint = " Give it as HAULIER_TOKEN or --token." if error.status == 401 else ""
+    return f"{error}{hint} {source}"
 
 
 def _abandon_stdout() -> None:

@@ -14,6 +14,12 @@ _FORMATS = {
     "date": "a date like 2026-01-31",
     "uuid": "a UUID",
 }
+# Patterns of ours that are shorter said than shown.
+_PATTERNS = {
+    r"^[^\x00-\x1f\x7f]*$": " without control characters",
+    r"^[^\x00-\x1f\x7f]+$": " without control characters",
+    r"^[0-9]{0,14}$": " of up to 14 digits",
+}
 _WITHOUT_BOUNDS = {"boolean": "true or false", "null": "null", "object": "an object"}
 
 
@@ -115,8 +121,9 @@ def _text(schema: Json) -> str:
     name = str(schema.get("format", ""))
     if name:
         return _FORMATS.get(name, f"text of the format {name}")
-    pattern = f" that matches {schema['pattern']}" if "pattern" in schema else ""
-    return f"text{_count(schema, 'minLength', 'maxLength', 'character')}{pattern}"
+    pattern = str(schema.get("pattern", ""))
+    matching = _PATTERNS.get(pattern, f" that matches {pattern}" if pattern else "")
+    return f"text{_count(schema, 'minLength', 'maxLength', 'character')}{matching}"
 
 
 def _count(schema: Json, least: str, most: str, unit: str) -> str:

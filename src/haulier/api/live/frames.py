@@ -1,16 +1,18 @@
 """The frames of one WebSocket: messages of the client read and counted, ours sent in time, and its end."""
 
 import asyncio
+from typing import get_args
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from haulier.api.bodies import one_of
 from haulier.api.live.endings import SLOW_S
 from haulier.api.live.pacing import Bucket
 from haulier.api.live.websocket_protocol import CLOSE_S
 from haulier.api.protocol import abort_of
 from haulier.clock import Clock
-from haulier.errors import MalformedMessage
+from haulier.errors import InvalidRequest, MalformedMessage
 from haulier.wire_live import (
     MALFORMED_MESSAGES,
     MESSAGES_AT_ONCE,
@@ -23,6 +25,7 @@ from haulier.wire_live import (
 
 COST_OF_ALL = 10.0  # a list out of the ledger, where another message costs a look at what is known
 
+_NOT_JSON = "it is not JSON"
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(ClientMessage)
 
@@ -49,10 +52,22 @@ def parse(text: str | None) -> ClientMessage:
         raise MalformedMessage(reason="send JSON as text")
     try:
         return _DECODER.decode(text)
-    except msgspec.ValidationError as error:
-        raise MalformedMessage(reason=str(error).replace("`", "")) from None
+    except msgspec.ValidationError:
+        raise MalformedMessage(reason=_wrong_in(text)) from None
     except (msgspec.DecodeError, ValueError, RecursionError):
-        raise MalformedMessage(reason="it is not JSON") from None
+        raise MalformedMessage(reason=_NOT_JSON) from None
+
+
+def _wrong_in(text: str) -> str:
+    """What keeps a text from being a message."""
+    try:
+        one_of(get_args(ClientMessage), msgspec.json.decode(text), tag="type")
+    except InvalidRequest as error:
+        pointer, problem = error.problems[0]
+        return f"{pointer[1:]} {problem}".strip()
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return _NOT_JSON
+    return "it is no message"
 
 
 class Frames:
