@@ -10,6 +10,8 @@ export interface Downloads {
   isReady: boolean
   error: Error | undefined
   connection: StoreConnection
+  /** Follows again after an `error` ended that. */
+  restart: () => void
 }
 
 export interface UseDownloadsOptions {
@@ -25,5 +27,9 @@ export function useDownloads({ limit }: UseDownloadsOptions = {}): Downloads {
   const client = useHaulier()
   const shared = useMemo(() => ClientStores.of(client).list(limit), [client, limit])
   const { jobs, ready, error, connection } = useSyncExternalStore(shared.subscribe, shared.getState, nothing)
-  return useMemo(() => ({ jobs, isReady: ready, error, connection }), [jobs, ready, error, connection])
+  const { restart } = shared.store
+  return useMemo(
+    () => ({ jobs, isReady: ready, error, connection, restart }),
+    [jobs, ready, error, connection, restart],
+  )
 }

@@ -121,6 +121,19 @@ test('the list is live', async () => {
   expect(page.server.calls('GET /v1/download/events')).toHaveLength(1)
 })
 
+test('a list that a refused token has ended is followed again', async () => {
+  page.server.onEach('GET /v1/download/events', () => problem(401, 'unauthenticated'), stream.handler)
+  page.server.on('GET /v1/download/jobs', () => answer({ jobs: [job()], total: 1, page: 1, next_cursor: null }))
+  function List() {
+    const { jobs, error, restart } = useDownloads()
+    return <button data-haulier="list" onClick={restart}>{error?.message ?? jobs.length}</button>
+  }
+  await page.show(<List />)
+  await page.click('list')
+  await page.does(() => stream.write('event: ready\ndata: {}\n\n'))
+  expect(page.text('list')).toBe('1')
+})
+
 test('types say what there is', () => {
   expectTypeOf(useHaulier).returns.toEqualTypeOf<HaulierClient>()
   expectTypeOf<Download['job']>().toEqualTypeOf<JobStatus | undefined>()

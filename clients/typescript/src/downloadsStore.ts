@@ -50,6 +50,15 @@ export class DownloadsStore {
     return this.#state.subscribe(listener)
   }
 
+  /** Begins again, after a refused token say; while nobody listens the next listener does that. */
+  readonly restart = (): void => {
+    if (!this.#state.listened) return
+    this.#following?.abort()
+    const { error: _, ...rest } = this.getState()
+    this.#state.set(rest)
+    this.#wake()
+  }
+
   /** No listener hears anything from now on. */
   dispose(): void {
     this.#state.end()

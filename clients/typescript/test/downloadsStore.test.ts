@@ -78,6 +78,24 @@ it('keeps to the limit, but never drops a job that lives', async () => {
   expect(store.getState().jobs.map((each) => each.job_id)).toEqual(['job-4', 'job-3', 'job-1'])
 })
 
+it('begins again when it is told to', async () => {
+  const { server, store, stop } = setUp()
+  const stream = new FakeStream()
+  server.onEach(ALL, () => problem(401, 'unauthenticated'), stream.handler).on(LIST, () => page(numbered(1)))
+  await settled()
+  expect(store.getState().error).toMatchObject({ code: 'unauthenticated' })
+  store.restart()
+  expect(store.getState().error).toBeUndefined()
+  await settled()
+  stream.write('event: ready\ndata: {}\n\n')
+  await settled()
+  expect(store.getState()).toMatchObject({ ready: true, connection: 'live' })
+  stop()
+  store.restart()
+  await settled()
+  expect(server.calls(ALL)).toHaveLength(2)
+})
+
 it('says when it may not', async () => {
   const { server, store, told } = setUp()
   server.on(ALL, () => problem(401, 'unauthenticated'))
