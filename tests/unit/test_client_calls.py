@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from haulier.client import ApiError, Client, Patience, UnexpectedAnswer, Unreachable
+from haulier.client import ApiError, Client, JobCancelled, JobFailed, Patience, UnexpectedAnswer, Unreachable
 from tests.loopback import JOB, Loopback, Reply, answer, completed, loopback, problem, status
 from tests.receipts import KEYS, receipt, signed
 
@@ -163,6 +163,21 @@ async def test_follow_long_polls_from_the_version_it_has(server: Loopback, sleep
     assert [seen.query.get("wait") for seen in server.seen] == [None, "10", "30"]
     assert [seen.headers.get("if-none-match") for seen in server.seen] == [None, '"1"', '"2"']
     assert sleeper.slept == []
+
+
+async def test_wait_answers_the_last_status_or_raises_for_a_job_that_ended_otherwise(
+    server: Loopback, sleeper: Sleeper
+) -> None:
+    server.on("GET", STATUS, answer(status(), ETag='"1"'), answer(completed(), ETag='"2"'))
+    seen: list[str] = []
+    async with client_of(server.url, sleeper) as client:
+        last = await client.wait(JOB, on_status=lambda job: seen.append(job.status))
+        assert (last.status, seen) == ("completed", ["queued", "completed"])
+        for ending, error in (("failed", JobFailed), ("cancelled", JobCancelled)):
+            server.on("GET", STATUS, answer(status(status=ending, version=9), ETag='"9"'))
+            with pytest.raises(error) as caught:
+                await client.wait(JOB)
+            assert caught.value.job.status == ending
 
 
 async def test_follow_polls_where_nobody_holds_the_request(server: Loopback, sleeper: Sleeper) -> None:

@@ -1,13 +1,14 @@
 """The client's calls about channels, and what the command line makes of their answers."""
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from haulier.cli.channels_view import print_channels, print_log, print_secret
-from haulier.client import ApiError, Client, Patience
+from haulier.client import ApiError, Client, JobCancelled, Patience
 from haulier.wire_channels import ChannelList, ChannelWithSecret, DeliveryPage
 from tests.loopback import JOB, Loopback, answer, problem, status
 
@@ -99,13 +100,19 @@ async def test_the_other_calls_have_their_paths(server: Loopback, client: Client
     assert caught.value.code == "channel_not_found"
 
 
-async def test_a_job_is_asked_for_with_the_channels_that_are_told(server: Loopback, client: Client) -> None:
+async def test_a_job_is_asked_for_with_the_channels_that_are_told(
+    server: Loopback, client: Client, tmp_path: Path
+) -> None:
     server.on("POST", "/v1/download/initiate", answer(status()))
     await client.initiate(70_000, notify=[CHANNEL])
     await client.initiate(70_000, notify=[])
     assert [msgspec.json.decode(seen.body)["notify"] for seen in server.seen] == [[CHANNEL], []]
     assert (await client.initiate(70_000)).job_id == JOB
     assert "notify" not in msgspec.json.decode(server.seen[2].body)
+    server.on("POST", "/v1/download/initiate", answer(status(status="cancelled")))
+    with pytest.raises(JobCancelled):
+        await client.download(70_000, to=tmp_path, notify=[CHANNEL])
+    assert msgspec.json.decode(server.seen[3].body)["notify"] == [CHANNEL]
 
 
 async def test_what_is_no_id_never_becomes_a_path(client: Client) -> None:

@@ -85,19 +85,19 @@ class Run:
     async def _bring(self, *, several: bool) -> None:
         """Raises JobFailed and JobCancelled."""
         from haulier.cli.jobs import raise_if_incomplete
-        from haulier.client.getting import raise_unless_completed
 
         assert self.job is not None
         self._view.show_job(self.job)
-        async for job in self._client.follow(self.job.job_id, files=not several):
-            self.job = job
-            self._view.show_job(job)
-        raise_unless_completed(self.job)
+        await self._client.wait(self.job.job_id, files=not several, on_status=self._seen)
         await self._save(self.job)
         await self._save_receipt(self.job)
         if several:
             self.job = await self._client.status(self.job.job_id)
             raise_if_incomplete(self.job)
+
+    def _seen(self, job: "JobStatus") -> None:
+        self.job = job
+        self._view.show_job(job)
 
     async def _make_ready(self) -> None:
         """Before anything is prepared: see that all can be saved, as far as the name is known."""

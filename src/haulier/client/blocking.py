@@ -189,6 +189,7 @@ class SyncClient:
     initiate = _call(Client.initiate)
     status = _call(Client.status)
     follow = _iterate(Client.follow)
+    wait = _call(Client.wait)
     follow_all = _iterate(Client.follow_all)
     result = _call(Client.result)
     receipt = _call(Client.receipt)

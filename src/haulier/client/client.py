@@ -35,6 +35,10 @@ def _silent(_reason: str, _wait_s: float) -> None:
     """The default of `on_wait`."""
 
 
+def _unseen(_status: JobStatus) -> None:
+    """The default of `on_status`."""
+
+
 def _unwatched_job(_progressed: Progressed) -> None:
     """The default of `on_progress`."""
 
@@ -131,6 +135,20 @@ class Client:
             async for status in statuses:
                 yield status
 
+    async def wait(
+        self, job_id: str, *, files: bool = True, on_status: Callable[[JobStatus], None] = _unseen
+    ) -> JobStatus:
+        """Follow the job to its end: its last status, completed. Raises JobFailed and JobCancelled.
+
+        `on_status` is called with each status, the last one too.
+        """
+        last: JobStatus | None = None
+        async for last in self.follow(job_id, files=files):
+            on_status(last)
+        assert last is not None  # a job has a status
+        raise_unless_completed(last)
+        return last
+
     async def follow_all(self) -> AsyncGenerator[JobStatus | None]:
         """Every change of every job of the user, of new ones as well, for ever; first those that wait or run.
 
@@ -184,6 +202,7 @@ class Client:
         to: Path | str = ".",
         params: Mapping[str, Any] | None = None,
         allow_missing: bool = False,
+        notify: Sequence[str] | None = None,
         idempotency_key: str | None = None,
         force: bool = False,
         connections: int = CONNECTIONS,
@@ -205,14 +224,13 @@ class Client:
             job = await self.status(wanted, files=False)
         else:
             job = await self.initiate(
-                wanted, params=params, allow_missing=allow_missing, idempotency_key=idempotency_key
+                wanted, params=params, allow_missing=allow_missing, notify=notify, idempotency_key=idempotency_key
             )
         on_progress(Progressed.of(job))
-        if job.status not in TERMINAL:
-            async for status in self.follow(job.job_id, files=False):
-                job = status
-                on_progress(Progressed.of(job))
-        raise_unless_completed(job)
+        if job.status in TERMINAL:
+            raise_unless_completed(job)
+        else:
+            job = await self.wait(job.job_id, files=False, on_status=lambda status: on_progress(Progressed.of(status)))
         path = target(to, job)
         got = await self.save(
             job,
