@@ -81,6 +81,6 @@ def test_a_webhook_is_added_tested_and_removed_by_the_command_line(house):
     assert made["secret"].startswith("whsec_")
     assert channel in house.haulier("channels", "list").stdout
     sent = house.haulier("channels", "test", channel).stdout.split()[0]
-    eventually(lambda: "no connection" in house.haulier("channels", "log", channel).stdout)
+    eventually(lambda: "its host has no address" in house.haulier("channels", "log", channel).stdout)
     assert house.haulier("channels", "redeliver", sent).stdout == f"{sent} is on its way\n"
     assert house.haulier("channels", "remove", channel).stdout == f"{channel} is removed\n"
