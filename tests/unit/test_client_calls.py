@@ -1,12 +1,14 @@
 """The client's calls: retries, errors, following a job."""
 
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
 from msgspec import UNSET
 
 from haulier.client import ApiError, Client, JobCancelled, JobFailed, Patience, UnexpectedAnswer, Unreachable
+from haulier.wire import JobStatus
 from tests.loopback import JOB, Loopback, Reply, answer, completed, loopback, problem, status
 from tests.receipts import KEYS, receipt, signed
 
@@ -137,8 +139,58 @@ async def test_another_program_at_the_address_is_named(server: Loopback, sleeper
 
 async def test_a_job_id_that_is_none_never_becomes_a_path(sleeper: Sleeper) -> None:
     async with client_of("http://127.0.0.1:9", sleeper) as client:
-        with pytest.raises(ValueError, match="ids are UUIDs"):
+        with pytest.raises(ValueError, match="is no id"):
             await client.status("../../health")
+
+
+async def test_what_is_no_id_is_told_without_what_it_holds(sleeper: Sleeper) -> None:
+    job = msgspec.convert(completed(download_url="http://store/x?signature=secret"), JobStatus)
+    wrong: Any = job
+    async with client_of("http://127.0.0.1:9", sleeper) as client:
+        with pytest.raises(TypeError, match="an id is text, not JobStatus") as caught:
+            await client.wait(wrong)
+        assert "secret" not in str(caught.value)
+        with pytest.raises(ValueError, match="'70000' is no id: ids are UUIDs, files have numbers"):
+            await client.download("70000")
+
+
+@pytest.mark.parametrize("wanted", [70_000.0, None, True, b"7", {70_000}])
+async def test_what_is_no_file_is_told(sleeper: Sleeper, wanted: Any) -> None:
+    async with client_of("http://127.0.0.1:9", sleeper) as client:
+        with pytest.raises(TypeError, match=f"several as a list of them, not {type(wanted).__name__}"):
+            await client.initiate(wanted)
+
+
+async def test_one_channel_is_no_list_of_channels(sleeper: Sleeper) -> None:
+    async with client_of("http://127.0.0.1:9", sleeper) as client:
+        for ask in (client.initiate(70_000, notify=JOB), client.batches.initiate([70_000], notify=JOB)):
+            with pytest.raises(TypeError, match="notify is a list"):
+                await ask
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "http://",
+        "ftp://x",
+        "http://x:99999",
+        "http://x:0",
+        "http://x y",
+        "http://[::1",
+        "http://u:p@x",
+        "http://x?a=b",
+    ],
+)
+def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ValueError, match="url must"):
+        Client(url, token="t")
+
+
+def test_what_is_no_token_is_refused_at_once() -> None:
+    nothing: Any = None
+    with pytest.raises(TypeError, match="token is text, or a function"):
+        Client("http://127.0.0.1:9", token=nothing)
 
 
 @pytest.mark.parametrize("key", ["", "a key", "schlüssel", "k" * 201, "k\n"])

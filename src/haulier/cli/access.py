@@ -1,6 +1,5 @@
 """`env` and `token`, and how the commands of a client reach the API."""
 
-import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 DEFAULT_URL = "http://127.0.0.1:8080"
 MADE_TOKEN_ROLE = Role.PREMIUM  # as in the token that `up` prints
 MADE_TOKEN_TTL_S = 300
-_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 def env(
@@ -107,10 +105,9 @@ def address_and_token(
     running = home_environment(home)
     own_url = (running.get("HAULIER_PUBLIC_URL") or DEFAULT_URL).rstrip("/")
     address = _checked_address(url or own_url)
-    if given_token and not _TOKEN.fullmatch(given_token.strip()):
-        raise ConfigurationError(problems="HAULIER_TOKEN: is no token; it has characters that a header cannot carry")
-    bearer = (given_token or "").strip() or (_maker(running, user=user, role=role) if _same(address, own_url) else None)
-    if not bearer:
+    made = _maker(running, user=user, role=role) if _same(address, own_url) else None
+    token = _checked_token(given_token or "") or made
+    if not token:
         raise ConfigurationError(
             problems=f"HAULIER_TOKEN: is required for {address}; `haulier token --user NAME{_role_option(role)}`, "
             "run where HAULIER_JWT_SECRET is set, prints one"
@@ -120,7 +117,7 @@ def address_and_token(
                 else f". Nothing runs in {home}: `haulier up` starts it, --home names another folder"
             )
         )
-    return address, bearer
+    return address, token
 
 
 def connect_openly(*, url: str | None, home: "Path | None" = None, patience: "Patience | None" = None) -> "Client":
@@ -133,25 +130,28 @@ def connect_openly(*, url: str | None, home: "Path | None" = None, patience: "Pa
 
 
 def _checked_address(url: str) -> str:
+    from haulier.client.arguments import api_address
     from haulier.errors import ConfigurationError
 
-    if not _is_address(url.rstrip("/")):
-        raise ConfigurationError(problems="HAULIER_URL: must be an http:// or https:// address")
-    return url.rstrip("/")
+    try:
+        return api_address(url)
+    except ValueError as error:
+        raise ConfigurationError(problems=f"HAULIER_URL: {error}") from None
+
+
+def _checked_token(given: str) -> str:
+    from haulier.client.arguments import bearer
+    from haulier.client.errors import BadToken
+    from haulier.errors import ConfigurationError
+
+    try:
+        return bearer(given) if given.strip() else ""
+    except BadToken as error:
+        raise ConfigurationError(problems=f"HAULIER_TOKEN: {error}") from None
 
 
 def _role_option(role: Role) -> str:
     return " --role admin" if role is Role.ADMIN else ""
-
-
-def _is_address(text: str) -> bool:
-    import httpx
-
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL:
-        return False
-    return url.scheme in {"http", "https"} and bool(url.host)
 
 
 def _same(one: str, other: str) -> bool:

@@ -1,17 +1,72 @@
 """What callers hand over, checked before it becomes a part of a request."""
 
 import re
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+from haulier.client.errors import BadToken
+
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")  # what the API takes; anything else could not be sent or be something else
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_SHOWN = 64
 
 
-def path_id(text: str) -> str:
-    """An id as a part of a path. Raises ValueError for what is no UUID: it must not become a path of its own."""
+def api_address(url: str) -> str:
+    """The address of an API, without a slash at its end. Raises ValueError with a sentence for what is none."""
+    text = url.strip().rstrip("/")
     try:
-        return str(UUID(text))
-    except (ValueError, AttributeError, TypeError):
-        raise ValueError(f"{text!r} is no id of ours: ids are UUIDs") from None
+        parts = urlsplit(text)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, a bracket too few
+        fits = False
+    else:
+        if "@" in parts.netloc:
+            raise ValueError("must not have a user name or password in it; give a token")
+        fits = fits and not re.search(r"[\s?#]", text)
+    if not fits:
+        raise ValueError("must be an http:// or https:// address")
+    return text
+
+
+def bearer(token: str) -> str:
+    """A token without white space around it. Raises BadToken, which does not tell it."""
+    text = token.strip()
+    if not _TOKEN.fullmatch(text):
+        raise BadToken
+    return text
+
+
+def path_id(given: object) -> str:
+    """An id as a part of a path. Raises ValueError for text that is no UUID: it must not become a path of its own.
+
+    Raises TypeError for what is not text, of which it tells the type only: a status holds a signed URL.
+    """
+    if isinstance(given, UUID):
+        return str(given)
+    if not isinstance(given, str):
+        raise TypeError(f"an id is text, not {type(given).__name__}")
+    try:
+        return str(UUID(given))
+    except ValueError:
+        raise ValueError(f"{given[:_SHOWN]!r} is no id: ids are UUIDs, files have numbers") from None
+
+
+def wanted_files(file_id: int | Sequence[int]) -> dict[str, Any]:
+    """What a request says of the file, or of several as one ZIP. Raises TypeError for what is neither."""
+    if isinstance(file_id, int) and not isinstance(file_id, bool):
+        return {"file_id": file_id}
+    if isinstance(file_id, Sequence) and not isinstance(file_id, (str, bytes)):
+        return {"file_ids": list(file_id)}
+    raise TypeError(f"a file is given as a number, several as a list of them, not {type(file_id).__name__}")
+
+
+def channel_ids(notify: Sequence[str]) -> list[str]:
+    """The channels that are told. Raises TypeError for one that is no list."""
+    if isinstance(notify, str):
+        raise TypeError("notify is a list of ids of channels, not one")
+    return list(notify)
 
 
 def key_header(key: str | None, *, always: bool = False) -> dict[str, str]:

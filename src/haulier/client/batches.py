@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from haulier.client.arguments import key_header, path_id
+from haulier.client.arguments import channel_ids, key_header, path_id
 from haulier.client.transport import API, Transport, read
 from haulier.wire_batches import BatchAccepted, BatchCancelled, BatchStatus
 
@@ -19,7 +19,9 @@ class Batches:
         """One job for each of up to 1,000 files, all of them or none; files with a living job of the user join it."""
         # With a key in any case, so that a repeated request makes no second batch; its files still join living jobs.
         headers = key_header(idempotency_key, always=True)
-        body = {"file_ids": list(file_ids), "mode": "jobs"} | ({} if notify is None else {"notify": list(notify)})
+        body = {"file_ids": list(file_ids), "mode": "jobs"} | (
+            {} if notify is None else {"notify": channel_ids(notify)}
+        )
         answer = await self._transport.request("POST", f"{API}/initiate", json=body, headers=headers)
         return read(answer, BatchAccepted)
 

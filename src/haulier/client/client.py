@@ -7,12 +7,13 @@ from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Any, Self
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
 
 from haulier.client import parallel
-from haulier.client.arguments import key_header, path_id
+from haulier.client.arguments import channel_ids, key_header, path_id, wanted_files
 from haulier.client.batches import Batches
 from haulier.client.channels import Channels
 from haulier.client.dead_letters import DeadLetters
@@ -108,10 +109,10 @@ class Client:
         `params` are what the preparer of a single file lets you choose; ApiError `invalid_request` says which is wrong.
         `notify` names the channels that are told of the outcome (empty: nobody), else those that hear of every job.
         """
-        wanted: dict[str, Any] = {"file_id": file_id} if isinstance(file_id, int) else {"file_ids": list(file_id)}
+        wanted = wanted_files(file_id)
         wanted |= {"params": params} if params else {}
         wanted |= {"allow_missing": True} if allow_missing else {}
-        wanted |= {} if notify is None else {"notify": list(notify)}
+        wanted |= {} if notify is None else {"notify": channel_ids(notify)}
         headers = key_header(idempotency_key)
         return read(await self._transport.request("POST", f"{API}/initiate", json=wanted, headers=headers), JobStatus)
 
@@ -197,7 +198,7 @@ class Client:
 
     async def download(
         self,
-        wanted: int | Sequence[int] | str | JobStatus,
+        wanted: int | Sequence[int] | str | UUID | JobStatus,
         *,
         to: Path | str = ".",
         params: Mapping[str, Any] | None = None,
@@ -220,8 +221,8 @@ class Client:
         await finished(make_ready, to, force=force)
         if isinstance(wanted, JobStatus):
             job = wanted
-        elif isinstance(wanted, str):
-            job = await self.status(wanted, files=False)
+        elif isinstance(wanted, (str, UUID)):
+            job = await self.status(str(wanted), files=False)
         else:
             job = await self.initiate(
                 wanted, params=params, allow_missing=allow_missing, notify=notify, idempotency_key=idempotency_key

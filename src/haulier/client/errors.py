@@ -44,7 +44,9 @@ class BadToken(ClientError):
     code = "bad_token"
 
     def __init__(self) -> None:
-        super().__init__("The token is empty or has characters that a header cannot carry.")
+        super().__init__(
+            "The token is empty or has characters that a header cannot carry. (It is given without the word Bearer.)"
+        )
 
 
 class UnexpectedAnswer(ClientError):

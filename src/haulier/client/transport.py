@@ -1,7 +1,6 @@
 """One request to the API: token, retries, and errors as exceptions."""
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
@@ -14,7 +13,8 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from haulier.client.errors import ApiError, BadToken, ClientError, UnexpectedAnswer, Unreachable
+from haulier.client.arguments import api_address, bearer
+from haulier.client.errors import ApiError, ClientError, UnexpectedAnswer, Unreachable
 from haulier.client.patience import Patience
 from haulier.clock import SYSTEM_CLOCK, Clock
 from haulier.wire import Problem
@@ -28,7 +28,6 @@ TRANSIENT = frozenset({429, 502, 503, 504})
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _REFUSED = frozenset({429, 503})
 LONGEST_S = 1e9  # of a Retry-After: what is longer is as good as never
-_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 class Transport:
@@ -45,10 +44,12 @@ class Transport:
         timeout_s: float,
         on_wait: Callable[[str, float], None],
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ValueError(f"{url!r} is no http:// or https:// address")
-        self.url = url.rstrip("/")
+        try:
+            self.url = api_address(url)
+        except ValueError as error:
+            raise ValueError(f"url {error}") from None
+        if not (isinstance(token, str) or callable(token)):
+            raise TypeError("token is text, or a function that makes it")
         self.patience = patience
         self.timeout_s = timeout_s
         self.http = httpx.AsyncClient(timeout=timeout_s, headers={"User-Agent": "haulier-client"})
@@ -155,11 +156,7 @@ class Transport:
         await self.http.aclose()
 
     def _bearer(self) -> str:
-        """The token, without white space around it. Raises BadToken, which does not tell it."""
-        token = (self._token if isinstance(self._token, str) else self._token()).strip()
-        if not _TOKEN.fullmatch(token):
-            raise BadToken
-        return token
+        return bearer(self._token if isinstance(self._token, str) else self._token())
 
 
 async def _read(answer: httpx.Response) -> None:
