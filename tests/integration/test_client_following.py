@@ -8,13 +8,10 @@ import pytest
 from haulier.client import Client, Patience
 from haulier.client import following as module
 from haulier.embedded.ports import free_port
+from tests.holding_proxy import holding_back
 from tests.integration.api_steps import completed, processing
-from tests.nginx import needs_nginx, nginx
 from tests.serving import serving
 from tests.waiting import eventually
-
-# Holds events back, whatever the API asks for.
-DEAF = "proxy_ignore_headers X-Accel-Buffering; proxy_buffering on;"
 
 
 @pytest.fixture
@@ -53,15 +50,13 @@ async def test_a_job_is_followed_by_one_stream(server):
     assert in_order(told)
 
 
-@needs_nginx
-async def test_behind_a_proxy_that_holds_events_back_it_is_polled(server, tmp_path, monkeypatch):
+@pytest.mark.parametrize("blocks", [0, 2])  # nothing; the interval and the snapshot
+async def test_behind_a_proxy_that_holds_events_back_it_is_polled(server, monkeypatch, blocks):
     monkeypatch.setattr(module, "FIRST_S", 0.3)
+    monkeypatch.setattr(module, "DEAD_S", 0.3)
     monkeypatch.setattr(module, "RECONNECT_S", 0.01)
     job_id = await server.initiate()
-    async with (
-        nginx(tmp_path / "nginx", target=server.url, more=DEAF) as url,
-        following(server, job_id, url=url) as (told, _),
-    ):
+    async with holding_back(server.url, blocks=blocks) as url, following(server, job_id, url=url) as (told, _):
         await eventually(lambda: told)
         await completed(server.services, job_id)
     assert told[-1].status == "completed"

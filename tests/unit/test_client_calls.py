@@ -212,7 +212,7 @@ async def test_follow_long_polls_from_the_version_it_has(server: Loopback, sleep
     async with client_of(server.url, sleeper) as client:
         names = [job.status async for job in client.follow(JOB, stream=False)]
     assert names == ["queued", "processing", "completed"]
-    assert [seen.query.get("wait") for seen in server.seen] == [None, "10", "30"]
+    assert [seen.query.get("wait") for seen in server.seen] == [None, "10", "25"]
     assert [seen.headers.get("if-none-match") for seen in server.seen] == [None, '"1"', '"2"']
     assert sleeper.slept == []
 

@@ -1,6 +1,7 @@
 """The streams of events: what a follower is told when they do not come, and what cannot be read."""
 
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -8,13 +9,24 @@ import msgspec
 import pytest
 
 from haulier.client import ApiError, Client, Patience, UnexpectedAnswer, Unreachable
-from tests.loopback import JOB, Loopback, Reply, answer, completed, loopback, problem, status
+from haulier.client.following import Streams
+from tests.loopback import JOB, Loopback, Reply, Seen, answer, completed, loopback, problem, status
 
 ALL = "/v1/download/events"
 ONE = f"{ALL}/{JOB}"
 STATUS = f"/v1/download/status/{JOB}"
 EVENTS = {"Content-Type": "text/event-stream"}
 PACKED = Reply(200, b"\xff" * 40, EVENTS | {"Content-Encoding": "gzip"})  # says so, and is not
+
+
+class Moments:
+    """A clock that stands still."""
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 26, tzinfo=UTC)
 
 
 class Pauses:
@@ -138,3 +150,62 @@ async def test_a_job_that_is_not_there_is_raised_from_its_stream(server: Loopbac
     with pytest.raises(ApiError, match="No"):
         _ = [job async for job in client.follow(JOB)]
     assert len(server.seen) == 1
+
+
+async def test_an_end_that_the_client_has_not_seen_is_looked_up(server: Loopback, client: Client) -> None:
+    server.on("GET", ONE, Reply(204))
+    server.on("GET", STATUS, answer(completed()))
+    assert [job.status async for job in client.follow(JOB)] == ["completed"]
+
+
+async def test_looks_that_something_cuts_off_are_not_held_any_more(server: Loopback, client: Client) -> None:
+    looks: list[bool] = []
+
+    def look(seen: Seen) -> Reply:
+        looks.append("wait" in seen.query)
+        if looks[-1]:
+            raise ConnectionResetError
+        return answer(completed() if len(looks) == 6 else status(status="processing", version=2), ETag='"2"')
+
+    server.on("GET", STATUS, look)
+    assert [job.status async for job in client.follow(JOB, stream=False)] == ["processing", "completed"]
+    assert looks == [False, True, False, True, False, False]
+
+
+async def test_a_stream_that_falls_silent_twice_in_a_row_is_left_for_a_while() -> None:
+    streams = Streams(Moments())
+    for _ in range(3):  # what came in between was no silence
+        streams.fell_silent()
+        streams.worked()
+        streams.ended()
+    assert streams.worth_a_try
+    streams.fell_silent()
+    streams.worked()
+    streams.fell_silent()
+    assert not streams.worth_a_try
+
+
+async def test_all_jobs_go_on_from_the_cursor_and_what_was_not_told_again_is_looked_up(
+    server: Loopback, client: Client
+) -> None:
+    gone, queued = (f"0190a6c0-0000-7000-8000-00000000000{number}" for number in (2, 3))
+    server.on(
+        "GET",
+        ALL,
+        stream(status(), status(job_id=gone), status(job_id=queued)),
+        stream(status(job_id=queued)),
+        stream(),
+    )
+    server.on("GET", STATUS, answer(completed()))
+    server.on("GET", f"/v1/download/status/{gone}", problem(404, "job_not_found"))
+    server.on("GET", f"/v1/download/status/{queued}", answer(status(job_id=queued)))
+    readies, told = 0, list[tuple[str, str]]()
+    changes = client.follow_all()
+    while readies < 3:
+        job = await anext(changes)
+        readies += job is None
+        told += [] if job is None else [(job.job_id, job.status)]
+    await changes.aclose()
+    assert told[3:] == [(queued, "queued"), (JOB, "completed"), (queued, "queued")]
+    assert [seen.headers.get("last-event-id") for seen in server.to(ALL)] == [None, "5", "5"]
+    assert [len(server.to(f"/v1/download/status/{job_id}")) for job_id in (JOB, gone, queued)] == [1, 1, 1]

@@ -19,7 +19,8 @@ from haulier.client.channels import Channels
 from haulier.client.dead_letters import DeadLetters
 from haulier.client.download import Downloaded, Fetch, Progress, download_to
 from haulier.client.file_threads import finished
-from haulier.client.following import Following, Streams, all_jobs
+from haulier.client.following import LONG_POLL_S, Following, Streams
+from haulier.client.following_all import all_jobs
 from haulier.client.getting import Progressed, make_ready, raise_unless_completed, target
 from haulier.client.parallel import CONNECTIONS, NotInRanges, download_segments
 from haulier.client.patience import Patience
@@ -122,7 +123,7 @@ class Client:
         return read(await self._transport.request("GET", _path("status", job_id), params=params), JobStatus)
 
     async def follow(
-        self, job_id: str, *, wait_s: int = 30, files: bool = True, stream: bool = True
+        self, job_id: str, *, wait_s: int = LONG_POLL_S, files: bool = True, stream: bool = True
     ) -> AsyncGenerator[JobStatus]:
         """The job's status now and after each change that a client can see, up to its terminal one.
 

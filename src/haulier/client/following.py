@@ -20,12 +20,12 @@ from haulier.job import TERMINAL, Status
 from haulier.wire import JobStatus
 
 POLL_S = 2.0
+LONG_POLL_S = 25  # below the 30 s after which some proxies end what is idle
 QUEUED_WAIT_S = 10
 EVENTS = "/v1/download/events"
 DEAD_S = 35.0  # the API sends something every 15 s
 FIRST_S = 10.0  # the first event comes at once, unless something in between holds it back
 RECONNECT_S = 1.0
-JOBS_KNOWN = 10_000  # of one that follows all: of older ones a version may be told again
 WITHOUT_STREAM_S = 30.0  # before the next try after streams that told nothing
 FAILURES = 2
 _NO_STREAM_HERE = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_ACCEPTABLE, HTTPStatus.GONE}
@@ -37,6 +37,7 @@ class Streams:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._failures = 0
+        self._silences = 0
         self._not_before = float("-inf")
 
     @property
@@ -46,12 +47,23 @@ class Streams:
     def worked(self) -> None:
         self._failures = 0
 
+    def ended(self) -> None:
+        """One that had told something ended otherwise than by silence."""
+        self._silences = 0
+
     def failed(self) -> None:
         """A stream told nothing."""
         self._failures += 1
         if self._failures >= FAILURES:
             self._failures = 0
-            self._not_before = self._clock.monotonic() + WITHOUT_STREAM_S
+            self.put_off()
+
+    def fell_silent(self) -> None:
+        """Once is a dead connection; twice in a row is a proxy that lets the first bytes through and no others."""
+        self._silences += 1
+        if self._silences >= FAILURES:
+            self._silences = 0
+            self.put_off()
 
     def refused(self) -> None:
         """This API has none."""
@@ -76,6 +88,7 @@ class Following:
         self._clock = clock
         self._last: JobStatus | None = None
         self._tag = ""
+        self._cuts = 0
 
     async def statuses(self) -> AsyncGenerator[JobStatus]:
         """The status now, and each that differs from the one before, up to the terminal one."""
@@ -87,7 +100,7 @@ class Following:
                         self._last = status
                         yield status
             if streamed and not self._over and self._streams.worth_a_try:
-                await self._transport.sleep(RECONNECT_S)
+                await self._transport.sleep(RECONNECT_S, spread=True)
 
     @property
     def _over(self) -> bool:
@@ -107,7 +120,7 @@ class Following:
                         yield event.job
                         self._tag = ""  # of an answer to a poll that is older now
         except ApiError as error:
-            if not (_lacks_streams(error) or _passes(error)):
+            if not (_lacks_streams(error) or passes(error)):
                 raise
         except (Unreachable, UnexpectedAnswer):
             pass  # what is wrong for good, polling says as well
@@ -121,11 +134,13 @@ class Following:
             asked = self._clock.monotonic()
             try:
                 answer = await self._ask(hold_s=hold_s)
-            except (ApiError, UnexpectedAnswer) as error:
-                if hold_s and error.status == HTTPStatus.GATEWAY_TIMEOUT:  # a proxy that cuts off long answers
-                    self._wait_s = 0
-                    continue
-                raise
+            except (ApiError, UnexpectedAnswer, Unreachable) as error:
+                if not hold_s or not _may_pass(error):
+                    raise
+                self._cut_off(error)
+                continue
+            if hold_s:
+                self._cuts = 0
             before = self._last
             unchanged = answer.status_code == HTTPStatus.NOT_MODIFIED
             status = before if unchanged and before is not None else read(answer, JobStatus)
@@ -139,6 +154,17 @@ class Following:
             if unchanged and status.status == Status.QUEUED:
                 self._tag = ""  # its place moves without a new version
 
+    def _cut_off(self, error: ClientError) -> None:
+        """The next look is not held, and has the usual patience; none is when something cuts held ones off.
+
+        Once may be a restart of the API; twice in a row is a proxy that ends idle connections.
+        """
+        self._cuts += 1
+        self._tag = ""
+        timed_out = isinstance(error, (ApiError, UnexpectedAnswer)) and error.status == HTTPStatus.GATEWAY_TIMEOUT
+        if timed_out or self._cuts >= FAILURES:
+            self._wait_s = 0
+
     async def _ask(self, *, hold_s: int) -> httpx.Response:
         return await self._transport.request(
             "GET",
@@ -146,7 +172,7 @@ class Following:
             params=({"wait": str(hold_s)} if hold_s else {}) | self._files or None,
             headers={"If-None-Match": self._tag} if self._tag else None,
             timeout_s=self._transport.timeout_s + hold_s,
-            final=frozenset({HTTPStatus.GATEWAY_TIMEOUT}) if hold_s else frozenset(),
+            once=bool(hold_s),
         )
 
 
@@ -168,7 +194,8 @@ async def events(
     told = False
     try:
         async with transport.stream(path, headers=headers, params=params, first_s=FIRST_S, idle_s=DEAD_S) as got:
-            if got.status_code == HTTPStatus.NO_CONTENT:  # the end that the client has seen
+            if got.status_code == HTTPStatus.NO_CONTENT:  # the end that the client has seen, or else a look tells it
+                streams.put_off()
                 return
             async with aclosing(EventSource(got).aiter_sse()) as found:
                 async with asyncio.timeout(FIRST_S):  # whoever holds events back lets the head through
@@ -183,7 +210,7 @@ async def events(
     except ApiError as error:
         if _lacks_streams(error):
             streams.refused()
-        elif _passes(error):
+        elif passes(error):
             streams.put_off()
         raise
     except UnexpectedAnswer:
@@ -192,11 +219,14 @@ async def events(
     except (Unreachable, TimeoutError, SSEError) as error:
         if not told:
             streams.failed()
+        elif isinstance(error.__cause__, httpx.ReadTimeout):
+            streams.fell_silent()
+        else:
+            streams.ended()
         if isinstance(error, Unreachable):
             raise
         raise Unreachable(origin(transport.url), "no event came") from error
-    if not told:
-        streams.failed()
+    streams.ended() if told else streams.failed()
 
 
 def _job_of(event: ServerSentEvent, url: str) -> JobStatus:
@@ -208,42 +238,10 @@ def _lacks_streams(error: ApiError) -> bool:
     return error.status in _NO_STREAM_HERE and error.code != "job_not_found"
 
 
-def _passes(error: ApiError | UnexpectedAnswer) -> bool:
+def _may_pass(error: ClientError) -> bool:
+    return isinstance(error, Unreachable) or (isinstance(error, (ApiError, UnexpectedAnswer)) and passes(error))
+
+
+def passes(error: ApiError | UnexpectedAnswer) -> bool:
     """Whether another try later may go better."""
     return error.status == HTTPStatus.TOO_MANY_REQUESTS or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-async def all_jobs(transport: Transport, clock: Clock) -> AsyncGenerator[JobStatus | None]:
-    """Every change of every job of the user; None when the snapshot is complete. Connects again for ever.
-
-    Raises ApiError when the API has no such stream or refuses it, UnexpectedAnswer when something else answers, and
-    Unreachable when patience with a silent one ends.
-    """
-    streams, last, tries = Streams(clock), "", 0
-    versions: dict[str, int] = {}
-    while True:
-        tries += 1
-        failure: ClientError = Unreachable(origin(transport.url), "the stream of events ended")
-        retry_after_s = None
-        try:
-            async with aclosing(events(transport, streams, EVENTS, last=last, params={})) as found:
-                async for event in found:
-                    tries, last = 0, event.id or last
-                    if event.job is None or _is_newest(event.job, versions):
-                        yield event.job
-        except Unreachable as error:
-            failure = error
-        except (ApiError, UnexpectedAnswer) as error:
-            if not _passes(error):
-                raise
-            failure, retry_after_s = error, error.retry_after_s if isinstance(error, ApiError) else None
-        await transport.pause(max(tries, 1), failure, retry_after_s=retry_after_s)
-
-
-def _is_newest(status: JobStatus, versions: dict[str, int]) -> bool:
-    """Whether no newer version of the job was told; remembers it among the latest `JOBS_KNOWN`."""
-    known = versions.pop(status.job_id, 0)
-    versions[status.job_id] = max(known, status.version)
-    if len(versions) > JOBS_KNOWN:
-        del versions[next(iter(versions))]
-    return status.version >= known

@@ -69,15 +69,15 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         repeatable: bool = True,
         timeout_s: float | None = None,
-        final: frozenset[int] = frozenset(),
+        once: bool = False,
         secured: bool = True,
         unread: bool = False,
     ) -> httpx.Response:
         """The answer below 400, redirects not followed. Raises ApiError, Unreachable, UnexpectedAnswer, BadToken.
 
         Tried again on connection errors, 429, 502, 503 and 504. With `repeatable` False only when the API cannot have
-        acted on it: nothing was sent, or it said 429 or 503. Statuses in `final` are raised at once. The token is sent
-        unless `secured` is False. With `unread` the caller reads the body, and closes the answer.
+        acted on it: nothing was sent, or it said 429 or 503. With `once` never. The token is sent unless `secured` is
+        False. With `unread` the caller reads the body, and closes the answer.
         """
         content = None if json is None else msgspec.json.encode(json)
         sent = dict(headers or {}) | ({} if content is None else {"Content-Type": "application/json"})
@@ -106,8 +106,8 @@ class Transport:
                 if answer.status_code < 400:
                     return answer
                 failure, retry_after_s = as_error(answer), retry_after(answer)
-                again = answer.status_code in (TRANSIENT if repeatable else _REFUSED) - final
-            if not again:
+                again = answer.status_code in (TRANSIENT if repeatable else _REFUSED)
+            if once or not again:
                 raise failure
             await self.pause(tries, failure, retry_after_s=retry_after_s)
 
@@ -149,8 +149,9 @@ class Transport:
         self._on_wait(str(failure), wait_s)
         await self._sleep(wait_s)
 
-    async def sleep(self, seconds: float) -> None:
-        await self._sleep(seconds)
+    async def sleep(self, seconds: float, *, spread: bool = False) -> None:
+        """Wait; with `spread` half to one and a half times as long, so that many do not come back at once."""
+        await self._sleep(seconds * self._rng.uniform(0.5, 1.5) if spread else seconds)
 
     async def aclose(self) -> None:
         await self.http.aclose()
