@@ -58,6 +58,17 @@ async def test_each_saves_every_file_into_the_folder(api: Loopback, run: Run, tm
     assert msgspec.json.decode(api.to(INITIATE)[0].body) == {"file_ids": [70_000], "mode": "jobs"}
 
 
+async def test_how_many_are_ready_is_told_when_it_is_wanted(api: Loopback, run: Run) -> None:
+    batch(api, file_of(70_000, JOB, "completed"), file_of(70_001, OTHER, "failed", error=GONE))
+    over = api.routes["GET", f"/v1/download/batch/{BATCH}"]
+    counts = dict.fromkeys(("queued", "processing", "completed", "failed", "cancelled", "forgotten"), 0)
+    working = {"batch_id": BATCH, "created_at": "2026-11-23T10:00:00.000Z", "total": 2, "over": False, "files": []}
+    for option, told in (("--progress", "0 of 2 files are ready"), ("--force", "Saved report.bin")):
+        api.on("GET", f"/v1/download/batch/{BATCH}", answer(working | {"counts": counts}), over)
+        done = await run("get", "--batch", "70000", "70001", option)
+        assert done.stderr.startswith(told), done.stderr
+
+
 async def test_a_second_run_keeps_what_is_there(api: Loopback, run: Run) -> None:
     batch(api, file_of(70_000, JOB, "completed"))
     await run("get", "--batch", "70000")

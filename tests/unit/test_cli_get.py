@@ -29,7 +29,7 @@ async def api() -> AsyncGenerator[Loopback]:
 async def test_get_saves_a_verified_file_under_its_own_name(api: Loopback, run: Run, tmp_path: Path) -> None:
     working = status(status="processing", version=2, attempt=1, progress=40)
     api.on("GET", STATUS, answer(status(), ETag='"1"'), answer(working, ETag='"2"'), answer(completed()))
-    done = await run("get", "70000")
+    done = await run("get", "70000", "--progress")
     assert done.code == 0, done.stderr
     assert (tmp_path / "report.bin").read_bytes() == CONTENT
     assert done.stdout == b""
@@ -38,6 +38,13 @@ async def test_get_saves_a_verified_file_under_its_own_name(api: Loopback, run: 
     assert lines[-1].startswith("Saved report.bin (3.1 MB, SHA-256 verified: ")
     assert "secret-token" not in done.stderr
     assert "signature" not in done.stderr
+
+
+async def test_without_a_terminal_only_what_was_saved_is_told(api: Loopback, run: Run) -> None:
+    working = status(status="processing", version=2, attempt=1, progress=40)
+    api.on("GET", STATUS, answer(working, ETag='"2"'), answer(completed()))
+    (line,) = (await run("get", "70000")).stderr.splitlines()
+    assert line.startswith("Saved report.bin (3.1 MB, SHA-256 verified: ")
 
 
 NO_FOLDER = "There is no folder none. Make it first, or choose another place."
@@ -228,7 +235,22 @@ async def test_cancel_says_so_or_why_not(api: Loopback, run: Run) -> None:
 
 async def test_what_is_chosen_is_sent_as_json_or_text(api: Loopback, run: Run) -> None:
     api.on("GET", STATUS, answer(completed()))
-    chosen = ["-p", "columns=6", "--param", "title=a = b", "-p", "deep=[true]", "-p", 'text="6"', "-p", "empty="]
+    assert (await run("get", "70000", "70000", "-q")).code == 0
+    assert msgspec.json.decode(api.seen.pop(0).body) == {"file_id": 70_000}  # once
+    api.seen.clear()
+    chosen = [
+        "--force",
+        "-p",
+        "columns=6",
+        "--param",
+        "title=a = b",
+        "-p",
+        "deep=[true]",
+        "-p",
+        'text="6"',
+        "-p",
+        "empty=",
+    ]
     assert (await run("get", "70000", *chosen, "--allow-missing")).code == 0
     assert msgspec.json.decode(api.seen[0].body) == {
         "file_id": 70_000,
@@ -248,6 +270,10 @@ async def test_what_is_chosen_is_sent_as_json_or_text(api: Loopback, run: Run) -
         ([JOB, "--batch"], "too late for --batch"),
         ([JOB, "--allow-missing", "--notify", JOB], "too late for --allow-missing and --notify"),
         (["1" * 5_000], "is neither a number"),
+        (["70000", "-o", ""], "--output is empty"),
+        (["70000", "--url", "http://127.0.0.1:99999"], "HAULIER_URL: must be an http:// or https:// address"),
+        (["70000", "--url", "http://u:p@127.0.0.1"], "HAULIER_URL: must not have a user name or password"),
+        (["70000", "--token", "Bearer x"], "It is given without the word Bearer."),
     ],
 )
 async def test_a_choice_that_cannot_be_sent_is_refused_at_once(

@@ -185,7 +185,14 @@ async def test_a_dumb_terminal_gets_lines(api, tmp_path, args):
 
 @pytest.mark.parametrize(
     ("line", "choice"),
-    [("c\n", Choice.CANCEL), ("Cancel", Choice.CANCEL), (" g ", Choice.GO_ON), ("", Choice.LEAVE), ("?", Choice.LEAVE)],
+    [
+        ("c\n", Choice.CANCEL),
+        ("Cancel", Choice.CANCEL),
+        (" g ", Choice.GO_ON),
+        ("", Choice.LEAVE),
+        ("?\n", None),
+        ("\n", None),
+    ],
 )
-def test_what_is_unclear_leaves_the_job_alone(line, choice):
+def test_what_is_unclear_is_asked_again(line, choice):
     assert choice_of(line) is choice

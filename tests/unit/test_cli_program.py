@@ -71,6 +71,20 @@ def test_all_commands_are_there() -> None:
     assert list(root.commands) == COMMANDS
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("up --port abc", "'abc' is no whole number"),
+        ("token --user x --ttl 0", "0 is too small, at least 1"),
+        ("jobs --limit 101", "101 is too large, at most 100"),
+        ("jobs --status done", "'done' is not one of 'queued'"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_told_in_our_words(run: Any, command: str, words: str) -> None:
+    done = run(*command.split())
+    assert (done.exit_code, f"): {words}" in done.stderr) == (2, True), done.stderr
+
+
 WITH_IDS = (
     ("status",),
     ("cancel",),

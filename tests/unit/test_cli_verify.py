@@ -195,10 +195,26 @@ async def test_keys_are_fetched_when_none_are_at_hand(beside, api: Loopback):
     assert "authorization" not in api.to("/v1/receipt-keys")[0].headers
 
 
-async def test_get_refuses_an_existing_receipt_before_anything_is_asked_for(beside, api: Loopback):
-    done = await beside("get", "70000", "--receipt", "r.json")
+async def test_get_refuses_to_replace_a_file_by_a_receipt_before_anything_is_asked_for(beside, api: Loopback):
+    done = await beside("get", "70000", "--receipt", "report.zip")
     assert (done.code, api.seen) == (1, [])
     assert "target_exists" in done.err
+
+
+async def test_the_same_receipt_is_no_obstacle_and_another_one_is(beside, tmp_path: Path):
+    for _ in range(2):
+        assert (await beside("get", "70000", "--receipt", "got.json")).code == 0
+    other = (tmp_path / "r.json").read_bytes()
+    done = await beside("get", "70000", "--receipt", "r.json")
+    assert (done.code, "target_exists" in done.err, (tmp_path / "r.json").read_bytes()) == (1, True, other)
+    assert (tmp_path / "report.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("places", [("-o", "x", "--receipt", "./x"), ("--receipt", "report.bin")])
+async def test_a_file_is_not_replaced_by_its_receipt(beside, api: Loopback, tmp_path: Path, places: tuple[str, ...]):
+    done = await beside("get", "70000", *places, "--force")
+    assert (done.code, "cannot both be" in done.err, (tmp_path / "x").exists()) == (2, True, False)
+    assert not (tmp_path / "report.bin").exists()
 
 
 async def test_get_keeps_the_file_when_there_are_no_receipts(beside, api: Loopback, tmp_path: Path):
@@ -215,8 +231,9 @@ async def test_a_receipt_is_printed_or_saved(beside, tmp_path: Path):
     assert (printed.code, saved.code) == (0, 0)
     assert printed.out == (tmp_path / "new.json").read_text()
     assert open_receipt(printed.out.encode()).receipt.job_id == JOB
-    assert "target_exists" in (await beside("receipt", JOB, "-o", "new.json")).err
-    assert (await beside("receipt", JOB, "-o", "new.json", "--force")).code == 0
+    assert "target_exists" in (await beside("receipt", JOB, "-o", "k.json")).err
+    for option in ((), ("--force",)):  # the same once more
+        assert (await beside("receipt", JOB, "-o", "new.json", *option)).code == 0
     assert "There is no folder none" in (await beside("receipt", JOB, "-o", "none/new.json")).err
 
 

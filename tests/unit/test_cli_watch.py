@@ -1,15 +1,16 @@
 """`haulier watch` and what completes in a shell, as a user runs them, against a loopback API."""
 
+import io
 import os
 
 import msgspec
 import pytest
 from rich.console import Console
 
-from haulier.cli.watching import Jobs, TableScreen
+from haulier.cli.watching import Jobs, LineScreen, TableScreen
 from haulier.clock import SYSTEM_CLOCK
 from haulier.wire import JobStatus
-from tests.loopback import JOB, Reply, completed, loopback, status
+from tests.loopback import JOB, Reply, completed, loopback, problem, status
 
 OTHER = "0190a6c0-0000-7000-8000-000000000002"
 ALL = "/v1/download/events"
@@ -81,3 +82,23 @@ def test_the_table_never_outgrows_the_terminal(width: int, height: int):
         lines = console.export_text().splitlines()
     assert len(lines) <= max(height, 4)
     assert all(len(line) <= width for line in lines)
+
+
+def test_an_end_is_one_line_however_often_it_is_told():
+    out = io.StringIO()
+    screen = LineScreen(Console(file=out, width=200), clock=SYSTEM_CLOCK)
+    for _ in range(3):  # a connection after the other, and a file that expires
+        screen.show(converted(job_id="a", status="processing"))
+        screen.show(converted(job_id="a", status="cancelled"))
+    assert [line.split()[0] for line in out.getvalue().splitlines()] == ["a", "a"]
+
+
+async def test_watch_tells_what_changes_after_the_snapshot(api, run):
+    """Without a terminal a line for each change; the second connection ends it."""
+    working = msgspec.json.encode(status(status="processing", version=2, attempt=1, progress=40))
+    told = stream(status()).body + b"id: 6\nevent: status\ndata: %b\n\n" % working
+    api.on("GET", ALL, Reply(200, told, {"Content-Type": "text/event-stream"}), problem(401, "unauthenticated"))
+    done = await run("watch")
+    assert done.code == 6
+    assert [line.split(":")[0] for line in done.stdout.decode().splitlines()] == [f"{JOB}  file 70000"] * 2
+    assert b"40 %" in done.stdout

@@ -94,9 +94,10 @@ def test_a_long_silence_is_broken() -> None:
     assert len(out.getvalue().splitlines()) == 3
 
 
-def test_a_terminal_gets_a_bar_and_others_lines() -> None:
+def test_a_terminal_gets_a_bar_and_others_lines_if_they_want() -> None:
     assert isinstance(view_for(Console(file=io.StringIO(), force_terminal=True)), Bar)
-    assert isinstance(view_for(Console(file=io.StringIO())), Lines)
+    assert isinstance(view_for(Console(file=io.StringIO()), lines=True), Lines)
+    assert not isinstance(view_for(Console(file=io.StringIO())), (Bar, Lines))
 
 
 def test_a_bar_shows_stage_and_percent() -> None:

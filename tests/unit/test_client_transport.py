@@ -1,5 +1,6 @@
 """What goes between the client and the wire: tokens, waits, and answers that cannot be read."""
 
+import asyncio
 import gzip
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
@@ -117,3 +118,26 @@ def test_the_wait_stays_what_it_is_however_long_an_outage_lasts() -> None:
     waits = [patience.wait_s(tries, rng=Random(1)) for tries in (1, 2, 20, 1_025, 10**6)]
     assert all(wait is not None and wait <= 12 for wait in waits)
     assert [round(wait or 0) for wait in waits[2:]] == [round(waits[2] or 0)] * 3
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://nowhere.invalid", "its host has no address"),  # RFC 6761
+        ("http://127.0.0.1:9", "nothing listens there"),
+    ],
+)
+async def test_why_there_is_no_connection_is_told_in_words(url: str, words: str) -> None:
+    async with Client(url, token="t", patience=Patience(tries=1)) as client:
+        with pytest.raises(Unreachable, match=words):
+            await client.status(JOB)
+
+
+async def test_what_speaks_no_tls_is_told_as_such() -> None:
+    async def plain(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await test_why_there_is_no_connection_is_told_in_words(url, "no TLS is spoken there")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from haulier.cli.home import home_environment, surroundings
+from haulier.cli.home import home_environment, surroundings, why_none
 from haulier.cli.options import DEFAULT_HOME, Home
 from haulier.limits import Role
 
@@ -111,11 +111,7 @@ def address_and_token(
         raise ConfigurationError(
             problems=f"HAULIER_TOKEN: is required for {address}; `haulier token --user NAME{_role_option(role)}`, "
             "run where HAULIER_JWT_SECRET is set, prints one"
-            + (
-                ""
-                if running or url
-                else f". Nothing runs in {home}: `haulier up` starts it, --home names another folder"
-            )
+            + ("" if running or url else f". {_capital(why_none(home))}")
         )
     return address, token
 
@@ -148,6 +144,10 @@ def _checked_token(given: str) -> str:
         return bearer(given) if given.strip() else ""
     except BadToken as error:
         raise ConfigurationError(problems=f"HAULIER_TOKEN: {error}") from None
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _role_option(role: Role) -> str:

@@ -45,7 +45,7 @@ class BatchRun:
         self._taken: set[Path] = set()
         self._lost: list[str] = []
         self._jobs_lost = 0
-        self._said = ""
+        self._ready = -1
 
     async def run(self, file_ids: list[int], *, notify: list[str] | None = None) -> None:
         """Raises CommandFailed: INCOMPLETE when some of the files could not be had, JOB_FAILED when all jobs failed."""
@@ -109,10 +109,9 @@ class BatchRun:
             else:
                 self._jobs_lost += 1
                 self._lost.append(f"{missing_words(file.file_id, file.error)}{_cancelled(file)}")
-        ready = f"{batch.counts.completed} of {batch.total} files are ready"
-        if ready != self._said and not batch.over:
-            self._view.say(ready)
-            self._said = ready
+        if batch.counts.completed != self._ready and not batch.over:
+            self._ready = batch.counts.completed
+            self._view.show_ready(self._ready, batch.total)
 
     async def _bring(self, file: "BatchFile") -> None:
         """Save the file; what goes wrong with it leaves the others alone."""

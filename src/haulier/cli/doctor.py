@@ -24,11 +24,13 @@ def doctor(ctx: typer.Context, home: Home = DEFAULT_HOME) -> None:
     something is wrong (marked ✗); what is marked ! works but deserves a look.
     """
     from haulier.cli.diagnosis import Mark
-    from haulier.cli.home import home_environment, surroundings
+    from haulier.cli.home import home_environment, surroundings, why_none
 
     environ = surroundings(home)
     if home_environment(home):
         sys.stdout.write(f"With the settings of the environment, and of {home} where that sets nothing.\n")
+    elif home.is_dir():
+        sys.stdout.write(f"With the settings of the environment alone; {why_none(home)}\n")
     settings, found = settings_of(environ, options=option_variables(ctx.find_root().command))
     found += asyncio.run(diagnose(settings))
     for finding in found:

@@ -80,6 +80,10 @@ def get(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", envvar="HAULIER_QUIET", help="Say nothing but what goes wrong.")
     ] = False,
+    progress: Annotated[
+        bool,
+        typer.Option("--progress", envvar="HAULIER_PROGRESS", help="Lines of progress where there is no terminal too."),
+    ] = False,
     json: Annotated[
         bool, typer.Option("--json", envvar="HAULIER_JSON", help="Print each event as a line of JSON on stdout.")
     ] = False,
@@ -103,6 +107,8 @@ def get(
     from haulier.cli.quiet_views import telling_errors
     from haulier.cli.view import pause_words
 
+    if output == "":
+        raise typer.BadParameter("--output is empty; name a file or a folder, or leave it out")
     if json and output == STDOUT:
         raise typer.BadParameter("--json and --output - both want stdout; leave one out")
     job_id, file_ids = wanted_of(wanted)
@@ -114,7 +120,7 @@ def get(
         made=job_id is not None,
         given={"--batch": batch, "--param": bool(params), "--allow-missing": allow_missing, "--notify": bool(notify)},
     )
-    view = _view(quiet=quiet, json=json)
+    view = _view(quiet=quiet, json=json, lines=progress)
     client = connect(
         url=url,
         given_token=token,
@@ -137,7 +143,7 @@ def get(
     run: Run | BatchRun
     if batch:
         run = BatchRun(client, view, folder=folder_of(output), force=force, resume=resume)
-        work = run.run(list(dict.fromkeys(file_ids)), notify=notify or None)
+        work = run.run(file_ids, notify=notify or None)
     else:
         run = Run(client, view, output=output, receipt=receipt, force=force, resume=resume)
         work = (
@@ -154,7 +160,7 @@ def get(
         asyncio.run(whole())
 
 
-def _view(*, quiet: bool, json: bool) -> "View":
+def _view(*, quiet: bool, json: bool, lines: bool) -> "View":
     from haulier.cli.quiet_views import JsonEvents, Quiet
     from haulier.cli.view import view_for
 
@@ -164,7 +170,7 @@ def _view(*, quiet: bool, json: bool) -> "View":
         return Quiet()
     from rich.console import Console
 
-    return view_for(Console(stderr=True))
+    return view_for(Console(stderr=True), lines=lines)
 
 
 def wanted_of(given: Sequence[str]) -> tuple[str | None, list[int]]:
@@ -181,7 +187,7 @@ def wanted_of(given: Sequence[str]) -> tuple[str | None, list[int]]:
                 param_hint="FILE_ID",
             )
         file_ids.append(int(word))
-    return None, file_ids
+    return None, list(dict.fromkeys(file_ids))
 
 
 def _refuse_what_does_not_fit(*, count: int, batch: bool, chosen: bool, of_one: bool) -> None:

@@ -107,8 +107,16 @@ class Run:
 
         if self._output != STDOUT:
             await finished(make_ready, self._output or ".", force=self._force)
+            self._refuse_two_in_one(Path(self._output or "."))
         if self._receipt:
             await finished(refuse_place, self._receipt, force=self._force)
+
+    def _refuse_two_in_one(self, path: Path) -> None:
+        """Before the receipt replaces the file."""
+        from haulier.cli.failures import USAGE, CommandFailed
+
+        if self._receipt and self._receipt.resolve() == path.resolve():
+            raise CommandFailed(f"The file and its receipt cannot both be {path}.", exit_code=USAGE)
 
     async def _save(self, job: "JobStatus") -> None:
         from haulier.client.file_threads import finished
@@ -119,6 +127,7 @@ class Run:
             await self._client.save_into(job, StreamSink(send), on_progress=self._view.show_bytes)
             return
         path = target(self._output or ".", job)
+        self._refuse_two_in_one(path)
         if not self._force and await finished(is_saved, path, job):
             self._view.saved_before(path, job)
             return

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from haulier.cli.signals import ENDING, heard
 
-QUESTION = "Ctrl-C: [l]eave the job running, [c]ancel it, or [g]o on? (again: leave at once) "
+QUESTION = "Ctrl-C: [l]eave the job running, [c]ancel it, or [g]o on? Then Enter; Ctrl-C again leaves at once."
 
 
 class Choice(Enum):
@@ -91,12 +91,18 @@ class _Interrupts:
     def _ask(self) -> None:
         self._asking = True
         self._view.pause()
+        self._tell_question()
+        self._loop.add_reader(sys.stdin, self._answered)
+
+    def _tell_question(self) -> None:
         sys.stderr.write(f"{QUESTION}\n")  # what the work says meanwhile stands in lines of its own
         sys.stderr.flush()
-        self._loop.add_reader(sys.stdin, self._answered)
 
     def _answered(self) -> None:
         choice = choice_of(sys.stdin.readline())
+        if choice is None:
+            self._tell_question()
+            return
         self._loop.remove_reader(sys.stdin)
         self._asking = False
         if choice is Choice.GO_ON or self._task.done():
@@ -112,7 +118,9 @@ class _Interrupts:
         self._task.cancel()
 
 
-def choice_of(line: str) -> Choice:
-    """What was answered; anything unclear, and the end of the input, leaves the job alone."""
+def choice_of(line: str) -> Choice | None:
+    """What was answered; the end of the input leaves the job alone, anything unclear is asked again."""
+    if not line:
+        return Choice.LEAVE
     word = line.strip().lower()[:1]
-    return next((choice for choice in Choice if choice.value == word), Choice.LEAVE)
+    return next((choice for choice in Choice if choice.value == word), None)

@@ -127,7 +127,7 @@ async def _watch(client: "Client", job_id: str) -> "JobStatus":
 
     from haulier.cli.view import view_for
 
-    with view_for(Console(stderr=True)) as view:
+    with view_for(Console(stderr=True), lines=True) as view:
         last = await client.status(job_id)
         async for last in client.follow(job_id):
             view.show_job(last)

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from haulier.cli.failures import CommandFailed, code_of, words_of
 from haulier.cli.stdout import print_json
+from haulier.cli.view import ready_words
 from haulier.cli.words import one_line
 from haulier.client import ClientError
 from haulier.clock import SYSTEM_CLOCK, Clock
@@ -32,6 +33,8 @@ class Quiet:
 
     def show_bytes(self, done: int, total: int | None, *, doing: str = "downloading") -> None: ...
 
+    def show_ready(self, done: int, total: int) -> None: ...
+
     def say(self, text: str) -> None: ...
 
     def saved(self, **facts: Any) -> None: ...
@@ -51,15 +54,19 @@ class JsonEvents(Quiet):
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
         self._told_at = float("-inf")
+        self._told: tuple[int, int | None] | None = None
 
     def show_job(self, job: JobStatus) -> None:
         emit("status", job=job)
 
     def show_bytes(self, done: int, total: int | None, *, doing: str = "downloading") -> None:
         now = self._clock.monotonic()
-        if done == total or now >= self._told_at + BYTES_EVERY_S:
-            self._told_at = now
+        if (done, total) != self._told and (done == total or now >= self._told_at + BYTES_EVERY_S):
+            self._told_at, self._told = now, (done, total)
             emit("downloading", done_bytes=done, total_bytes=total)
+
+    def show_ready(self, done: int, total: int) -> None:
+        self.say(ready_words(done, total))
 
     def say(self, text: str) -> None:
         emit("note", message=one_line(text))

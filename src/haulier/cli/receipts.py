@@ -104,7 +104,7 @@ def refuse_place(path: Path, *, force: bool) -> None:
     from haulier.client import TargetExists
     from haulier.client.getting import try_folder
 
-    if not force and path.exists():
+    if not force and path.exists() and not is_receipt(path):
         raise TargetExists(path)
     if path.is_dir():
         raise CommandFailed(f"{path} is a folder; name a file.")
@@ -112,8 +112,21 @@ def refuse_place(path: Path, *, force: bool) -> None:
         try_folder(path.parent)
 
 
+def is_receipt(path: Path) -> bool:
+    """Whether a receipt is there already: it may be the same one."""
+    from haulier.receipts import MAX_BYTES, BadReceipt, open_receipt
+
+    try:
+        if path.stat().st_size <= MAX_BYTES:
+            open_receipt(path.read_bytes())
+            return True
+    except (BadReceipt, OSError):
+        pass
+    return False
+
+
 def save(path: Path, document: bytes, *, force: bool) -> None:
-    """Raises TargetExists without `force`, CommandFailed when it cannot be written."""
+    """Raises TargetExists without `force`, unless it is the very same; CommandFailed when it cannot be written."""
     from haulier.cli.failures import CommandFailed
     from haulier.client import TargetExists
 
@@ -121,6 +134,7 @@ def save(path: Path, document: bytes, *, force: bool) -> None:
         with path.open("wb" if force else "xb") as file:
             file.write(document)
     except FileExistsError:
-        raise TargetExists(path) from None
+        if path.read_bytes() != document:
+            raise TargetExists(path) from None
     except OSError as error:
         raise CommandFailed(f"{path} cannot be written: {error.strerror}.") from error

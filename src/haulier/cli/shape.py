@@ -8,9 +8,23 @@ from typer.core import TyperCommand, TyperGroup
 
 from haulier.cli.failures import tell
 
+_UNFIT = {
+    "int_parsing": "{input!r} is no whole number",
+    "float_parsing": "{input!r} is no number",
+    "greater_than_equal": "{input} is too small, at least {ge}",
+    "less_than_equal": "{input} is too large, at most {le}",
+}
+
 
 class Command(TyperCommand):
-    """A command whose epilog is printed as it is written."""
+    """A command whose epilog is printed as it is written, and what does not fit is told in our words."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = _fitting_words(error)
+            raise
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         _verbatim(self.epilog, formatter)
@@ -48,6 +62,17 @@ class Program(Group):
         """`done`, once stdout has all of it: a full disk is to be told here, not while Python ends."""
         sys.stdout.flush()
         return done
+
+
+def _fitting_words(error: typer.BadParameter) -> str:
+    """Typer's message, unless pydantic has made it."""
+    found: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
+    if not found:
+        return error.message
+    words = _UNFIT.get(found[0]["type"])
+    if words is None:
+        return error.message.removeprefix("Value error, ")
+    return words.format(input=found[0]["input"], **found[0].get("ctx", {}))
 
 
 def _verbatim(text: str | None, formatter: Any) -> None:

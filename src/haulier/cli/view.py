@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self
 from msgspec import UNSET
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from haulier.cli.steps import Steps
@@ -16,6 +17,7 @@ from haulier.wire import JobStatus
 from haulier.wire_batches import BatchStatus
 
 LINE_EVERY_S = 15.0
+FIGURES_WIDTH = 48  # `100 %  999.9 MB of 999.9 MB  999.9 MB/s  59 s left`: the bar gives way first
 
 
 class View(Protocol):
@@ -30,6 +32,10 @@ class View(Protocol):
     def show_job(self, job: JobStatus) -> None: ...
 
     def show_bytes(self, done: int, total: int | None, *, doing: str = "downloading") -> None: ...
+
+    def show_ready(self, done: int, total: int) -> None:
+        """So many files of a batch are prepared."""
+        ...
 
     def say(self, text: str) -> None: ...
 
@@ -52,13 +58,20 @@ class View(Protocol):
     def resume(self) -> None: ...
 
 
-def view_for(console: Console, *, clock: Clock = SYSTEM_CLOCK) -> View:
-    return Bar(console, clock=clock) if draws(console) else Lines(console, clock=clock)
+def view_for(console: Console, *, lines: bool = False, clock: Clock = SYSTEM_CLOCK) -> View:
+    """A bar in a terminal; elsewhere what is to be known only, or with `lines` the progress too."""
+    if draws(console):
+        return Bar(console, clock=clock)
+    return Lines(console, clock=clock) if lines or console.is_terminal else Notes(console)
 
 
 def draws(console: Console) -> bool:
     """Whether a picture can change in place; TERM=dumb (Emacs, some CI) shows nothing before its end."""
     return console.is_terminal and not console.is_dumb_terminal
+
+
+def ready_words(done: int, total: int) -> str:
+    return f"{done} of {total} files are ready"
 
 
 def saved_before_words(path: Path) -> str:
@@ -87,16 +100,51 @@ class Figures(ProgressColumn):
         return Text("  ".join(parts), no_wrap=True)
 
 
-class Bar:
+class Notes:
+    """No progress: what was saved, and pauses."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def show_job(self, job: JobStatus) -> None: ...
+
+    def show_bytes(self, done: int, total: int | None, *, doing: str = "downloading") -> None: ...
+
+    def show_ready(self, done: int, total: int) -> None: ...
+
+    def say(self, text: str) -> None:
+        self._console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
+
+    def saved(self, **facts: Any) -> None:
+        self.say(saved_words(**facts))
+
+    def saved_before(self, path: Path, job: JobStatus) -> None:
+        self.say(saved_before_words(path))
+
+    def ended(self, batch: BatchStatus) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+
+class Bar(Notes):
     """One bar: first the preparation (percent of the job, bytes where they are known), then the download."""
 
     def __init__(self, console: Console, *, clock: Clock) -> None:
-        self._console = console
+        super().__init__(console)
         self._clock = clock
         self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            Figures(),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4)),
+            Figures(table_column=Column(no_wrap=True, min_width=FIGURES_WIDTH)),
             console=console,
             transient=True,
             expand=True,
@@ -130,16 +178,8 @@ class Bar:
         self._enter(doing, doing)
         self._progress.update(self._task, completed=done, total=total, in_bytes=True)
 
-    def say(self, text: str) -> None:
-        self._console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
-
-    def saved(self, **facts: Any) -> None:
-        self.say(saved_words(**facts))
-
-    def saved_before(self, path: Path, job: JobStatus) -> None:
-        self.say(saved_before_words(path))
-
-    def ended(self, batch: BatchStatus) -> None: ...
+    def show_ready(self, done: int, total: int) -> None:
+        self.say(ready_words(done, total))
 
     def pause(self) -> None:
         self._progress.stop()
@@ -155,21 +195,14 @@ class Bar:
             self._task = self._progress.add_task(description, total=None)
 
 
-class Lines:
+class Lines(Notes):
     """A line when the state changes, and for each 25 % or 15 s in between."""
 
     def __init__(self, console: Console, *, clock: Clock) -> None:
-        self._console = console
+        super().__init__(console)
         self._clock = clock
         self._steps = Steps()
         self._at = 0.0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
     def show_job(self, job: JobStatus) -> None:
         words = one_line(state_words(job, now=self._clock.now()))
@@ -182,20 +215,8 @@ class Lines:
         if self._due(doing, done * 100 // total if total else 0):
             self.say(f"{doing}, {size_words(done)}" + (f" of {size_words(total)}" if total else ""))
 
-    def say(self, text: str) -> None:
-        self._console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
-
-    def saved(self, **facts: Any) -> None:
-        self.say(saved_words(**facts))
-
-    def saved_before(self, path: Path, job: JobStatus) -> None:
-        self.say(saved_before_words(path))
-
-    def ended(self, batch: BatchStatus) -> None: ...
-
-    def pause(self) -> None: ...
-
-    def resume(self) -> None: ...
+    def show_ready(self, done: int, total: int) -> None:
+        self.say(ready_words(done, total))
 
     def _due(self, phase: str, percent: int) -> bool:
         now = self._clock.monotonic()
@@ -215,4 +236,4 @@ def _bytes_words(job: JobStatus) -> str:
 
 def pause_words(why: str, wait_s: float) -> str:
     """What to say of a pause before another try."""
-    return f"{why} Trying again in {duration_words(max(1.0, wait_s))}."
+    return f"Trying again in {duration_words(max(1.0, wait_s))}: {why}"

@@ -21,8 +21,9 @@ from haulier.job import TERMINAL
 from haulier.wire import JobStatus
 
 ENDED_KEPT = 200
+ENDED_REMEMBERED = 2_000
 FRAME_ROWS = 4  # title, heading, note, and the line of the prompt
-NARROW = 90
+NARROW = 120
 NOTHING = "No job waits or runs."
 _COLOURS = {"completed": "green", "failed": "red", "cancelled": "yellow", "processing": "cyan"}
 
@@ -149,12 +150,18 @@ class LineScreen(OnceScreen):
     def __init__(self, console: Console, *, clock: Clock) -> None:
         super().__init__(console, clock=clock)
         self._steps: dict[str, Steps] = {}
+        self._ended: dict[str, None] = {}  # the latest, which a new connection tells once more
 
     def show(self, job: JobStatus) -> None:
-        if not self._steps.setdefault(job.job_id, Steps()).is_news(job.status, job.progress):
+        if job.job_id in self._ended or not self._steps.setdefault(job.job_id, Steps()).is_news(
+            job.status, job.progress
+        ):
             return
         if job.status in TERMINAL:
             del self._steps[job.job_id]
+            self._ended[job.job_id] = None
+            if len(self._ended) > ENDED_REMEMBERED:
+                del self._ended[next(iter(self._ended))]
         words = f"{job.job_id}  {files_words(job)}: {_percent(job)}{_state(job, clock=self._clock)}"
         self._console.print(one_line(words), markup=False, highlight=False, soft_wrap=True)
 

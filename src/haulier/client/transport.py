@@ -1,6 +1,8 @@
 """One request to the API: token, retries, and errors as exceptions."""
 
 import asyncio
+import socket
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
@@ -225,9 +227,28 @@ def origin(url: str) -> str:
 
 
 def reason(error: httpx.RequestError) -> str:
-    """A transport error in a few words; httpx leaves some without any."""
-    if isinstance(error, httpx.LocalProtocolError):  # its words repeat what was to be sent, a secret maybe
+    """A transport error in a few words of ours; those of httpx are of its insides, or repeat what was to be sent."""
+    if isinstance(error, httpx.LocalProtocolError):
         return "the request cannot be sent as it is"
     if isinstance(error, httpx.TimeoutException):
         return "timed out"
-    return str(error).strip() or "the connection broke"
+    return _unconnected(error) if isinstance(error, httpx.ConnectError) else "the connection broke"
+
+
+_UNCONNECTED: tuple[tuple[type[Exception], str], ...] = (
+    (ssl.SSLCertVerificationError, "its certificate is not valid"),
+    (ssl.SSLError, "no TLS is spoken there"),
+    (socket.gaierror, "its host has no address"),
+    (ConnectionRefusedError, "nothing listens there"),
+)
+
+
+def _unconnected(error: BaseException) -> str:
+    """What lies at the root of it."""
+    root: BaseException | None = error
+    while root is not None:
+        for kind, words in _UNCONNECTED:
+            if isinstance(root, kind):
+                return words
+        root = root.__cause__ or root.__context__
+    return "no connection"
