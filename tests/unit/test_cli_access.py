@@ -10,6 +10,7 @@ import pytest
 
 from haulier.cli.access import connect
 from haulier.cli.home import surroundings
+from haulier.embedded.home import Home
 from haulier.errors import ConfigurationError
 from haulier.limits import Role
 
@@ -57,9 +58,14 @@ def test_a_home_s_token_goes_nowhere_else(home: Path) -> None:
         connect(url="https://elsewhere.example", given_token=None, user="ada", home=home)
 
 
-def test_without_a_home_a_token_is_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"HAULIER_TOKEN: is required for http://127\.0\.0\.1:8080"):
+def test_without_a_home_it_is_said_how_to_have_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"nothing runs there; start `haulier up`(.|\n)*HAULIER_TOKEN"):
         connect(url=None, given_token=None, user="ada", home=tmp_path / "none")
+
+
+def test_a_home_that_is_not_ready_is_told_as_such(tmp_path: Path) -> None:
+    with Home(tmp_path).held(), pytest.raises(ConfigurationError, match="starting or stopping; try again"):
+        connect(url=None, given_token=None, user="ada", home=tmp_path)
 
 
 def test_the_environment_wins_over_the_home_but_not_when_blank(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

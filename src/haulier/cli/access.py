@@ -108,11 +108,11 @@ def address_and_token(
     made = _maker(running, user=user, role=role) if _same(address, own_url) else None
     token = _checked_token(given_token or "") or made
     if not token:
-        raise ConfigurationError(
-            problems=f"HAULIER_TOKEN: is required for {address}; `haulier token --user NAME{_role_option(role)}`, "
-            "run where HAULIER_JWT_SECRET is set, prints one"
-            + ("" if running or url else f". {_capital(why_none(home))}")
-        )
+        hint = f"`haulier token --user NAME{_role_option(role)}`, run where HAULIER_JWT_SECRET is set, prints one"
+        needed = f"HAULIER_TOKEN: is required for {address}; {hint}"
+        if not running and not url:
+            needed = f"{why_none(home)}\nHAULIER_URL, HAULIER_TOKEN: name another API and a token for it; {hint}"
+        raise ConfigurationError(problems=needed)
     return address, token
 
 
@@ -144,10 +144,6 @@ def _checked_token(given: str) -> str:
         return bearer(given) if given.strip() else ""
     except BadToken as error:
         raise ConfigurationError(problems=f"HAULIER_TOKEN: {error}") from None
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _role_option(role: Role) -> str:

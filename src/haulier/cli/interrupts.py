@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from haulier.cli.signals import ENDING, heard
 
-QUESTION = "Ctrl-C: [l]eave the job running, [c]ancel it, or [g]o on? Then Enter; Ctrl-C again leaves at once."
+QUESTION = "[l]eave the job running, [c]ancel it, or [g]o on? Then Enter (Ctrl-C: leave)"
 
 
 class Choice(Enum):
