@@ -1,4 +1,22 @@
-"""The ledger's clock, in the hands of tests."""
+"""Clocks in the hands of tests: a process's, and the ledger's."""
+
+from datetime import UTC, datetime, timedelta
+
+MORNING = datetime(2026, 11, 23, 10, tzinfo=UTC)
+
+
+class HandClock:
+    """Stands at `began` until `passed_s` is set."""
+
+    def __init__(self, began: datetime = MORNING) -> None:
+        self.began = began
+        self.passed_s = 0.0
+
+    def now(self) -> datetime:
+        return self.began + timedelta(seconds=self.passed_s)
+
+    def monotonic(self) -> float:
+        return self.passed_s
 
 
 def later_by(seconds: float) -> str:

@@ -1,7 +1,6 @@
 """Jobs and numbers in words, and the two ways to show progress."""
 
 import io
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -10,20 +9,8 @@ from rich.console import Console
 from haulier.cli.view import Bar, Lines, view_for
 from haulier.cli.words import duration_words, files_words, one_line, size_words, state_words
 from haulier.wire import JobStatus
+from tests.clocks import MORNING, HandClock
 from tests.loopback import status
-
-NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.passed = 0.0
-
-    def now(self) -> datetime:
-        return NOW + timedelta(seconds=self.passed)
-
-    def monotonic(self) -> float:
-        return self.passed
 
 
 def job(**changes: object) -> JobStatus:
@@ -52,16 +39,16 @@ def test_durations(seconds: float, words: str) -> None:
 
 def test_a_queued_job_tells_its_position_and_estimate() -> None:
     queued = job(queue_position=3, estimated_completion="2026-11-23T10:00:40.000Z")
-    assert state_words(queued, now=NOW) == "queued, position 3, ready in about 40 s"
+    assert state_words(queued, now=MORNING) == "queued, position 3, ready in about 40 s"
 
 
 def test_an_estimate_that_has_passed_is_not_repeated() -> None:
-    assert state_words(job(estimated_completion="2026-11-23T09:00:00.000Z"), now=NOW) == "queued"
+    assert state_words(job(estimated_completion="2026-11-23T09:00:00.000Z"), now=MORNING) == "queued"
 
 
 def test_a_job_between_attempts_tells_when_the_next_is() -> None:
     waiting = job(retry_at="2026-11-23T10:00:05.000Z", estimated_completion="2026-11-23T10:01:00.000Z")
-    assert state_words(waiting, now=NOW) == "queued, next attempt in 5 s"
+    assert state_words(waiting, now=MORNING) == "queued, next attempt in 5 s"
 
 
 def test_text_from_elsewhere_does_not_steer_the_terminal() -> None:
@@ -69,7 +56,7 @@ def test_text_from_elsewhere_does_not_steer_the_terminal() -> None:
 
 
 def test_lines_are_sparse() -> None:
-    out, clock = io.StringIO(), Clock()
+    out, clock = io.StringIO(), HandClock()
     with Lines(Console(file=out), clock=clock) as view:
         view.show_job(job())
         for percent in range(100):
@@ -86,10 +73,10 @@ def test_lines_are_sparse() -> None:
 
 
 def test_a_long_silence_is_broken() -> None:
-    out, clock = io.StringIO(), Clock()
+    out, clock = io.StringIO(), HandClock()
     view = Lines(Console(file=out), clock=clock)
     for second in range(40):
-        clock.passed = second
+        clock.passed_s = second
         view.show_job(at_work(1))
     assert len(out.getvalue().splitlines()) == 3
 
@@ -102,7 +89,7 @@ def test_a_terminal_gets_a_bar_and_others_lines_if_they_want() -> None:
 
 def test_a_bar_shows_stage_and_percent() -> None:
     out = io.StringIO()
-    with Bar(Console(file=out, force_terminal=True, width=120, color_system=None), clock=Clock()) as view:
+    with Bar(Console(file=out, force_terminal=True, width=120, color_system=None), clock=HandClock()) as view:
         view.show_job(job(queue_position=2))
         view.show_job(at_work(40))
         view.show_job(at_work(50, version=3))
@@ -113,11 +100,11 @@ def test_a_bar_shows_stage_and_percent() -> None:
 
 def test_of_an_expired_file_is_said_how_to_get_it_again():
     expired = job(status="completed", progress=100, expires_at="2026-11-23T09:59:59.000Z")
-    assert state_words(expired, now=NOW) == "its file has expired; `haulier get 70000` prepares it again"
+    assert state_words(expired, now=MORNING) == "its file has expired; `haulier get 70000` prepares it again"
 
 
 def test_a_file_that_is_kept_is_just_completed():
-    assert state_words(job(status="completed", expires_at="2026-11-23T10:00:01.000Z"), now=NOW) == "completed"
+    assert state_words(job(status="completed", expires_at="2026-11-23T10:00:01.000Z"), now=MORNING) == "completed"
 
 
 def test_what_was_chosen_of_a_file_tells_its_jobs_apart() -> None:

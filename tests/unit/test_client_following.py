@@ -1,7 +1,6 @@
 """The streams of events: what a follower is told when they do not come, and what cannot be read."""
 
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from haulier.client import ApiError, Client, Patience, UnexpectedAnswer, Unreachable
 from haulier.client.following import Streams
+from tests.clocks import HandClock
 from tests.loopback import JOB, Loopback, Reply, Seen, answer, completed, loopback, problem, status
 
 ALL = "/v1/download/events"
@@ -17,16 +17,6 @@ ONE = f"{ALL}/{JOB}"
 STATUS = f"/v1/download/status/{JOB}"
 EVENTS = {"Content-Type": "text/event-stream"}
 PACKED = Reply(200, b"\xff" * 40, EVENTS | {"Content-Encoding": "gzip"})  # says so, and is not
-
-
-class Moments:
-    """A clock that stands still."""
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    def now(self) -> datetime:
-        return datetime(2026, 11, 26, tzinfo=UTC)
 
 
 class Pauses:
@@ -173,7 +163,7 @@ async def test_looks_that_something_cuts_off_are_not_held_any_more(server: Loopb
 
 
 async def test_a_stream_that_falls_silent_twice_in_a_row_is_left_for_a_while() -> None:
-    streams = Streams(Moments())
+    streams = Streams(HandClock())
     for _ in range(3):  # what came in between was no silence
         streams.fell_silent()
         streams.worked()

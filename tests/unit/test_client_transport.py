@@ -12,6 +12,7 @@ import pytest
 
 from haulier.client import BadToken, Client, ClientError, Patience, UnexpectedAnswer, Unreachable
 from haulier.client.transport import Transport, reason, retry_after
+from tests.clocks import HandClock
 from tests.loopback import JOB, Loopback, Reply, answer, loopback, status
 
 STATUS = f"/v1/download/status/{JOB}"
@@ -82,14 +83,6 @@ async def test_every_answer_that_is_none_is_a_client_error(server: Loopback, rep
             await client.status(JOB)
 
 
-class AtNoon:
-    def now(self) -> datetime:
-        return NOON
-
-    def monotonic(self) -> float:
-        return 0.0
-
-
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
@@ -110,7 +103,7 @@ class AtNoon:
     ],
 )
 def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after(httpx.Response(503, headers=headers), clock=AtNoon()) == seconds
+    assert retry_after(httpx.Response(503, headers=headers), clock=HandClock(NOON)) == seconds
 
 
 def test_the_wait_stays_what_it_is_however_long_an_outage_lasts() -> None:

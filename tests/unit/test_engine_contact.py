@@ -1,19 +1,7 @@
 """What health says of the runner's contact with Redis."""
 
-from datetime import UTC, datetime, timedelta
-
 from haulier.engine.contact import STARTING, STOPPED, Contact
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.passed_s = 0.0
-
-    def now(self) -> datetime:
-        return datetime(2026, 11, 23, tzinfo=UTC) + timedelta(seconds=self.passed_s)
-
-    def monotonic(self) -> float:
-        return self.passed_s
+from tests.clocks import HandClock
 
 
 def test_before_the_first_answer_it_does_not_run():

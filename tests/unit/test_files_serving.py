@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from base64 import b64encode
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import httpx
@@ -18,6 +18,7 @@ from haulier.errors import HaulierError, SourceTruncated, StorageUnavailable
 from haulier.job import Artefact
 from haulier.settings import Secret, Settings
 from haulier.storage import open_storage
+from tests.clocks import MORNING, HandClock
 
 WHOLE = bytes(range(256)) * 10_000  # 2.44 MiB: several chunks
 NAME = 'ünï "côdé"; 日本.zip'
@@ -26,23 +27,11 @@ OTHER_JOB = UUID("019aa0c0-0000-7000-8000-000000000002")
 KEY = f"artifacts/{JOB}/1/file.zip"
 
 
-class SetClock:
-    """A clock that stands where it is put."""
-
-    moment = datetime(2026, 11, 23, 10, 0, 5, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def monotonic(self) -> float:
-        return self.moment.timestamp()
-
-
 class Shelf:
     """One artefact in a memory store, and a client of the app that serves it."""
 
     def __init__(self) -> None:
-        self.clock = SetClock()
+        self.clock = HandClock(MORNING + timedelta(seconds=5))
         settings = Settings(storage_url=Secret("memory:"), url_secret=Secret("s" * 32), public_url="http://test")
         self.storage = open_storage(settings, clock=self.clock)
         self.expired = False
@@ -188,7 +177,7 @@ async def test_an_altered_link_is_403(shelf, before, after):
 
 async def test_a_link_that_has_run_out_is_403(shelf):
     url = await shelf.url()
-    shelf.clock.moment += timedelta(seconds=60)
+    shelf.clock.passed_s += 60
 
     assert (await shelf.client.get(url)).json() == {"code": "bad_signature"}
 
@@ -204,7 +193,7 @@ async def test_an_expired_artefact_is_410_for_its_owner_and_403_for_others(shelf
 async def test_a_link_that_ended_with_its_artefact_says_so(shelf):
     url = await shelf.url()
     shelf.expired = True
-    shelf.clock.moment += timedelta(hours=1)
+    shelf.clock.passed_s += 3_600
 
     assert (await shelf.client.get(url)).json() == {"code": "artefact_expired"}
 
@@ -307,7 +296,7 @@ async def test_a_client_that_leaves_releases_the_reader(shelf):
 
 async def test_an_expired_link_leads_a_client_with_a_token_back_to_the_handle(shelf):
     url = await shelf.url()
-    shelf.clock.moment += timedelta(seconds=61)
+    shelf.clock.passed_s += 61
     token = {"Authorization": "Bearer x"}
 
     answer = await shelf.client.get(url, headers=token)

@@ -8,15 +8,8 @@ from structlog.testing import capture_logs
 
 from haulier.clock import SYSTEM_CLOCK
 from haulier.observe.stalls import LIMIT_S, RECENT_S, Stalls, watching
+from tests.clocks import HandClock
 from tests.waiting import eventually
-
-
-class FakeClock:
-    def __init__(self):
-        self.now_s = 100.0
-
-    def monotonic(self):
-        return self.now_s
 
 
 def looked(stalls):
@@ -26,19 +19,19 @@ def looked(stalls):
 
 
 def test_a_short_pause_is_nothing():
-    clock = FakeClock()
+    clock = HandClock()
     stalls = Stalls(clock)
-    clock.now_s += LIMIT_S
+    clock.passed_s += LIMIT_S
     assert looked(stalls) == []
     assert stalls.recent == ""
 
 
 def test_a_stall_is_reported_once_while_it_lasts_and_once_when_it_is_over():
-    clock = FakeClock()
+    clock = HandClock()
     stalls = Stalls(clock)
-    clock.now_s += LIMIT_S + 0.5
+    clock.passed_s += LIMIT_S + 0.5
     assert looked(stalls) == ["loop_stalled"]
-    clock.now_s += 1.5
+    clock.passed_s += 1.5
     assert looked(stalls) == []
     stalls.pulse()
     assert looked(stalls) == ["loop_stall_over"]
@@ -46,13 +39,13 @@ def test_a_stall_is_reported_once_while_it_lasts_and_once_when_it_is_over():
 
 
 def test_a_stall_is_forgotten_after_a_minute():
-    clock = FakeClock()
+    clock = HandClock()
     stalls = Stalls(clock)
-    clock.now_s += LIMIT_S * 2
+    clock.passed_s += LIMIT_S * 2
     looked(stalls)
     stalls.pulse()
     looked(stalls)
-    clock.now_s += RECENT_S + 1
+    clock.passed_s += RECENT_S + 1
     assert stalls.recent == ""
 
 

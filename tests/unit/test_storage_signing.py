@@ -1,6 +1,6 @@
 """Links to a folder store: what they cover and when they end."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -9,27 +9,15 @@ from haulier.errors import BadSignature
 from haulier.job import Artefact
 from haulier.settings import Secret
 from haulier.storage.signing import FolderSigner
+from tests.clocks import MORNING, HandClock
 
 JOB = "019aa0c0-0000-7000-8000-000000000001"
 ARTEFACT = Artefact("artifacts/1/1/f", 'ü "x"/日.zip', "application/zip", 5, '"e"')
 
 
-class SetClock:
-    """A clock that stands where it is put."""
-
-    def __init__(self) -> None:
-        self.moment = datetime(2026, 11, 23, 10, 0, 5, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def monotonic(self) -> float:
-        return self.moment.timestamp()
-
-
 @pytest.fixture
-def clock() -> SetClock:
-    return SetClock()
+def clock() -> HandClock:
+    return HandClock(MORNING + timedelta(seconds=5))
 
 
 @pytest.fixture
@@ -53,9 +41,9 @@ async def test_a_link_names_job_and_file(signer):
 async def test_a_link_is_good_until_it_expires(signer, clock):
     given = await link(signer)
 
-    clock.moment += timedelta(seconds=58)
+    clock.passed_s += 58
     signer.check(ARTEFACT, job_id=JOB, **given)
-    clock.moment += timedelta(seconds=2)
+    clock.passed_s += 2
     with pytest.raises(BadSignature):
         signer.check(ARTEFACT, job_id=JOB, **given)
 
