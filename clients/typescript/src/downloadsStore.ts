@@ -79,12 +79,15 @@ export class DownloadsStore {
 
   async #run(signal: AbortSignal): Promise<void> {
     try {
-      const options = { signal, document: this.#document }
       const onTransport = (connection: Connection) => {
         if (!signal.aborted) this.#state.set({ ...this.getState(), connection: shownAs(connection) })
       }
+      const onGone = (jobId: string) => {
+        if (!signal.aborted && this.#jobs.delete(jobId) && this.getState().ready) this.#show()
+      }
       let listed: StoreConnection | undefined
-      for await (const message of this.#client.followAll({ ...options, onTransport })) {
+      const options = { signal, document: this.#document, onTransport, onGone, known: [...this.#jobs.values()] }
+      for await (const message of this.#client.followAll(options)) {
         if (signal.aborted) return
         if ('type' in message) listed = await this.#ready(signal, listed)
         else if (this.#take(message) && this.getState().ready) this.#show()
