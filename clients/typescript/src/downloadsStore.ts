@@ -107,7 +107,8 @@ export class DownloadsStore {
     if (listed === 'polling' && connection === 'polling') return listed
     try {
       const page = await this.#client.jobs({ limit: this.#limit, signal })
-      for (const job of page.jobs) this.#take(job)
+      // The list says less than the stream, no place in the queue: of equal versions the known one stays.
+      for (const job of page.jobs) if (job.version !== this.#jobs.get(job.job_id)?.version) this.#take(job)
     } catch (error) {
       if (!signal.aborted) this.#state.set({ ...this.getState(), error: asError(error) })
       return listed
@@ -117,9 +118,7 @@ export class DownloadsStore {
   }
 
   #take(job: JobStatus): boolean {
-    const known = this.#jobs.get(job.job_id)
-    // The list says less than the stream: of equal versions the known one stays.
-    if (known && (job.version < known.version || !isNews(job, known))) return false
+    if (!isNews(job, this.#jobs.get(job.job_id))) return false
     this.#jobs.set(job.job_id, job)
     return true
   }
