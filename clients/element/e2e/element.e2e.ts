@@ -126,7 +126,12 @@ test('the page of a job shows it to its user alone, and keeps no token', async (
     await page.keyboard.press('Enter')
   }
   await show(haulier.token('somebody-else'))
-  await page.getByText('There is no such job, or it is not yours.').first().waitFor({ timeout: 10_000 })
+  await page.getByText('This download does not exist, or it is not yours.').first().waitFor({ timeout: 10_000 })
+  expect(await page.locator('haulier-download').getByRole('button').count()).toBe(0)
+  await show('no token')
+  await page.getByText('Please sign in again.').first().waitFor({ timeout: 10_000 })
+  expect(await page.locator('haulier-download').getByRole('button').count()).toBe(0)
+  expect(await violations()).toEqual([])
   await show(haulier.token(user))
   await is(page.locator('haulier-download'), 'processing')
   expect(await violations()).toEqual([])

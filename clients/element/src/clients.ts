@@ -34,6 +34,15 @@ export function onNewUser(begin: () => void): () => void {
   return () => listeners.delete(begin)
 }
 
+export function pageOwner(): Owner | undefined {
+  return owner
+}
+
+/** Whether a token that was refused stays: there is another one only where all begins anew. */
+export function isFixed(whose: Owner | undefined): boolean {
+  return typeof whose?.source === 'string' && whose.user === undefined
+}
+
 /** The client of the page's user; undefined while the page has not said who that is. */
 export function clientOf(baseUrl: string): HaulierClient | undefined {
   // Not `owner` itself below: a request that is under way must not go out with the next user's token.

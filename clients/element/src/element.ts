@@ -1,8 +1,8 @@
 import { asError, DownloadStore, HaulierError, IDLE, type DownloadKey, type DownloadState, type HaulierClient, type Params } from '@haulier/client'
-import { clientOf, HOME, noUser, onNewUser, ownClient, type Owner, type TokenSource } from './clients.js'
+import { clientOf, HOME, isFixed, noUser, onNewUser, ownClient, pageOwner, type Owner, type TokenSource } from './clients.js'
 import { messagesFor, type Messages } from './messages.js'
 import { Parts } from './parts.js'
-import { viewOf } from './view.js'
+import { badAttribute, viewOf } from './view.js'
 
 const OBSERVED = ['file-id', 'job-id', 'params', 'base-url', 'label', 'lang'] as const
 /** A click that was meant for what the button did a moment ago. */
@@ -159,7 +159,7 @@ export class HaulierDownload extends HTMLElement {
     const jobId = this.getAttribute('job-id')
     if (jobId) return { jobId }
     const fileId = Number(this.getAttribute('file-id') ?? NaN)
-    if (!Number.isInteger(fileId)) throw new Error('<haulier-download> needs a file-id (a whole number) or a job-id.')
+    if (!Number.isInteger(fileId)) throw badAttribute('<haulier-download> needs a file-id (a whole number) or a job-id.')
     const params = this.getAttribute('params')
     return params === null ? { fileId } : { fileId, params: paramsOf(params) }
   }
@@ -230,7 +230,8 @@ export class HaulierDownload extends HTMLElement {
     const messages = { ...messagesFor(language), ...this.#messages }
     const state = this.#problem ? { ...this.state, error: this.#problem } : this.state
     const label = this.getAttribute('label') ?? ''
-    const view = viewOf(state, { messages, label, isNamed: this.hasAttribute('job-id'), now: Date.now() })
+    const look = { messages, label, isNamed: this.hasAttribute('job-id'), isFixed: isFixed(this.#owner ?? pageOwner()) }
+    const view = viewOf(state, { ...look, now: Date.now() })
     return { ...view, messages, spoken: this.#isNews ? view.spoken : '' }
   }
 
@@ -242,9 +243,17 @@ export class HaulierDownload extends HTMLElement {
 }
 
 function paramsOf(text: string): Params {
-  const params: unknown = JSON.parse(text)
+  const params = parsedOf(text)
   if (typeof params !== 'object' || params === null || Array.isArray(params)) {
-    throw new Error('The attribute params of <haulier-download> is no JSON object.')
+    throw badAttribute('The attribute params of <haulier-download> is no JSON object.')
   }
   return params as Params
+}
+
+function parsedOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
