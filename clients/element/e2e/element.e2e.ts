@@ -86,6 +86,15 @@ test('a page of another origin gets a file by one click and another', async () =
   expect(page.url()).toContain(address)
 })
 
+test('a page of an origin that is not allowed has the setting named on its console, once', async () => {
+  const warnings: string[] = []
+  page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()))
+  await page.goto(`${address.replace('127.0.0.1', 'localhost')}/?file=${QUICK}`)
+  await page.locator('haulier-download').getByRole('button', { name: 'Download' }).click()
+  await page.getByText('The server did not answer.').first().waitFor({ timeout: 15_000 })
+  expect(warnings).toEqual([expect.stringContaining('HAULIER_ALLOWED_ORIGINS has to name http://localhost:')])
+})
+
 test('a reload and a second tab show the same job, which is cancelled in one of them', async () => {
   const element = await visit(LONG)
   await element.getByRole('button', { name: 'Download' }).click()

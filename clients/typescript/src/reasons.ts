@@ -3,10 +3,8 @@ import { HaulierError } from './errors.js'
 /** Where the server's sentence, or the client's, is for those who write programs. The others are told as they are. */
 const IN_ENGLISH: Readonly<Record<string, string>> = {
   artefact_expired: 'The file has expired.',
-  artefact_replaced: 'The file has been replaced meanwhile.',
   forbidden: 'You may not do this.',
   idempotency_key_reused: 'This was asked for in another way before. Please try again.',
-  internal_error: 'Something went wrong on the server. Please try again.',
   invalid_request: 'This cannot be asked for.',
   job_not_found: 'This download does not exist, or it is not yours.',
   job_not_ready: 'The file is not ready yet.',

@@ -32,7 +32,7 @@ it('gives reasons in German where the code is known, and keeps the server’s se
   expect([statusText(unknown, german, NOW), originalReason(unknown, german)]).toEqual(['The moon is too bright.', undefined])
 })
 
-const PROGRAMMERS = ['artefact_expired', 'artefact_replaced', 'forbidden', 'idempotency_key_reused', 'internal_error', 'invalid_request', 'job_not_found', 'job_not_ready', 'no_token', 'not_found', 'unauthenticated']
+const PROGRAMMERS = ['artefact_expired', 'forbidden', 'idempotency_key_reused', 'invalid_request', 'job_not_found', 'job_not_ready', 'no_token', 'not_found', 'unauthenticated']
 
 it.each(PROGRAMMERS)('tells visitors in their words what the server says to programmers (%s)', (code) => {
   const detail = 'A valid bearer token is needed: /file_id must be a whole number.'
