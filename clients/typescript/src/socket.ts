@@ -1,6 +1,6 @@
 import { backoff, noSooner } from './backoff.js'
 import type { HaulierClient } from './client.js'
-import { asError, HaulierError } from './errors.js'
+import { asError, HaulierError, NetworkError } from './errors.js'
 import { READY } from './followAll.js'
 import { isNews, isTerminal } from './job.js'
 import { lookUp } from './lookUp.js'
@@ -204,7 +204,9 @@ export class LiveSocket {
         else this.#known.delete(jobId)
       }
     } catch (error) {
-      if (this.#socket === socket) this.#connectLater(error)
+      // A refusal would come again with each connection.
+      const passes = error instanceof NetworkError || (error instanceof HaulierError && error.status === 503)
+      if (passes && this.#socket === socket) this.#connectLater(error)
     }
   }
 

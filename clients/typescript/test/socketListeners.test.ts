@@ -118,6 +118,14 @@ describe('after another connection', () => {
     expect(heard.slice(2)).toEqual([1, 2, 3, 4, 5, 6, 7].map((number) => `job-${number} completed`))
   })
 
+  it('what is refused does not break it', async () => {
+    const { server, clock, made, second, socket } = await reconnected(1)
+    server.on(status(0), () => problem(500, 'internal_error'))
+    second.say(TOLD)
+    await clock.advance(10_000)
+    expect([socket.state, made.length]).toEqual(['open', 2])
+  })
+
   it('what cannot be looked up is asked for with the next one, and what is not there any more never again', async () => {
     const { server, clock, made, second, heard } = await reconnected(2)
     server.on(status(0), () => problem(404, 'job_not_found')).on(status(1), broken)
