@@ -1,4 +1,13 @@
-import { asError, DownloadStore, HaulierError, IDLE, type DownloadKey, type DownloadState, type HaulierClient, type Params } from '@haulier/client'
+import {
+  asError,
+  DownloadStore,
+  HaulierError,
+  IDLE,
+  type DownloadKey,
+  type DownloadState,
+  type HaulierClient,
+  type Params,
+} from '@haulier/client'
 import { clientOf, HOME, isFixed, noUser, onNewUser, ownClient, pageOwner, type Owner, type TokenSource } from './clients.js'
 import { messagesFor, type Messages } from './messages.js'
 import { Parts } from './parts.js'
