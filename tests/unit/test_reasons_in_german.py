@@ -1,4 +1,4 @@
-"""The German reasons of the clients for browsers are those of the server's errors."""
+"""The reasons that the clients for browsers give in their own words are those of the server's errors."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,11 @@ ITS_OWN = {"network_error", "no_token", "no_user"}
 
 
 def german_codes() -> set[str]:
-    table = TABLE.read_text().split("const IN_GERMAN")[1].split("\n}")[0]
+    return codes_in("IN_GERMAN")
+
+
+def codes_in(name: str) -> set[str]:
+    table = TABLE.read_text().split(f"const {name}")[1].split("\n}")[0]
     return set(re.findall(r"^  (\w+): '.+',$", table, re.MULTILINE))
 
 
@@ -28,3 +32,8 @@ def test_every_reason_of_an_attempt_is_told_in_german():
 
 def test_no_reason_is_told_that_the_server_does_not_have():
     assert german_codes() - ITS_OWN <= codes_of(haulier.errors)
+
+
+def test_what_english_words_anew_is_told_in_german_as_well():
+    assert codes_in("IN_ENGLISH")
+    assert codes_in("IN_ENGLISH") <= german_codes()

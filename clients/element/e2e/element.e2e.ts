@@ -86,6 +86,15 @@ test('a page of another origin gets a file by one click and another', async () =
   expect(page.url()).toContain(address)
 })
 
+test('a page of an origin that is not allowed has the setting named on its console, once', async () => {
+  const warnings: string[] = []
+  page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()))
+  await page.goto(`${address.replace('127.0.0.1', 'localhost')}/?file=${QUICK}`)
+  await page.locator('haulier-download').getByRole('button', { name: 'Download' }).click()
+  await page.getByText('The server did not answer.').first().waitFor({ timeout: 15_000 })
+  expect(warnings).toEqual([expect.stringContaining('HAULIER_ALLOWED_ORIGINS has to name http://localhost:')])
+})
+
 test('a reload and a second tab show the same job, which is cancelled in one of them', async () => {
   const element = await visit(LONG)
   await element.getByRole('button', { name: 'Download' }).click()
@@ -126,7 +135,12 @@ test('the page of a job shows it to its user alone, and keeps no token', async (
     await page.keyboard.press('Enter')
   }
   await show(haulier.token('somebody-else'))
-  await page.getByText('There is no such job, or it is not yours.').first().waitFor({ timeout: 10_000 })
+  await page.getByText('This download does not exist, or it is not yours.').first().waitFor({ timeout: 10_000 })
+  expect(await page.locator('haulier-download').getByRole('button').count()).toBe(0)
+  await show('no token')
+  await page.getByText('Please sign in again.').first().waitFor({ timeout: 10_000 })
+  expect(await page.locator('haulier-download').getByRole('button').count()).toBe(0)
+  expect(await violations()).toEqual([])
   await show(haulier.token(user))
   await is(page.locator('haulier-download'), 'processing')
   expect(await violations()).toEqual([])

@@ -5,14 +5,14 @@ export type TokenSource = string | (() => string | Promise<string>)
 /** Where this module came from is where the API is, unless an element says otherwise. */
 export const HOME = import.meta.url.slice(0, import.meta.url.lastIndexOf('/'))
 
-/** The user of the page, with one client for each address, so that all elements share its connections. */
-interface Owner {
+/** Whose tokens these are. For the same user another source may take the place of this one. */
+export interface Owner {
   source: TokenSource
   readonly user: string | undefined
-  readonly clients: Map<string, HaulierClient>
 }
 
-let owner: Owner | undefined
+/** The user of the page, with one client for each address, so that all elements share its connections. */
+let owner: (Owner & { readonly clients: Map<string, HaulierClient> }) | undefined
 const listeners = new Set<() => void>()
 
 /**
@@ -34,6 +34,15 @@ export function onNewUser(begin: () => void): () => void {
   return () => listeners.delete(begin)
 }
 
+export function pageOwner(): Owner | undefined {
+  return owner
+}
+
+/** Whether a token that was refused stays: there is another one only where all begins anew. */
+export function isFixed(whose: Owner | undefined): boolean {
+  return typeof whose?.source === 'string' && whose.user === undefined
+}
+
 /** The client of the page's user; undefined while the page has not said who that is. */
 export function clientOf(baseUrl: string): HaulierClient | undefined {
   // Not `owner` itself below: a request that is under way must not go out with the next user's token.
@@ -41,14 +50,14 @@ export function clientOf(baseUrl: string): HaulierClient | undefined {
   if (!current) return undefined
   const found = current.clients.get(baseUrl)
   if (found) return found
-  const client = new HaulierClient({ baseUrl, user: current.user, token: () => tokenOf(current.source) })
+  const client = ownClient(baseUrl, current, current.user)
   current.clients.set(baseUrl, client)
   return client
 }
 
-/** A client with a token of its own. */
-export function ownClient(baseUrl: string, source: TokenSource, user: string | undefined): HaulierClient {
-  return new HaulierClient({ baseUrl, user, token: () => tokenOf(source) })
+/** A client whose tokens are those of `owner`, always the latest. */
+export function ownClient(baseUrl: string, owner: Owner, user: string | undefined): HaulierClient {
+  return new HaulierClient({ baseUrl, user, token: () => tokenOf(owner.source) })
 }
 
 /** Why nothing can be asked for while there is no client. */

@@ -1,8 +1,17 @@
-import { asError, DownloadStore, IDLE, type DownloadKey, type DownloadState, type HaulierClient, type Params } from '@haulier/client'
-import { clientOf, HOME, noUser, onNewUser, ownClient, type TokenSource } from './clients.js'
+import {
+  asError,
+  DownloadStore,
+  HaulierError,
+  IDLE,
+  type DownloadKey,
+  type DownloadState,
+  type HaulierClient,
+  type Params,
+} from '@haulier/client'
+import { clientOf, HOME, isFixed, noUser, onNewUser, ownClient, pageOwner, type Owner, type TokenSource } from './clients.js'
 import { messagesFor, type Messages } from './messages.js'
 import { Parts } from './parts.js'
-import { viewOf } from './view.js'
+import { badAttribute, viewOf } from './view.js'
 
 const OBSERVED = ['file-id', 'job-id', 'params', 'base-url', 'label', 'lang'] as const
 /** A click that was meant for what the button did a moment ago. */
@@ -21,7 +30,7 @@ export class HaulierDownload extends HTMLElement {
   #store: DownloadStore | undefined
   #client: HaulierClient | undefined
   #leave: (() => void)[] = []
-  #token: TokenSource | undefined
+  #owner: Owner | undefined
   #messages: Partial<Messages> = {}
   #user: string | undefined
   #problem: Error | undefined
@@ -46,21 +55,37 @@ export class HaulierDownload extends HTMLElement {
     this.#parts.cancel.addEventListener('click', () => this.#cancel())
   }
 
-  /** Who the user is, for this element alone; else what `setHaulierToken` says. Never an attribute. */
+  /**
+   * Who the user is, for this element alone; else what `setHaulierToken` says. Never an attribute. Where `user` says that it
+   * is the same one's it renews the token, else the element begins anew.
+   */
   set token(source: TokenSource | undefined) {
-    this.#token = source
+    if (source === this.token) return
+    const { error } = this.state
+    const isRefused = error instanceof HaulierError && error.status === 401
+    if (this.#owner && source !== undefined && this.#client && this.#isUsers(this.#owner) && !isRefused) {
+      this.#owner.source = source
+      return
+    }
+    this.#owner = source === undefined ? undefined : { source, user: this.#user }
     this.#begin()
   }
 
   get token(): TokenSource | undefined {
-    return this.#token
+    return this.#owner?.source
   }
 
   /** Whose `token` it is; keeps apart what is remembered of several users. */
   set user(user: string | undefined) {
     if (user === this.#user) return
     this.#user = user
-    if (this.#token !== undefined) this.#begin()
+    const before = this.#owner
+    if (!before) return
+    // Where it is in use it stays the former user's: the token that comes after this name is no renewal.
+    this.#owner = this.#client ? { ...before } : { ...before, user }
+    // The one that came just before may be the next user's, and must not repeat what was asked for the one before.
+    before.source = () => Promise.reject(noUser())
+    this.#begin()
   }
 
   get user(): string | undefined {
@@ -104,6 +129,10 @@ export class HaulierDownload extends HTMLElement {
     Object.assign(this, { [name]: given })
   }
 
+  #isUsers({ user }: Owner): boolean {
+    return user !== undefined && user === this.#user
+  }
+
   #begin(): void {
     this.#end()
     if (!this.isConnected) return
@@ -112,8 +141,8 @@ export class HaulierDownload extends HTMLElement {
     try {
       const key = this.#key()
       const baseUrl = this.getAttribute('base-url')?.replace(/\/$/, '') ?? HOME
-      if (this.#token === undefined) this.#leave.push(onNewUser(() => this.#begin()))
-      this.#client = this.#token === undefined ? clientOf(baseUrl) : ownClient(baseUrl, this.#token, this.#user)
+      if (!this.#owner) this.#leave.push(onNewUser(() => this.#begin()))
+      this.#client = this.#owner ? ownClient(baseUrl, this.#owner, this.#user) : clientOf(baseUrl)
       if (this.#client) this.#listen(new DownloadStore(this.#client, key))
     } catch (error) {
       this.#problem = asError(error)
@@ -139,7 +168,7 @@ export class HaulierDownload extends HTMLElement {
     const jobId = this.getAttribute('job-id')
     if (jobId) return { jobId }
     const fileId = Number(this.getAttribute('file-id') ?? NaN)
-    if (!Number.isInteger(fileId)) throw new Error('<haulier-download> needs a file-id (a whole number) or a job-id.')
+    if (!Number.isInteger(fileId)) throw badAttribute('<haulier-download> needs a file-id (a whole number) or a job-id.')
     const params = this.getAttribute('params')
     return params === null ? { fileId } : { fileId, params: paramsOf(params) }
   }
@@ -210,7 +239,8 @@ export class HaulierDownload extends HTMLElement {
     const messages = { ...messagesFor(language), ...this.#messages }
     const state = this.#problem ? { ...this.state, error: this.#problem } : this.state
     const label = this.getAttribute('label') ?? ''
-    const view = viewOf(state, { messages, label, isNamed: this.hasAttribute('job-id'), now: Date.now() })
+    const look = { messages, label, isNamed: this.hasAttribute('job-id'), isFixed: isFixed(this.#owner ?? pageOwner()) }
+    const view = viewOf(state, { ...look, now: Date.now() })
     return { ...view, messages, spoken: this.#isNews ? view.spoken : '' }
   }
 
@@ -222,9 +252,17 @@ export class HaulierDownload extends HTMLElement {
 }
 
 function paramsOf(text: string): Params {
-  const params: unknown = JSON.parse(text)
+  const params = parsedOf(text)
   if (typeof params !== 'object' || params === null || Array.isArray(params)) {
-    throw new Error('The attribute params of <haulier-download> is no JSON object.')
+    throw badAttribute('The attribute params of <haulier-download> is no JSON object.')
   }
   return params as Params
+}
+
+function parsedOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }

@@ -4,6 +4,7 @@ import type { View } from './view.js'
 
 /** The element's own DOM, made once and then changed, so that the focus stays where it is. */
 export class Parts {
+  readonly #root: ShadowRoot
   readonly main: HTMLButtonElement
   readonly cancel: HTMLButtonElement
   readonly #track: HTMLElement
@@ -15,6 +16,7 @@ export class Parts {
   #said = ''
 
   constructor(root: ShadowRoot) {
+    this.#root = root
     const document = root.ownerDocument
     const make = <K extends keyof HTMLElementTagNameMap>(tag: K, part: string, parent: Node) => {
       const made = document.createElement(tag)
@@ -29,6 +31,7 @@ export class Parts {
     this.#track = make('div', 'track', root)
     this.#bar = make('div', 'bar', this.#track)
     this.#status = make('p', 'status', root)
+    this.#status.tabIndex = -1
     this.#original = this.#status.appendChild(document.createElement('span'))
     this.#words = this.#original.appendChild(document.createElement('span'))
     this.#spoken = make('div', 'spoken', root)
@@ -47,7 +50,7 @@ export class Parts {
     this.main.setAttribute('aria-disabled', String(view.action === undefined))
     put(this.cancel, messages.cancel)
     name(this.cancel, view)
-    if (!view.canCancel && this.cancel.matches(':focus')) this.main.focus()
+    if (!view.canCancel && this.#root.activeElement === this.cancel) this.main.focus()
     this.cancel.hidden = !view.canCancel
     this.#track.hidden = view.progress === undefined
     this.#track.classList.toggle('unknown', view.progress === null)
@@ -65,6 +68,9 @@ export class Parts {
     set(this.#original, 'lang', view.original && 'en')
     set(this.#words, 'lang', view.original && messages.locale)
     this.#status.classList.toggle('bad', view.isBad)
+    // Whoever waited on the button reads why there is none any more.
+    if (!view.hasButton && this.#root.activeElement === this.main) this.#status.focus()
+    this.main.hidden = !view.hasButton
     this.#say(view.spoken)
   }
 

@@ -1,4 +1,14 @@
-import { isGone, isStuck, originalReason, spokenText, statusText, type DownloadState, type Messages } from '@haulier/client'
+import {
+  HaulierError,
+  isGone,
+  isRefused,
+  isStuck,
+  originalReason,
+  spokenText,
+  statusText,
+  type DownloadState,
+  type Messages,
+} from '@haulier/client'
 
 /** What the element shows of a state. `action` is what the main button does, if anything. */
 export interface View {
@@ -6,6 +16,8 @@ export interface View {
   /** What is downloaded: tells buttons apart for those who hear them. */
   subject: string
   action: 'start' | 'save' | 'retry' | undefined
+  /** Whether there is a main button at all: not where it could only bring the same answer again. */
+  hasButton: boolean
   canCancel: boolean
   status: string
   /** The server's own English sentence, where `status` says it in another language. */
@@ -22,15 +34,18 @@ export interface Look {
   label: string
   /** A job that was named by its id: it cannot be asked for again. */
   isNamed: boolean
+  /** A token that was refused will be refused again. */
+  isFixed: boolean
   now: number
 }
 
-export function viewOf(state: DownloadState, { messages, label, isNamed, now }: Look): View {
+export function viewOf(state: DownloadState, { messages, label, isNamed, isFixed, now }: Look): View {
   const { job, phase, error } = state
   const plain: View = {
     label: label || messages.download,
     subject: label || job?.file_name || '',
     action: undefined,
+    hasButton: true,
     canCancel: false,
     status: statusText(state, messages, now),
     original: originalReason(state, messages),
@@ -40,7 +55,8 @@ export function viewOf(state: DownloadState, { messages, label, isNamed, now }: 
   }
   switch (phase) {
     case 'idle':
-      return { ...plain, action: 'start' }
+      if (isDeadEnd(state, isFixed)) return { ...plain, hasButton: false }
+      return isNamed && error ? { ...plain, label: messages.retry, action: 'start' } : { ...plain, action: 'start' }
     case 'starting':
       return { ...plain, label: messages.preparing, progress: null }
     case 'queued':
@@ -57,4 +73,17 @@ export function viewOf(state: DownloadState, { messages, label, isNamed, now }: 
     case 'cancelled':
       return { ...plain, label: messages.startAgain, action: 'start' }
   }
+}
+
+const BAD_ATTRIBUTE = 'bad_attribute'
+
+/** What is wrong with the element itself, for those who write the page. */
+export function badAttribute(detail: string): HaulierError {
+  return new HaulierError({ code: BAD_ATTRIBUTE, status: 0, detail })
+}
+
+function isDeadEnd(state: DownloadState, isFixed: boolean): boolean {
+  const { error } = state
+  if (isRefused(state)) return true
+  return error instanceof HaulierError && (error.code === BAD_ATTRIBUTE || (isFixed && error.status === 401))
 }

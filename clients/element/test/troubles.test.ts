@@ -97,8 +97,8 @@ describe('what goes wrong', () => {
     const { cancel, status, spoken } = shown(element)
     await vi.waitFor(() => expect(cancel.hidden).toBe(false))
     cancel.click()
-    await vi.waitFor(() => expect(status.textContent).toBe('Because of forbidden.'))
-    expect(spoken.textContent).toBe('The file is being prepared. Because of forbidden.')
+    await vi.waitFor(() => expect(status.textContent).toBe('You may not do this.'))
+    expect(spoken.textContent).toBe('The file is being prepared. You may not do this.')
   })
 
   it('with the following leaves a way on', async () => {
@@ -130,7 +130,7 @@ describe('what goes wrong', () => {
     await vi.waitFor(() => expect(main.textContent).toBe('Save file'))
     later()
     main.click()
-    await vi.waitFor(() => expect(status.textContent).toBe('Because of artefact_expired.'))
+    await vi.waitFor(() => expect(status.textContent).toBe('The file has expired.'))
     expect([main.textContent, main.getAttribute('aria-disabled')]).toEqual([label, isDisabled])
   })
 })

@@ -12,7 +12,15 @@ export class Shared<State, S extends Store<State>> {
   #release: (() => void) | undefined
   #leaving: ReturnType<typeof setTimeout> | undefined
 
-  constructor(readonly store: S) {}
+  /** `onLeft` is called when nobody shows it any more. */
+  constructor(
+    readonly store: S,
+    readonly onLeft: () => void = () => undefined,
+  ) {}
+
+  get isShown(): boolean {
+    return this.#release !== undefined
+  }
 
   readonly getState = (): State => this.store.getState()
 
@@ -34,5 +42,6 @@ export class Shared<State, S extends Store<State>> {
     if (this.#listeners.size > 0) return
     this.#release?.()
     this.#release = undefined
+    this.onLeft()
   }
 }

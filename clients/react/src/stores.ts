@@ -14,6 +14,9 @@ export type Via = 'stream' | 'websocket'
 export type SharedDownload = Shared<DownloadState, DownloadStore>
 export type SharedDownloads = Shared<DownloadsState, DownloadsStore>
 
+/** A page that is gone back to shows at once what it showed; a long table that was scrolled through is not kept for ever. */
+const KEPT = 200
+
 const known = new WeakMap<HaulierClient, ClientStores>()
 
 /** The stores of a client: one for each download, however many components show it. */
@@ -35,11 +38,19 @@ export class ClientStores {
 
   download(key: DownloadKey, via: Via): SharedDownload {
     const name = `${via} ${nameOf(key)}`
-    return kept(this.#downloads, name, () => new Shared(new DownloadStore(this.#over(via), key)))
+    const found = kept(this.#downloads, name, () => new Shared(new DownloadStore(this.#over(via), key), () => this.#prune()))
+    // Those that were shown longest ago stand first. What is about to be shown stands last.
+    if (this.#downloads.delete(name)) this.#downloads.set(name, found)
+    return found
   }
 
   list(limit: number | undefined): SharedDownloads {
     return kept(this.#lists, limit, () => new Shared(new DownloadsStore(this.#client, { limit })))
+  }
+
+  #prune(): void {
+    const left = [...this.#downloads].filter(([, { isShown }]) => !isShown)
+    for (const [name] of left.slice(0, -KEPT)) this.#downloads.delete(name)
   }
 
   #over(via: Via): HaulierClient | SocketClient {

@@ -80,7 +80,7 @@ test('a file that is gone can be asked for again', async () => {
   await page.does(() => stream.tell(DONE))
   await page.click('link')
   expect(page.has('link')).toBe(false)
-  expect(page.text('status')).toBe('Because of artefact_expired.')
+  expect(page.text('status')).toBe('The file has expired.')
   expect(document.activeElement).toBe(page.part('retry'))
   await page.click('retry')
   expect(page.server.calls(INITIATE)).toHaveLength(2)
@@ -184,7 +184,7 @@ test('a job named by its id, whose file is gone, is not offered again', async ()
   await page.show(<DownloadButton jobId={JOB} />)
   await page.does(() => stream.tell(DONE))
   await page.click('link')
-  expect([page.has('link'), page.has('retry'), page.text('status')]).toEqual([false, false, 'Because of artefact_expired.'])
+  expect([page.has('link'), page.has('retry'), page.text('status')]).toEqual([false, false, 'The file has expired.'])
 })
 
 test('types tell a file from a job', () => {

@@ -1,6 +1,6 @@
 import { german } from '@haulier/client'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { answer, EVENTS, FakeStream, JOB, job, problem } from '../../typescript/test/fakes.js'
+import { answer, EVENTS, FakeStream, JOB, job, problem, STATUS } from '../../typescript/test/fakes.js'
 import { DownloadButton, type Download } from '../src/index.js'
 import { Page } from './page.js'
 
@@ -78,12 +78,35 @@ test('a refused following says why, and a click takes it up again', async () => 
   page.server.onEach(EVENTS, () => problem(401, 'unauthenticated'), stream.handler)
   await page.show(<DownloadButton fileId={70000} />)
   await page.click('trigger')
-  expect([page.text('status'), page.text('trigger')]).toEqual(['Because of unauthenticated.', 'Try again'])
+  expect([page.text('status'), page.text('trigger')]).toEqual(['Your sign-in is not valid, or has ended. Please sign in again.', 'Try again'])
   expect(page.part('trigger').getAttribute('aria-disabled')).toBeNull()
   await page.click('trigger')
   await page.does(() => stream.tell(job({ version: 2, status: 'processing', progress: 40 })))
   expect([page.text('status'), page.text('trigger')]).toEqual(['40 %', 'Preparing…'])
   expect(page.server.calls(INITIATE)).toHaveLength(1)
+})
+
+test('a job that was named and is not known has no button that could only say so again', async () => {
+  page.server.on(EVENTS, () => problem(404, 'job_not_found'))
+  await page.show(<DownloadButton jobId={JOB} />)
+  expect([page.has('trigger'), page.text('status')]).toEqual([false, 'This download does not exist, or it is not yours.'])
+})
+
+test('a request that is wrong has no button any more, and visitors read no pointers', async () => {
+  page.server.on(INITIATE, () => problem(400, 'invalid_request'))
+  await page.show(<DownloadButton fileId={5} />)
+  await page.does(() => page.part('trigger').focus())
+  await page.click('trigger')
+  expect([page.has('trigger'), page.text('status')]).toEqual([false, 'This cannot be asked for.'])
+  expect(document.activeElement).toBe(page.part('root'))
+})
+
+test('a job that was named and could not be looked up can be looked up again', async () => {
+  page.server.onEach(EVENTS, () => problem(401, 'unauthenticated'), stream.handler).on(STATUS, () => answer(job()))
+  await page.show(<DownloadButton jobId={JOB} />)
+  expect(page.text('trigger')).toBe('Try again')
+  await page.click('trigger')
+  expect(page.text('trigger')).toBe('Preparing…')
 })
 
 test('a job that was named by its id and cancelled is retried', async () => {

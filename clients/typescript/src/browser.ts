@@ -13,8 +13,10 @@ interface Listened {
   removeEventListener(type: string, listener: () => void): void
 }
 
-/** A `Storage`. */
+/** A `Storage`. What was noted longest ago is removed only where it tells its names. */
 export interface TextStorage {
+  readonly length?: number
+  key?(index: number): string | null
   getItem(name: string): string | null
   setItem(name: string, text: string): void
   removeItem(name: string): void

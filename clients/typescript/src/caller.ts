@@ -2,6 +2,7 @@ import { backoff, noSooner } from './backoff.js'
 import { sleep } from './clock.js'
 import { errorOf, HaulierError, NetworkError } from './errors.js'
 import type { Settings } from './options.js'
+import { hintAtOrigins } from './originHint.js'
 import { limited } from './signals.js'
 
 /** One request. `repeatable`: asking twice does no harm, because it reads, or because a key makes it one request. */
@@ -33,6 +34,8 @@ const PASSING = new Set([408, 429, 502, 503, 504])
 
 /** Sends requests: token, time limit, and repeating what may be repeated. */
 export class Caller {
+  #hasAnswered = false
+
   constructor(readonly settings: Settings) {}
 
   /** The JSON of a 2xx answer. Raises HaulierError, NetworkError, or the signal's reason. */
@@ -112,13 +115,20 @@ export class Caller {
     const headers: Record<string, string> = { Accept: 'application/json', ...call.headers }
     if (token) headers.Authorization = `Bearer ${token}`
     if (call.body !== undefined) headers['Content-Type'] = 'application/json'
-    return this.settings.fetch(this.settings.baseUrl + call.path, {
-      method: call.method,
-      headers,
-      signal,
-      cache: 'no-store',
-      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-    })
+    try {
+      const response = await this.settings.fetch(this.settings.baseUrl + call.path, {
+        method: call.method,
+        headers,
+        signal,
+        cache: 'no-store',
+        ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      })
+      this.#hasAnswered = true
+      return response
+    } catch (error) {
+      if (!this.#hasAnswered) hintAtOrigins(this.settings.baseUrl, error)
+      throw error
+    }
   }
 }
 

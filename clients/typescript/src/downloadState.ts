@@ -1,4 +1,4 @@
-import { HaulierError } from './errors.js'
+import { HaulierError, isCode } from './errors.js'
 import type { Connection } from './following.js'
 import type { JobStatus } from './types.js'
 
@@ -30,6 +30,11 @@ export function shownAs(connection: Connection): StoreConnection {
 /** Why a job failed, as an error. */
 export function failureOf(error: { code: string; message: string }): HaulierError {
   return new HaulierError({ code: error.code, status: 0, detail: error.message })
+}
+
+/** Nothing was started, and asking again can only bring the same answer: the request is wrong, or there is no such job. */
+export function isRefused({ phase, error }: { phase: DownloadPhase; error?: Error | undefined }): boolean {
+  return phase === 'idle' && (isCode(error, 'job_not_found') || isCode(error, 'invalid_request'))
 }
 
 /** The job lives and is not followed any more, because that was refused: `start()` follows it again. */

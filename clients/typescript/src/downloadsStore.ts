@@ -79,12 +79,15 @@ export class DownloadsStore {
 
   async #run(signal: AbortSignal): Promise<void> {
     try {
-      const options = { signal, document: this.#document }
       const onTransport = (connection: Connection) => {
         if (!signal.aborted) this.#state.set({ ...this.getState(), connection: shownAs(connection) })
       }
+      const onGone = (jobId: string) => {
+        if (!signal.aborted && this.#jobs.delete(jobId) && this.getState().ready) this.#show()
+      }
       let listed: StoreConnection | undefined
-      for await (const message of this.#client.followAll({ ...options, onTransport })) {
+      const options = { signal, document: this.#document, onTransport, onGone, known: [...this.#jobs.values()] }
+      for await (const message of this.#client.followAll(options)) {
         if (signal.aborted) return
         if ('type' in message) listed = await this.#ready(signal, listed)
         else if (this.#take(message) && this.getState().ready) this.#show()
@@ -104,7 +107,8 @@ export class DownloadsStore {
     if (listed === 'polling' && connection === 'polling') return listed
     try {
       const page = await this.#client.jobs({ limit: this.#limit, signal })
-      for (const job of page.jobs) this.#take(job)
+      // The list says less than the stream, no place in the queue: of equal versions the known one stays.
+      for (const job of page.jobs) if (job.version !== this.#jobs.get(job.job_id)?.version) this.#take(job)
     } catch (error) {
       if (!signal.aborted) this.#state.set({ ...this.getState(), error: asError(error) })
       return listed
@@ -114,9 +118,7 @@ export class DownloadsStore {
   }
 
   #take(job: JobStatus): boolean {
-    const known = this.#jobs.get(job.job_id)
-    // The list says less than the stream: of equal versions the known one stays.
-    if (known && (job.version < known.version || !isNews(job, known))) return false
+    if (!isNews(job, this.#jobs.get(job.job_id))) return false
     this.#jobs.set(job.job_id, job)
     return true
   }

@@ -1,6 +1,7 @@
 import { EventStream, StreamOver } from './stream.js'
 import { Following, type FollowOptions, type Parts } from './following.js'
 import { isNews, isTerminal, parsedJob } from './job.js'
+import { lookUp } from './lookUp.js'
 import type { JobStatus } from './types.js'
 
 /** The jobs that live were all told. */
@@ -8,7 +9,12 @@ export interface Ready {
   type: 'ready'
 }
 
-export type FollowAllOptions = FollowOptions
+export interface FollowAllOptions extends FollowOptions {
+  /** What was told before: these are told when they changed, and those that live are looked up when nothing tells them. */
+  known?: Iterable<JobStatus> | undefined
+  /** Called for a job that was told as living and is not there any more. */
+  onGone?: ((jobId: string) => void) | undefined
+}
 
 export const READY: Ready = { type: 'ready' }
 const LOOKED_AT = 100
@@ -38,6 +44,7 @@ export async function* followAll(
 class AllJobs {
   readonly following: Following
   readonly #known = new Map<string, JobStatus>()
+  readonly #onGone: (jobId: string) => void
   #cursor: string | undefined
   #listed = false
 
@@ -48,11 +55,14 @@ class AllJobs {
     // The list of jobs knows no waiting, so there is no long poll.
     const allowed = parts.caller.settings.transports.filter((transport) => transport !== 'long-poll')
     this.following = new Following(parts, allowed.length ? allowed : ['poll'], options)
+    for (const job of options.known ?? []) this.#known.set(job.job_id, job)
+    this.#onGone = options.onGone ?? (() => undefined)
   }
 
   async *stream(): AsyncGenerator<JobStatus | Ready, void, undefined> {
     const stream = new EventStream(this.parts.caller, '/v1/download/events')
     let brought = false
+    const untold = new Set(this.#living())
     const { signal, page } = this.following
     try {
       for await (const event of stream.events({ lastEventId: this.#cursor, signal, page })) {
@@ -61,8 +71,16 @@ class AllJobs {
         if (event.type !== 'status' && event.type !== 'ready') continue
         this.following.worked('sse')
         brought = true
-        if (event.type === 'ready') yield READY
-        else yield* this.#news(parsedJob(event.data))
+        if (event.type === 'ready') {
+          yield READY
+          // The server tells no more than some hundred of the jobs that ended since the cursor.
+          yield* this.#lookUp([...untold])
+          untold.clear()
+        } else {
+          const job = parsedJob(event.data)
+          untold.delete(job.job_id)
+          yield* this.#news(job)
+        }
       }
     } catch (error) {
       if (!(error instanceof StreamOver)) throw error
@@ -77,7 +95,7 @@ class AllJobs {
       const page = await client.jobs({ limit: LOOKED_AT, signal })
       this.following.worked('poll')
       const listed = new Set(page.jobs.map((job) => job.job_id))
-      const living = [...this.#known.values()].filter((job) => !isTerminal(job.status) && !listed.has(job.job_id))
+      const living = this.#living().filter((jobId) => !listed.has(jobId))
       let news = false
       // Oldest first, as they would have come.
       for (const job of [...page.jobs].reverse()) {
@@ -88,12 +106,23 @@ class AllJobs {
           if (this.#listed || wasKnown || !isTerminal(told.status)) yield told
         }
       }
-      for (const job of living) yield* this.#news(await client.status(job.job_id, { signal }))
+      yield* this.#lookUp(living)
       this.#listed = true
       yield READY
       quiet = news ? 1 : quiet + 1
       await this.following.wait(this.following.interval(quiet, undefined))
       if (await this.following.mayDoBetter()) return
+    }
+  }
+
+  #living(): string[] {
+    return [...this.#known.values()].filter((job) => !isTerminal(job.status)).map((job) => job.job_id)
+  }
+
+  async *#lookUp(jobIds: readonly string[]): AsyncGenerator<JobStatus, void, undefined> {
+    for await (const { jobId, job } of lookUp(this.parts.client, jobIds, this.following.signal)) {
+      if (job) yield* this.#news(job)
+      else if (this.#known.delete(jobId)) this.#onGone(jobId)
     }
   }
 

@@ -4,15 +4,22 @@ import type { Clock } from './clock.js'
 
 /** A start whose outcome is not known is repeated with its key for so long; afterwards it is another start. */
 const START_MS = 120_000
+/** Of so many files the jobs are remembered in a browser; then the ones noted longest ago are forgotten. */
+const REMEMBERED = 500
 
 interface Noted {
   job?: string
   start?: { what: string; key: string; at: number }
+  /** When it was noted. */
+  at?: number
 }
+
+const PREFIX = 'haulier:'
 
 /** What is remembered of a file's job in this browser, for all tabs: its id, never a URL or a token. */
 export class Memory {
   readonly #name: string
+  #hasPruned = false
   #own: Noted = {}
 
   constructor(
@@ -20,7 +27,7 @@ export class Memory {
     hash: string,
     readonly clock: Clock,
   ) {
-    this.#name = `haulier:${hash}`
+    this.#name = PREFIX + hash
   }
 
   job(): string | undefined {
@@ -56,8 +63,7 @@ export class Memory {
   #read(): Noted {
     if (!this.storage) return this.#own
     try {
-      const value: unknown = JSON.parse(this.storage.getItem(this.#name) ?? '{}')
-      return isNoted(value) ? value : {}
+      return notedIn(this.storage, this.#name)
     } catch {
       return this.#own
     }
@@ -66,8 +72,12 @@ export class Memory {
   #write(noted: Noted): void {
     this.#own = noted
     try {
-      if (noted.job || noted.start) this.storage?.setItem(this.#name, JSON.stringify(noted))
-      else this.storage?.removeItem(this.#name)
+      if (noted.job || noted.start) {
+        this.storage?.setItem(this.#name, JSON.stringify({ ...noted, at: this.clock.now() }))
+        // Once for each file is enough.
+        if (this.storage && !this.#hasPruned) prune(this.storage)
+        this.#hasPruned = true
+      } else this.storage?.removeItem(this.#name)
     } catch {
       // Full, or forbidden: this page works, the next one starts without.
     }
@@ -100,10 +110,32 @@ export function hashOf(baseUrl: string, user: string, name: string): string {
   return (4294967296 * (2097151 & low) + (high >>> 0)).toString(36)
 }
 
+function notedIn(storage: TextStorage, name: string): Noted {
+  const text = storage.getItem(name) ?? '{}'
+  try {
+    const value: unknown = JSON.parse(text)
+    return isNoted(value) ? value : {}
+  } catch {
+    return {}
+  }
+}
+
 function isNoted(value: unknown): value is Noted {
   if (typeof value !== 'object' || value === null) return false
   const { job, start } = value as Noted
   return (job === undefined || typeof job === 'string') && (start === undefined || typeof start.key === 'string')
+}
+
+function prune(storage: TextStorage): void {
+  const found: { name: string; at: number }[] = []
+  for (let index = 0; index < (storage.length ?? 0); index += 1) {
+    const name = storage.key?.(index) ?? ''
+    const { job, start, at = 0 } = name.startsWith(PREFIX) ? notedIn(storage, name) : {}
+    // Something else of that name is not ours to remove.
+    if (job || start) found.push({ name, at })
+  }
+  found.sort((one, other) => other.at - one.at)
+  for (const { name } of found.slice(REMEMBERED)) storage.removeItem(name)
 }
 
 /** Two tabs do not do this at once, where the browser can say so (Web Locks; on secure pages). */

@@ -1,9 +1,18 @@
 import { HaulierError } from './errors.js'
 
-/** What the client says itself, as people say it. The server's sentences are English already. */
+/** Where the server's sentence, or the client's, is for those who write programs. The others are told as they are. */
 const IN_ENGLISH: Readonly<Record<string, string>> = {
+  artefact_expired: 'The file has expired.',
+  forbidden: 'You may not do this.',
+  idempotency_key_reused: 'This was asked for in another way before. Please try again.',
+  invalid_request: 'This cannot be asked for.',
+  job_not_found: 'This download does not exist, or it is not yours.',
+  job_not_ready: 'The file is not ready yet.',
   network_error: 'The server did not answer. Please try again.',
+  no_token: 'Please sign in again.',
   no_user: 'This page has not said who you are, so nothing can be asked for.',
+  not_found: 'This server does not have that.',
+  unauthenticated: 'Your sign-in is not valid, or has ended. Please sign in again.',
 }
 
 /** By code; tests/unit/test_reasons_in_german.py compares it with the server's errors. */
@@ -15,7 +24,7 @@ const IN_GERMAN: Readonly<Record<string, string>> = {
   forbidden: 'Dazu fehlt Ihnen die Berechtigung.',
   idempotency_key_reused: 'Diese Anfrage wurde schon anders gestellt. Bitte versuchen Sie es erneut.',
   internal_error: 'Auf dem Server ist etwas schiefgegangen. Bitte versuchen Sie es erneut.',
-  invalid_request: 'Die Anfrage ist nicht gültig.',
+  invalid_request: 'So kann das nicht angefordert werden.',
   job_finished: 'Der Auftrag ist schon beendet.',
   job_not_found: 'Diesen Auftrag gibt es nicht, oder er gehört Ihnen nicht.',
   job_not_ready: 'Die Datei ist noch nicht bereit.',
@@ -41,14 +50,14 @@ const IN_GERMAN: Readonly<Record<string, string>> = {
   storage_failed: 'Die vorbereitete Datei konnte nicht gespeichert werden.',
   storage_unavailable: 'Der Dienst ist gerade nicht verfügbar. Bitte versuchen Sie es gleich noch einmal.',
   took_too_long: 'Die Vorbereitung dauerte zu lange.',
-  unauthenticated: 'Bitte melden Sie sich neu an.',
+  unauthenticated: 'Ihre Anmeldung ist nicht gültig oder abgelaufen. Bitte melden Sie sich neu an.',
   unavailable: 'Der Dienst ist gerade nicht verfügbar. Bitte versuchen Sie es gleich noch einmal.',
   unknown_preparer: 'Die Datei kann hier nicht vorbereitet werden.',
   upload_lost: 'Ein Teil der Datei ging verloren.',
   worker_lost: 'Die Vorbereitung wurde unterbrochen.',
 }
 
-/** Why something did not succeed. A code that is not known here is told in the server's own English. */
+/** Why something did not succeed, for who wants the file. A code that is not known here is told in the server's own English. */
 export function reasonIn(language: 'en' | 'de', error: Error): string {
   const words = language === 'de' ? IN_GERMAN : IN_ENGLISH
   return (error instanceof HaulierError && words[error.code]) || error.message

@@ -1,10 +1,12 @@
 import { backoff, noSooner } from './backoff.js'
 import type { HaulierClient } from './client.js'
-import { asError, HaulierError } from './errors.js'
+import { asError, HaulierError, NetworkError } from './errors.js'
 import { READY } from './followAll.js'
 import { isNews, isTerminal } from './job.js'
+import { lookUp } from './lookUp.js'
 import type { Settings } from './options.js'
-import { Outbox } from './outbox.js'
+import { Outbox, type Outgoing } from './outbox.js'
+import { parsedMessage, socketUrl } from './socketMessage.js'
 import { Subscriptions, type AllListener, type JobListener, type SocketErrorListener } from './subscriptions.js'
 import type { JobStatus } from './types.js'
 
@@ -12,12 +14,6 @@ import type { JobStatus } from './types.js'
 export type SocketState = 'connecting' | 'open' | 'waiting' | 'closed'
 
 export type StateListener = (state: SocketState, error?: Error) => void
-
-type Message =
-  | ({ type: 'status'; cursor?: string } & JobStatus)
-  | { type: 'ready' | 'pong' }
-  | { type: 'subscribed' | 'unsubscribed'; job_id?: string; all?: boolean; cursor?: string }
-  | { type: 'error'; code: string; message: string; job_id?: string }
 
 const PING_MS = 20_000
 const SILENCE_MS = 45_000
@@ -33,7 +29,12 @@ export class LiveSocket {
   readonly #settings: Settings
   readonly #subscriptions = new Subscriptions()
   readonly #listeners = new Set<StateListener>()
+  /** What was told last of each job that somebody listens to; among all only of those that live. */
   readonly #known = new Map<string, JobStatus>()
+  /** Of those that lived when the connection before was lost: which this one has not told yet. */
+  readonly #untold = new Set<string>()
+  /** Whether this connection has told all jobs that live. */
+  #allTold = false
   #state: SocketState = 'connecting'
   #socket: WebSocket | undefined
   #outbox: Outbox | undefined
@@ -59,27 +60,33 @@ export class LiveSocket {
   subscribe(jobId: string, listener: JobListener, onError?: SocketErrorListener): () => void {
     const { first, remove } = this.#subscriptions.add(jobId, listener, onError)
     if (first) this.#send({ type: 'subscribe', job_id: jobId })
-    // The server tells the job to whom subscribes first; later ones hear what was told last.
+    // It was told before, to others or among all jobs: when the server tells it again that is no news.
     const known = this.#known.get(jobId)
-    if (!first && known) queueMicrotask(() => this.#subscriptions.has(jobId, listener) && listener(known))
+    if (known) queueMicrotask(() => this.#subscriptions.has(jobId, listener) && listener(known))
     return () => {
       if (!remove()) return
-      this.#known.delete(jobId)
+      this.#tidy(jobId)
       this.#send({ type: 'unsubscribe', job_id: jobId })
     }
   }
 
   /**
    * Hears all my jobs: those that live, `{type: 'ready'}`, then every change. The living ones and `ready` come again after
-   * each new connection, with those that ended meanwhile, and when another listener begins.
+   * each new connection, with those that ended meanwhile.
    */
   subscribeAll(listener: AllListener): () => void {
-    const { remove } = this.#subscriptions.addAll(listener)
-    // Also when others listen already: the server then tells the living jobs again.
-    this.#send({ type: 'subscribe', all: true })
+    const { first, tell, remove } = this.#subscriptions.addAll(listener)
+    if (first) this.#send({ type: 'subscribe', all: true })
+    // The server tells the jobs to whom listens first; later ones hear what was told last.
+    else queueMicrotask(() => {
+      for (const job of this.#known.values()) if (!isTerminal(job.status)) tell(job)
+      if (this.#allTold) tell(READY)
+    })
     return () => {
       if (!remove()) return
-      for (const jobId of this.#known.keys()) if (!this.#subscriptions.wants(jobId)) this.#known.delete(jobId)
+      for (const jobId of this.#known.keys()) this.#tidy(jobId)
+      this.#untold.clear()
+      this.#allTold = false
       this.#since = undefined
       this.#send({ type: 'unsubscribe', all: true })
     }
@@ -140,16 +147,20 @@ export class LiveSocket {
     socket.onerror = () => undefined
   }
 
-  #receive(data: unknown): void {
-    const message = parsed(data)
+  #receive(frame: unknown): void {
+    const message = parsedMessage(frame)
     if (!message) return
     if (message.type === 'ready') this.#opened()
-    else if (message.type === 'status') this.#told(message)
-    else if (message.type === 'subscribed' && 'all' in message && message.all) {
+    else if (message.type === 'status') {
+      const { type: _, cursor, ...job } = message
+      if (this.#subscriptions.all) this.#since = cursor ?? this.#since
+      this.#told(job)
+    } else if (message.type === 'subscribed' && message.all && this.#subscriptions.all) {
       this.#since = message.cursor
+      this.#allTold = true
       this.#subscriptions.tellAll(READY)
-    }
-    else if (message.type === 'error') this.#refused(message)
+      void this.#lookUpUntold()
+    } else if (message.type === 'error') this.#refused(message)
   }
 
   #opened(): void {
@@ -159,32 +170,65 @@ export class LiveSocket {
       const known = this.#known.get(jobId)
       if (!known || !isTerminal(known.status)) this.#post({ type: 'subscribe', job_id: jobId })
     }
+    this.#untold.clear()
+    for (const [jobId, job] of this.#known) if (!isTerminal(job.status)) this.#untold.add(jobId)
     if (this.#subscriptions.all) this.#post({ type: 'subscribe', all: true, since: this.#since })
     this.#become('open')
     this.#ping()
   }
 
-  #told(message: { type: 'status'; cursor?: string } & JobStatus): void {
-    const { type: _, cursor, ...job } = message
-    this.#since = cursor ?? this.#since
+  #told(job: JobStatus): void {
+    this.#untold.delete(job.job_id)
+    // It was on its way when `unsubscribe` was sent.
+    if (!this.#subscriptions.all && !this.#subscriptions.wants(job.job_id)) return
     const known = this.#known.get(job.job_id)
     if (known && job.version < known.version) return
     // A new connection tells again what was told; for one job that is no news.
     const news = isNews(job, known)
-    if (this.#subscriptions.wants(job.job_id) || !isTerminal(job.status)) this.#known.set(job.job_id, job)
-    else this.#known.delete(job.job_id)
+    this.#known.set(job.job_id, job)
+    this.#tidy(job.job_id)
     if (news) this.#subscriptions.tell(job)
     this.#subscriptions.tellAll(job)
   }
 
+  /** The server tells no more than some hundred of the jobs that ended while there was no connection. */
+  async #lookUpUntold(): Promise<void> {
+    const jobIds = [...this.#untold]
+    this.#untold.clear()
+    const socket = this.#socket
+    try {
+      for await (const { jobId, job } of lookUp(this.#client, jobIds, this.#stop.signal)) {
+        // The next connection begins again with those that are not looked up yet.
+        if (this.#socket !== socket) return
+        if (job) this.#told(job)
+        else this.#known.delete(jobId)
+      }
+    } catch (error) {
+      // A refusal would come again with each connection.
+      const passes = error instanceof NetworkError || (error instanceof HaulierError && error.status === 503)
+      if (passes && this.#socket === socket) this.#connectLater(error)
+    }
+  }
+
   #refused(message: { code: string; message: string; job_id?: string }): void {
     // The ledger is away for a moment: a new connection asks for everything again.
-    if (message.code.endsWith('unavailable')) {
-      this.#release(4000)
-      return this.#again(new Error(message.message), UNAVAILABLE_MS)
-    }
+    if (message.code.endsWith('unavailable')) return this.#connectLater(new Error(message.message))
     const error = new HaulierError({ code: message.code, status: 0, detail: message.message })
-    if (message.job_id) this.#subscriptions.refuse(message.job_id, error)
+    if (!message.job_id) return
+    this.#subscriptions.refuse(message.job_id, error)
+    this.#tidy(message.job_id)
+  }
+
+  #connectLater(error: unknown): void {
+    this.#release(4000)
+    this.#again(error, UNAVAILABLE_MS)
+  }
+
+  /** Drops what nobody needs to know any more. */
+  #tidy(jobId: string): void {
+    const known = this.#known.get(jobId)
+    if (!known || this.#subscriptions.wants(jobId)) return
+    if (!this.#subscriptions.all || isTerminal(known.status)) this.#known.delete(jobId)
   }
 
   #again(error: unknown, least: number): void {
@@ -223,16 +267,17 @@ export class LiveSocket {
     clock.clearTimeout(this.#timer)
     clock.clearTimeout(this.#silence)
     this.#outbox?.end()
+    this.#allTold = false
     const socket = this.#socket
     this.#socket = undefined
     if (code !== undefined) socket?.close(code)
   }
 
-  #send(message: object): void {
+  #send(message: Outgoing): void {
     if (this.#state === 'open') this.#post(message)
   }
 
-  #post(message: object): void {
+  #post(message: Outgoing): void {
     this.#outbox?.post(message)
   }
 
@@ -241,20 +286,4 @@ export class LiveSocket {
     this.#state = state
     for (const listener of [...this.#listeners]) listener(state, error)
   }
-}
-
-function parsed(data: unknown): Message | undefined {
-  try {
-    const value: unknown = JSON.parse(String(data))
-    return typeof value === 'object' && value !== null && 'type' in value ? (value as Message) : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** Where the socket of an API at `baseUrl` is. */
-function socketUrl(baseUrl: string): string {
-  const base = new URL(`${baseUrl}/ws`, globalThis.location?.href)
-  base.protocol = base.protocol === 'https:' ? 'wss:' : 'ws:'
-  return base.href
 }

@@ -49,10 +49,13 @@ export class Subscriptions {
     return { first, remove }
   }
 
-  addAll(listener: AllListener): { remove: () => boolean } {
+  /** As `add`. `tell` tells this listener alone, as long as it listens. */
+  addAll(listener: AllListener): { first: boolean; tell: AllListener; remove: () => boolean } {
+    const first = this.#all.size === 0
     const entry = { listener }
     this.#all.add(entry)
-    return { remove: () => this.#all.delete(entry) && this.#all.size === 0 }
+    const tell: AllListener = (message) => this.#all.has(entry) && listener(message)
+    return { first, tell, remove: () => this.#all.delete(entry) && this.#all.size === 0 }
   }
 
   tell(job: JobStatus): void {

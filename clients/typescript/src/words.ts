@@ -42,9 +42,9 @@ export function spokenText({ phase, error, connection }: Told, messages: Message
   return [messages.announce(phase), error ? messages.error(error) : ''].filter(Boolean).join(' ')
 }
 
-/** The server's own English sentence, where `statusText` says it in another language. */
+/** The server's own English sentence, where `statusText` says it in other words. */
 export function originalReason({ error, connection }: Told, messages: Messages): string | undefined {
-  if (connection === 'offline' || !(error instanceof HaulierError) || messages.locale.startsWith('en')) return undefined
+  if (connection === 'offline' || !(error instanceof HaulierError)) return undefined
   return messages.error(error) === error.message ? undefined : error.message
 }
 

@@ -44,6 +44,35 @@ it('lists what is over and what lives, newest first, and follows', async () => {
   expect(server.calls(ALL)[0]?.signal.aborted).toBe(true)
 })
 
+it('keeps the place in the queue, which the list does not know', async () => {
+  const { server, store } = setUp()
+  const stream = new FakeStream()
+  server.on(ALL, stream.handler).on(LIST, () => page(numbered(1), numbered(2, { version: 3, status: 'processing' })))
+  await settled()
+  stream.tell(numbered(1, { queue_position: 7 }))
+  stream.tell(numbered(2, { queue_position: 8 }))
+  stream.write('event: ready\ndata: {}\n\n')
+  await settled()
+  expect(store.getState().jobs.map((each) => [each.status, each.queue_position])).toEqual([['processing', undefined], ['queued', 7]])
+})
+
+it('knows the end of a job that came while nobody listened', async () => {
+  const { server, store, stop } = setUp()
+  const [first, second] = [new FakeStream(), new FakeStream()]
+  server.onEach(ALL, first.handler, second.handler).on(LIST, () => page())
+  server.on('GET /v1/download/status/job-1', () => answer(numbered(1, { status: 'failed', version: 5 })))
+  await settled()
+  first.tell(numbered(1))
+  first.write('event: ready\ndata: {}\n\n')
+  await settled()
+  stop()
+  store.subscribe(() => undefined)
+  await settled()
+  second.write('event: ready\ndata: {}\n\n')
+  await settled()
+  expect(store.getState().jobs.map((each) => each.status)).toEqual(['failed'])
+})
+
 it('connects again behind the cursor', async () => {
   const { server, clock } = setUp()
   const [first, second] = [new FakeStream(), new FakeStream()]

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { DownloadsStore, HaulierClient, type ClientOptions } from '../src/index.js'
-import { answer, Collected, EVENTS, FakeClock, FakeServer, FakeStream, job, JOB, problem, settled } from './fakes.js'
+import { answer, Collected, EVENTS, FakeClock, FakeServer, FakeStream, job, JOB, problem, settled, STATUS } from './fakes.js'
 
 const ALL = 'GET /v1/download/events'
 const LIST = 'GET /v1/download/jobs'
@@ -77,4 +77,68 @@ it('does not bring all streams back at the moment that the server named', async 
   expect(least).toBeGreaterThanOrEqual(5_000)
   expect(most - least).toBeGreaterThan(2_000)
   expect(most).toBeLessThan(9_000)
+})
+
+const numbered = (number: number, changes = {}) => job({ job_id: `job-${number}`, ...changes })
+const statusOf = (number: number) => `GET /v1/download/status/job-${number}`
+
+/** Follows a stream that told `count` living jobs, and then another one. */
+async function reconnected(count: number) {
+  const { server, clock, client, stream } = setUp()
+  const second = new FakeStream()
+  server.onEach(ALL, stream.handler, second.handler)
+  const gone: string[] = []
+  const seen = new Collected(client.followAll({ document: null, onGone: (jobId) => gone.push(jobId) }))
+  await settled()
+  for (let number = 0; number < count; number += 1) stream.tell(numbered(number))
+  stream.write(READY)
+  await settled()
+  stream.close()
+  await clock.advance(3_000)
+  seen.got.length = 0
+  const told = () => seen.got.map((each) => ('type' in each ? each.type : `${each.job_id} ${each.status}`))
+  return { server, second, seen, told, gone }
+}
+
+it('looks up what lived and is told no more by another stream, a few at once', async () => {
+  const { server, second, told } = await reconnected(8)
+  const waiting: (() => void)[] = []
+  for (let number = 1; number < 8; number += 1) {
+    const done = () => answer(numbered(number, { status: 'completed', version: 9 }))
+    server.on(statusOf(number), () => new Promise((resolve) => waiting.push(() => resolve(done()))))
+  }
+  second.tell(numbered(0, { version: 2 }))
+  await settled()
+  expect(waiting).toHaveLength(0)
+  second.write(READY)
+  await settled()
+  expect(waiting).toHaveLength(4)
+  for (const release of waiting) release()
+  await settled()
+  for (const release of waiting) release()
+  await settled()
+  expect(server.calls(statusOf(0))).toEqual([])
+  expect(told()).toEqual(['job-0 queued', 'ready', ...[1, 2, 3, 4, 5, 6, 7].map((number) => `job-${number} completed`)])
+})
+
+it('says which job that lived is not there any more, and goes on', async () => {
+  const { server, second, seen, told, gone } = await reconnected(1)
+  server.on(statusOf(0), () => problem(404, 'job_not_found'))
+  second.write(READY)
+  await settled()
+  second.tell(numbered(1))
+  await settled()
+  expect([told(), gone, seen.error]).toEqual([['ready', 'job-1 queued'], ['job-0'], undefined])
+})
+
+it('polls on without a job that is not there any more', async () => {
+  const { server, clock, client, list } = setUp({ transports: ['poll'] })
+  server.on(STATUS, () => problem(404, 'job_not_found'))
+  const store = new DownloadsStore(client, { document: null })
+  store.subscribe(() => undefined)
+  await clock.advance(100)
+  list.jobs = []
+  await clock.advance(60_000)
+  expect(store.getState()).toEqual({ jobs: [], ready: true, connection: 'polling' })
+  expect(server.calls(STATUS)).toHaveLength(1)
 })

@@ -1,52 +1,7 @@
 import { expect, it } from 'vitest'
-import { HaulierClient, type ClientOptions, type JobStatus } from '../src/index.js'
-import { answer, broken, FakeClock, FakeServer, job, JOB, problem, settled } from './fakes.js'
-
-class FakeSocket {
-  static made: FakeSocket[] = []
-  readyState = 0
-  sent: unknown[] = []
-  closedWith: number | undefined
-  onmessage: ((event: { data: string }) => void) | null = null
-  onclose: ((event: { code: number }) => void) | null = null
-  onerror: (() => void) | null = null
-  constructor(readonly url: string) {
-    FakeSocket.made.push(this)
-  }
-  send(text: string): void {
-    this.sent.push(JSON.parse(text))
-  }
-  close(code: number): void {
-    this.closedWith = code
-    this.readyState = 3
-  }
-  say(message: object): void {
-    this.readyState = 1
-    this.onmessage?.({ data: JSON.stringify(message) })
-  }
-  end(code: number): void {
-    this.readyState = 3
-    this.onclose?.({ code })
-  }
-}
-
-function setUp(options: Partial<ClientOptions> = {}) {
-  const server = new FakeServer()
-  const clock = new FakeClock()
-  FakeSocket.made = []
-  let tickets = 0
-  server.on('POST /v1/tickets', () => answer({ ticket: `t${++tickets}`, expires_at: '' }))
-  const client = new HaulierClient({
-    baseUrl: 'https://haulier.example',
-    token: 'very-secret',
-    fetch: server.fetch,
-    WebSocket: FakeSocket as unknown as typeof WebSocket,
-    clock,
-    random: () => 0.5,
-    ...options,
-  })
-  return { server, clock, socket: client.connect(), made: FakeSocket.made }
-}
+import type { JobStatus } from '../src/index.js'
+import { broken, job, JOB, problem, settled } from './fakes.js'
+import { setUp } from './fakeSocket.js'
 
 it('connects with a ticket, subscribes when it is ready, and tells changes', async () => {
   const { socket, made } = setUp()

@@ -32,6 +32,17 @@ it('gives reasons in German where the code is known, and keeps the server’s se
   expect([statusText(unknown, german, NOW), originalReason(unknown, german)]).toEqual(['The moon is too bright.', undefined])
 })
 
+const PROGRAMMERS = ['artefact_expired', 'forbidden', 'idempotency_key_reused', 'invalid_request', 'job_not_found', 'job_not_ready', 'no_token', 'not_found', 'unauthenticated']
+
+it.each(PROGRAMMERS)('tells visitors in their words what the server says to programmers (%s)', (code) => {
+  const detail = 'A valid bearer token is needed: /file_id must be a whole number.'
+  const refused = told({ phase: 'idle', error: new HaulierError({ code, status: 400, detail }) })
+  const words = [english, german].map((messages) => statusText(refused, messages, NOW))
+  expect(words).not.toContain(detail)
+  expect(new Set(words).size).toBe(2)
+  expect(originalReason(refused, english)).toBe(detail)
+})
+
 it('says in both languages that nobody answered', () => {
   const silent = told({ phase: 'idle', error: new NetworkError('The server cannot be reached.') })
   expect(statusText(silent, english, NOW)).toBe('The server did not answer. Please try again.')

@@ -1,14 +1,17 @@
 import { forwardRef, type AnchorHTMLAttributes, type KeyboardEvent, type MouseEvent } from 'react'
+import { isRefused } from '@haulier/client'
 import type { Download } from '../useDownload.js'
 import { Action, composed, ignoreRepeat, type ActionProps } from './Action.js'
 import { useDownloadContext } from './context.js'
 
 /** Starts; there until the file is, or the job has failed. While the job lives it stays, and does nothing. */
 export const Trigger = forwardRef<HTMLButtonElement, ActionProps>(function Trigger({ children, ...others }, ref) {
-  const { download, messages } = useDownloadContext()
-  if (download.isCompleted || download.isFailed) return null
+  const { download, messages, isRepeatable } = useDownloadContext()
+  if (download.isCompleted || download.isFailed || isRefused(download)) return null
   const isBusy = isUnderWay(download) && !download.isStuck
-  const idle = download.isStuck ? messages.retry : download.isCancelled ? messages.startAgain : messages.download
+  // A job that was named is there already: looking failed.
+  const isUnseen = !isRepeatable && download.isIdle && download.error !== undefined
+  const idle = download.isStuck || isUnseen ? messages.retry : download.isCancelled ? messages.startAgain : messages.download
   const text = isBusy ? messages.preparing : idle
   // aria-disabled, not disabled: a disabled button would lose the focus.
   const run = () => void (isBusy || download.start())
