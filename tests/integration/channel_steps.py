@@ -32,8 +32,10 @@ async def told(connection, job_id):
     return {(row["channel_id"], row["event"]) for row in rows}
 
 
-async def claim(ledger, most=50, *, of_channel=4, of_user=8, kinds=("webhook",)):
-    return await ledger.deliveries.claim(most=most, lease=LEASE, kinds=kinds, of_channel=of_channel, of_user=of_user)
+async def claim(ledger, most=50, *, failing=50, of_channel=4, of_user=8, kinds=("webhook",)):
+    return await ledger.deliveries.claim(
+        most=most, failing=failing, lease=LEASE, kinds=kinds, of_channel=of_channel, of_user=of_user
+    )
 
 
 async def finish(ledger, found, outcome="delivered", **fields):

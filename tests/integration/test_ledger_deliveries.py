@@ -1,6 +1,7 @@
 """The outbox against a real PostgreSQL: in what turn deliveries are taken, and how they end."""
 
 import asyncio
+import json
 from collections import deque
 from datetime import timedelta
 
@@ -79,6 +80,65 @@ async def test_other_kinds_and_what_is_not_due_yet_are_left(ledger, at):
     assert [each.delivery.attempts for each in await claim(ledger)] == [2]
 
 
+async def test_channels_that_fail_get_no_more_than_their_part_together(ledger, connection):
+    for n in range(30):
+        await queue_tests(ledger, await channel(ledger, user_id=f"failing {n}"), 1)
+    await connection.execute("update channels set failing_since = haulier_now()")
+    fine = await channel(ledger, user_id="bob")
+    await queue_tests(ledger, fine, 1)
+    found = [each.channel.id for each in await claim(ledger, 8, failing=3)]
+    assert (len(found), fine.id in found) == (4, True)
+    assert await claim(ledger, 8, failing=0) == []
+
+
+async def test_many_channels_that_fail_do_not_hide_one_that_does_not(ledger, connection):
+    for n in range(30):
+        await queue_tests(ledger, await channel(ledger, user_id=f"failing {n}"), 1)
+    await connection.execute("update channels set failing_since = haulier_now()")
+    fine = await channel(ledger, user_id="bob")
+    await queue_tests(ledger, fine, 1)
+    assert fine.id in {each.channel.id for each in await claim(ledger, 2, failing=1)}
+
+
+async def test_what_waits_for_a_kind_that_nobody_sends_makes_no_look_slower(ledger, connection):
+    await queue_tests(ledger, await channel(ledger), 1)
+    await connection.execute(
+        """insert into channels (id, user_id, kind, target, sealed, events, created_at, updated_at)
+        select gen_random_uuid(), 'u' || n, 'email', 't', 's', '{job.completed}', now(), now()
+        from generate_series(1, 2000) n"""
+    )
+    await connection.execute(
+        """insert into deliveries (id, channel_id, event, at, due_at)
+        select gen_random_uuid(), id, 'test', now(), now() from channels where kind = 'email'"""
+    )
+    await connection.execute("vacuum analyze deliveries, channels")
+    look = "select * from claim_deliveries(50, interval '75 s', array['webhook'], 4, 8, 25)"
+    plan = json.loads(await connection.fetchval(f"explain (analyze, buffers, format json) {look}"))[0]["Plan"]
+    assert plan["Actual Rows"] == 1
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 1_500
+
+
+async def test_what_workers_that_are_gone_were_sending_takes_nobodys_room(ledger, at):
+    lost = [await channel(ledger, kind="email") for _ in range(2)]
+    hook = await channel(ledger)
+    for each in lost:
+        await queue_tests(ledger, each, 4)
+    assert len(await claim(ledger, kinds=("email",))) == 8
+    await queue_tests(ledger, hook, 3)
+    assert await claim(ledger) == []
+    await at(seconds=61)
+    assert len(await claim(ledger)) == 3
+
+
+async def test_what_was_being_sent_of_a_kind_that_is_off_now_ends_as_any_other(ledger, at):
+    lost = await channel(ledger, kind="email")
+    await queue_tests(ledger, lost, 1)
+    await claim(ledger, kinds=("email",))
+    await at(seconds=61)
+    assert await ledger.deliveries.take_back(repeatable=["webhook"], most=10) == 1
+    assert len(await ledger.deliveries.page(lost.id, status="unknown", limit=5)) == 1
+
+
 # ---- ending
 
 
@@ -96,9 +156,9 @@ async def test_what_a_lost_worker_was_sending_is_sent_again_or_unknown(ledger, a
     hears = await channel(ledger)
     await queue_tests(ledger, hears, 1)
     (found,) = await claim(ledger)
-    assert await ledger.deliveries.take_back(kinds=["webhook"], repeatable=repeatable, most=10) == 0
+    assert await ledger.deliveries.take_back(repeatable=repeatable, most=10) == 0
     await at(seconds=61)
-    assert await ledger.deliveries.take_back(kinds=["webhook"], repeatable=repeatable, most=10) == 1
+    assert await ledger.deliveries.take_back(repeatable=repeatable, most=10) == 1
     (delivery,) = await ledger.deliveries.page(hears.id, status=None, limit=5)
     assert delivery.status == status
     assert await finish(ledger, found) == (False, False)
@@ -145,7 +205,7 @@ async def test_one_delivered_message_ends_a_failing_time(ledger, at):
     await finish(ledger, found, "failed", reason="x")
     assert (await ledger.channels.get(failing.id, user_id="anna")).failing_since is not None
     await at(minutes=2)
-    await ledger.deliveries.take_back(kinds=["webhook"], repeatable=["webhook"], most=10)
+    await ledger.deliveries.take_back(repeatable=["webhook"], most=10)
     (found,) = await claim(ledger)
     await finish(ledger, found)
     assert (await ledger.channels.get(failing.id, user_id="anna")).failing_since is None

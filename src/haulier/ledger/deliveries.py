@@ -88,12 +88,16 @@ class Deliveries:
         self._database = database
 
     async def claim(
-        self, *, most: int, lease: timedelta, kinds: Collection[str], of_channel: int, of_user: int
+        self, *, most: int, failing: int, lease: timedelta, kinds: Collection[str], of_channel: int, of_user: int
     ) -> list[Claimed]:
-        """Up to `most` due deliveries of these kinds, ours for `lease`; no more than so many under way of any one."""
+        """Up to `most` due deliveries of these kinds, ours for `lease`; no more than so many under way of any one.
+
+        At most `failing` of them are to channels that failed when they were tried last.
+        """
         rows = await self._database.run(
             DeliveryQueries.claim_deliveries,
             most=most,
+            failing=failing,
             lease=lease,
             kinds=list(kinds),
             of_channel=of_channel,
@@ -139,11 +143,12 @@ class Deliveries:
         assert row is not None
         return row["kept"]
 
-    async def take_back(self, *, kinds: Collection[str], repeatable: Collection[str], most: int) -> int:
-        """Return what workers that are gone were sending; how many. `most` attempts are made, as elsewhere."""
-        row = await self._database.run(
-            DeliveryQueries.return_deliveries, kinds=list(kinds), repeatable=list(repeatable), most=most
-        )
+    async def take_back(self, *, repeatable: Collection[str], most: int) -> int:
+        """Return what workers that are gone were sending, of whatever kind; how many.
+
+        What is of none of the `repeatable` kinds is over. `most` attempts are made, as elsewhere.
+        """
+        row = await self._database.run(DeliveryQueries.return_deliveries, repeatable=list(repeatable), most=most)
         assert row is not None
         return row["returned"]
 

@@ -21,6 +21,7 @@ class AppriseSender:
     """Sends through apprise, at most THREADS at a time. A thread that hangs keeps its place until it ends."""
 
     repeatable = False
+    room = 2 * THREADS  # the next ones stand ready
 
     def __init__(self, pool: ThreadPoolExecutor, *, settings: Settings, timeout_s: float = TIMEOUT_S) -> None:
         self._pool = pool

@@ -28,6 +28,7 @@ class EmailSender:
     """Sends notices as letters through one mail server, with a connection for each, CONNECTIONS at a time."""
 
     repeatable = False
+    room = 2 * CONNECTIONS  # the next ones stand ready
 
     def __init__(
         self,

@@ -59,9 +59,13 @@ def unwatched() -> None:
 
 
 class Sender(Protocol):
-    """Sends notices of one kind. `repeatable`: an attempt that nobody knows the end of may be made once more."""
+    """Sends notices of one kind, `room` at a time at most.
+
+    `repeatable`: an attempt that nobody knows the end of may be made once more.
+    """
 
     repeatable: bool
+    room: int
 
     async def send(self, notice: Notice, /, *, begun: Callable[[], None] = unwatched) -> Verdict:
         """Try once, within a time of its own; raises nothing that a receiver can cause.

@@ -46,6 +46,7 @@ class PushSender:
     """Sends pushes, each once. Nothing of them can be read by the push service."""
 
     repeatable = False
+    room = 32
 
     def __init__(self, transport: httpx.AsyncBaseTransport, *, settings: Settings, clock: Clock) -> None:
         from py_vapid import Vapid02

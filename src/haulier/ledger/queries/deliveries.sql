@@ -1,6 +1,6 @@
 -- name: claim_deliveries :many
 -- Take due deliveries in turn; see functions/claim_deliveries.sql.
-select * from claim_deliveries(:most, :lease::interval, :kinds::text[], :of_channel, :of_user);
+select * from claim_deliveries(:most, :lease::interval, :kinds::text[], :of_channel, :of_user, :failing);
 
 -- name: finish_delivery :one
 -- Write how an attempt ended; see functions/finish_delivery.sql.
@@ -14,7 +14,7 @@ select hand_back_delivery(:delivery_id, :attempt, :wait::interval) as kept;
 
 -- name: return_deliveries :one
 -- Take back what the workers that are gone were sending; see functions/return_deliveries.sql.
-select return_deliveries(:kinds::text[], :repeatable::text[], :most) as returned;
+select return_deliveries(null, :repeatable::text[], :most) as returned;
 
 -- name: deliveries_of_channel :many
 -- A channel's deliveries, the latest event first; keyset by `before_at` and `before_id`.
