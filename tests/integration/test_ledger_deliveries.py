@@ -198,6 +198,18 @@ async def test_a_channel_to_which_nothing_was_delivered_for_five_days_is_disable
     assert after.disabled_reason == "nothing could be delivered for 5 days; the last reason: it answered 500"
 
 
+@pytest.mark.parametrize("outcome", ["again", "failed"])
+async def test_a_failure_of_ours_is_not_held_against_a_channel(ledger, at, outcome):
+    fine = await channel(ledger)
+    for days in (0, 6):
+        await at(days=days)
+        await queue_tests(ledger, fine, 1)
+        for found in await claim(ledger):
+            assert await finish(ledger, found, outcome, reason="our server is away", counts=False) == (True, False)
+    after = await ledger.channels.get(fine.id, user_id="anna")
+    assert (after.failing_since, after.disabled_at) == (None, None)
+
+
 async def test_one_delivered_message_ends_a_failing_time(ledger, at):
     failing = await channel(ledger)
     await queue_tests(ledger, failing, 2)
@@ -233,6 +245,48 @@ async def test_what_is_handed_back_to_a_channel_that_is_off_fails(ledger):
     await finish(ledger, first, "failed", reason="it answered 410", disable=True)
     assert await ledger.deliveries.hand_back(second.delivery)
     assert len(await ledger.deliveries.page(gone.id, status="failed", limit=5)) == 2
+
+
+async def test_a_receiver_that_wants_a_pause_is_left_alone_by_all_that_waits_or_comes(ledger, at):
+    tired, other = await channel(ledger), await channel(ledger, user_id="bob")
+    await queue_tests(ledger, tired, 10)
+    hour = timedelta(hours=1)
+    for found in await claim(ledger, 2):
+        await finish(ledger, found, "again", wait=hour, pause=hour, reason="it answered 429", answer=429)
+    await completed(ledger)
+    await queue_tests(ledger, other, 1)
+    assert [each.channel.id for each in await claim(ledger)] == [other.id]
+    (waits, *_) = await ledger.deliveries.page(tired.id, status="pending", limit=1)
+    assert waits.due_at > waits.at + timedelta(minutes=59)
+    await at(minutes=61)
+    assert [each.channel.id for each in await claim(ledger)] == [tired.id]
+
+
+async def test_a_shorter_pause_does_not_end_a_longer_one(ledger, at):
+    tired = await channel(ledger)
+    await queue_tests(ledger, tired, 3)
+    for found, minutes in zip(await claim(ledger, 2), (60, 5), strict=True):
+        await finish(ledger, found, "again", wait=timedelta(), pause=timedelta(minutes=minutes), reason="busy")
+    await at(minutes=6)
+    assert await claim(ledger) == []
+
+
+@pytest.mark.parametrize("by", ["test", "redeliver", "enable"])
+async def test_what_its_owner_asks_for_is_sent_whatever_pause_the_receiver_wanted(ledger, by):
+    tired = await channel(ledger)
+    await queue_tests(ledger, tired, 1)
+    (found,) = await claim(ledger)
+    day = timedelta(days=1)
+    await finish(ledger, found, "failed", pause=day, reason="it answered 429")
+    await completed(ledger)
+    assert await claim(ledger) == []
+    if by == "test":
+        await queue_tests(ledger, tired, 1)
+    elif by == "redeliver":
+        await ledger.deliveries.redeliver(found.delivery.id)
+    else:
+        await ledger.channels.enable(tired.id, user_id="anna")
+    assert await claim(ledger) != []
 
 
 async def test_a_redelivery_is_the_same_delivery_with_all_its_attempts_before_it(ledger):

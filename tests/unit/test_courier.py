@@ -152,7 +152,16 @@ async def test_a_sender_that_misbehaves_harms_only_its_own_delivery(
 ):
     monkeypatch.setattr(module, "SEND_S", 0.05)
     sender = Sender(misbehaves, repeatable=repeatable, begins=begins)
-    assert (await ended(Outbox([claimed()]), sender)).outcome == outcome
+    end = await ended(Outbox([claimed()]), sender)
+    assert (end.outcome, end.counts and outcome == "again") == (outcome, False)
+
+
+async def test_a_channel_that_cannot_be_read_here_is_not_to_blame_for_it():
+    outbox = Outbox([claimed()])
+    async with courier(outbox, Sender(arrives), sealer=Sealer([Secret("x" * 32)])).running(grace_s=1):
+        await eventually(lambda: outbox.ended)
+    (end,) = outbox.ended
+    assert (end.outcome, end.counts) == ("again", False)
 
 
 async def test_what_a_crash_says_is_not_logged():

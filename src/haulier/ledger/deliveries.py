@@ -71,7 +71,10 @@ class Claimed(msgspec.Struct, frozen=True):
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
-    """How an attempt ended. With `again`, `wait` is how long until the next; `disable` ends the channel with it."""
+    """How an attempt ended. With `again`, `wait` is how long until the next; `disable` ends the channel with it.
+
+    For `pause` nothing else is sent to the channel either. Unless it `counts` it is not held against the channel.
+    """
 
     outcome: Outcome
     reason: str = ""
@@ -79,6 +82,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     duration: timedelta = timedelta()
     wait: timedelta = timedelta()
     disable: bool = False
+    pause: timedelta | None = None
+    counts: bool = True
 
 
 class Deliveries:
@@ -128,6 +133,8 @@ class Deliveries:
             duration_ms=round(ended.duration.total_seconds() * 1_000),
             disable=ended.disable,
             failing_for=failing_for,
+            pause=ended.pause,
+            counts=ended.counts,
         )
         assert row is not None
         return row["status"] is not None, row["disabled"]

@@ -193,7 +193,9 @@ class Courier:
             notice = self._notice(errand.claimed)
         except CannotOpen:
             log.warning(events.CHANNEL_UNREADABLE)
-            return TryAgain("what the channel keeps secret cannot be read here; the operator has to set its key")
+            return TryAgain(
+                "what the channel keeps secret cannot be read here; the operator has to set its key", ours=True
+            )
         try:
             async with asyncio.timeout(SEND_S):
                 return await sender.send(notice, begun=errand.begin)
@@ -204,7 +206,7 @@ class Courier:
             log.error(events.SENDER_CRASHED, error=type(error).__name__, where=_places(error))  # noqa: TRY400
             reason = "it could not be sent"
         if sender.repeatable or not errand.begun:
-            return TryAgain(reason)
+            return TryAgain(reason, ours=True)
         return GiveUp("nobody knows whether it arrived", unknown=True)
 
     def _notice(self, claimed: Claimed) -> Notice:

@@ -31,20 +31,29 @@ class Delivered(msgspec.Struct, frozen=True):
 
 
 class TryAgain(msgspec.Struct, frozen=True):
-    """It certainly did not arrive, or it may be sent twice: later again, not before `after_s` seconds."""
+    """It certainly did not arrive, or it may be sent twice: later again.
+
+    `after_s` is for how many seconds the receiver wants to be left alone. `ours`: the receiver has no part in it, so it
+    must not be held against the channel.
+    """
 
     reason: str
     answer: int | None = None
     after_s: float | None = None
+    ours: bool = False
 
 
 class GiveUp(msgspec.Struct, frozen=True):
-    """It will not arrive, or nobody knows and it must not be sent twice (`unknown`). `disable`: nothing ever will."""
+    """It will not arrive, or nobody knows and it must not be sent twice (`unknown`). `disable`: nothing ever will.
+
+    `ours`: as for TryAgain.
+    """
 
     reason: str
     answer: int | None = None
     disable: bool = False
     unknown: bool = False
+    ours: bool = False
 
 
 class Busy(msgspec.Struct, frozen=True):

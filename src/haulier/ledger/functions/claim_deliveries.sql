@@ -8,7 +8,8 @@ drop function if exists claim_deliveries(integer, interval, text[], integer, int
 --
 -- No channel has more than `p_of_channel` under way (one while it fails), no user more than `p_of_user`; users take turns.
 -- So a slow or dead address holds up nobody else, whatever waits for it; nor do users with many channels, since the few
--- channels that are looked at first are those of users with the least under way. An unconfirmed channel gets codes only.
+-- channels that are looked at first are those of users with the least under way. An unconfirmed channel gets codes only, and
+-- one whose receiver asked for a pause nothing until that is over.
 -- What a worker that is gone was sending takes no room once its lease is over.
 --
 -- While nothing of these kinds is due this costs a look in an index for each, else one for each channel that has something
@@ -62,6 +63,7 @@ begin
         ) first
         left join busy using (user_id)
         where first.due_at <= haulier_now() and disabled_at is null and stopped_at is null
+            and (not_before is null or not_before <= haulier_now())
             and coalesce(busy.sending, 0) < p_of_user and (failing_since is null or v_failing > 0)
             and (case when failing_since is null then p_of_channel else 1 end) > (
                 select count(*) from deliveries

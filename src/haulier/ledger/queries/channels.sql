@@ -31,7 +31,8 @@ update channels set sealed = :sealed where id = :channel_id and sealed = :before
 
 -- name: enable_channel :one
 -- Deliver to it again, if its receiver agrees; what was not delivered meanwhile is not made up for.
-update channels set disabled_at = null, disabled_reason = null, failing_since = null, updated_at = haulier_now()
+update channels set
+    disabled_at = null, disabled_reason = null, failing_since = null, not_before = null, updated_at = haulier_now()
 where id = :channel_id and user_id = :user_id and confirmed and stopped_at is null
 returning *;
 
