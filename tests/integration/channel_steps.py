@@ -15,7 +15,7 @@ ALL = ("job.completed", "job.failed", "job.cancelled")
 async def channel(ledger, user_id="anna", **fields):
     """A channel that hears of everything."""
     known = {"kind": "webhook", "label": "", "target": "t", "sealed": b"s", "events": ALL, "every_job": True}
-    return await ledger.channels.add(ChannelDraft(id=new_job_id(), user_id=user_id, **known | fields))
+    return (await ledger.channels.add(ChannelDraft(id=new_job_id(), user_id=user_id, **known | fields))).channel
 
 
 async def job(ledger, **fields):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from haulier.destinations.apprise_urls import HOSTED
-from haulier.ledger.confirming import CODE_LIFE, CODES_OF_USER, CODES_TO_ADDRESS
+from haulier.ledger.codes import CODE_LIFE, CODES_OF_USER, CODES_TO_ADDRESS
 from haulier.notify.push import PushMessage, message_of
 from haulier.notify.wording import words
 from haulier.notify.words import ENGLISH
