@@ -243,6 +243,17 @@ async def test_someone_elses_channel_is_none(api):
     assert answer.json()["errors"] == [{"pointer": "/notify/0", "detail": "is no channel of yours"}]
 
 
+async def test_a_channel_that_is_off_cannot_be_named(api, connection):
+    named = (await webhook(api, URL))["channel_id"]
+    await connection.execute("update channels set disabled_at = now(), disabled_reason = 'x'")
+    answer = await api.post("/v1/download/initiate", {"file_id": 70_000, "notify": [named]})
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [{"pointer": "/notify/0", "detail": "is disabled: nothing is delivered to it"}]
+    assert (await api.post(f"/v1/channels/{named}/enable")).status_code == 200
+    answer = await api.post("/v1/download/initiate", {"file_id": 70_000, "notify": [named]})
+    assert answer.status_code == 200
+
+
 async def test_a_job_tells_the_channel_that_its_request_names(api, services):
     quiet, loud = await webhook(api, URL, every_job=False), await webhook(api, URL)
     answer = await api.post("/v1/download/initiate", {"file_id": 70_000, "notify": [quiet["channel_id"]]})

@@ -176,10 +176,10 @@ class Channels:
         row = await self._database.run(ChannelQueries.remove_channel, channel_id=channel_id, user_id=user_id)
         return row is not None
 
-    async def owned(self, channel_ids: Sequence[UUID], *, user_id: str) -> set[UUID]:
-        """Which of these are the user's."""
+    async def owned(self, channel_ids: Sequence[UUID], *, user_id: str) -> dict[UUID, bool]:
+        """Those of these that are the user's, and whether each is off."""
         rows = await self._database.run(ChannelQueries.owned_channels, channel_ids=channel_ids, user_id=user_id)
-        return {row["id"] for row in rows}
+        return {row["id"]: row["is_off"] for row in rows}
 
     async def count_sending(self, user_id: str) -> Allowance | None:
         """Count one test or redelivery of SENDING_RATE a minute; None: admitted, else when there may be another."""

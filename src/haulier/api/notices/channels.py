@@ -176,15 +176,21 @@ async def enable(exchange: Exchange, services: Services) -> Answer:
 
 
 async def named_channels(texts: Sequence[str], exchange: Exchange, services: Services) -> tuple[UUID, ...]:
-    """The channels that a request's `notify` names. Raises InvalidRequest for what is no channel of the caller."""
+    """The channels that a request's `notify` names. Raises InvalidRequest for what is no channel of the caller, or off.
+
+    One that is not confirmed yet may be before the job ends.
+    """
     if len(set(texts)) < len(texts):
         raise InvalidRequest(("/notify", "Name each channel once"))
     ids = [uuid_of(text) for text in texts]
     known = [channel_id for channel_id in ids if channel_id is not None]
-    own = await services.ledger.channels.owned(known, user_id=exchange.caller.user_id) if known else set[UUID]()
-    problems = [
-        (f"/notify/{place}", "is no channel of yours") for place, channel_id in enumerate(ids) if channel_id not in own
-    ]
+    own = await services.ledger.channels.owned(known, user_id=exchange.caller.user_id) if known else {}
+    problems: list[tuple[str, str]] = []
+    for place, channel_id in enumerate(ids):
+        if channel_id is None or channel_id not in own:
+            problems.append((f"/notify/{place}", "is no channel of yours"))
+        elif own[channel_id]:
+            problems.append((f"/notify/{place}", "is disabled: nothing is delivered to it"))
     if problems:
         raise InvalidRequest(*problems)
     return tuple(known)

@@ -49,7 +49,7 @@ begin
     where id = v_channel and disabled_at is null
     returning disabled_reason is not null into finish_delivery.disabled;
     if not found and p_outcome = 'again' then -- it was disabled while this one was sent
-        update deliveries set status = 'failed', due_at = null, ended_at = haulier_now() where id = p_id;
+        perform fail_waiting(v_channel);
         status := 'failed';
     end if;
     disabled := coalesce(disabled, false);

@@ -44,8 +44,9 @@ returning *;
 delete from channels where id = :channel_id and user_id = :user_id returning id;
 
 -- name: owned_channels :many
--- Which of these channels are the user's.
-select id from channels where id = any(:channel_ids::uuid[]) and user_id = :user_id;
+-- Which of these channels are the user's, and whether nothing is delivered to them.
+select id, disabled_at is not null or stopped_at is not null as is_off from channels
+where id = any(:channel_ids::uuid[]) and user_id = :user_id;
 
 -- name: count_sending :one
 -- Count a test or a redelivery against what a user may ask for in a minute.
