@@ -221,6 +221,7 @@ class Courier:
             channel_id=channel.id,
             secret=self._sealer.open(channel.id, channel.sealed),
             job=job,
+            is_late=job is not None and not job.is_available(now=self._clock.now()),
         )
 
     async def _finish(self, claimed: Claimed, ended: Finished) -> None:

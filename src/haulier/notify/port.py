@@ -13,7 +13,8 @@ from haulier.job import Job
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """One event for one channel. `id` stays the same over all attempts; `job` is None for a test.
 
-    `secret` is what the channel keeps sealed (address, keys), opened for this attempt only: never for a log.
+    `is_late`: there is no file of the job (any more) to be downloaded. `secret` is what the channel keeps sealed
+    (address, keys), opened for this attempt only: never for a log.
     """
 
     id: UUID
@@ -22,6 +23,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     channel_id: UUID
     secret: Mapping[str, Any]
     job: Job | None
+    is_late: bool = False
 
 
 class Delivered(msgspec.Struct, frozen=True):
