@@ -141,6 +141,17 @@ async def test_what_is_wrong_with_the_operators_place_is_nothing_against_users_c
         assert await sender.send(notice(secret={"name": "ops"})) == verdict
 
 
+async def test_a_place_of_other_roles_gets_no_test_either(services, connection):
+    settings = msgspec.structs.replace(services.settings, apprise_channels=Secret(f"night:admin={URL}"))
+    async with another_api(services, settings=settings) as api:
+        made = await api.post("/v1/channels", {"kind": "apprise", "name": "night"}, role="admin")
+        path = f"/v1/channels/{made.json()['channel_id']}/test"
+        test = (await api.post(path, role="admin")).json()["delivery_id"]
+        await connection.execute("update deliveries set status = 'failed', due_at = null, ended_at = now()")
+        refused = [await api.post(path), await api.post(f"/v1/deliveries/{test}/redeliver")]
+        assert [each.json()["code"] for each in refused] == ["channel_disabled"] * 2
+
+
 async def test_a_worker_that_does_not_know_a_place_yet_leaves_it_to_one_that_does(services, slack):
     settings = msgspec.structs.replace(services.settings, apprise_channels=Secret(f"ops={URL}"))
     async with another_api(services, settings=settings) as api:
