@@ -5,6 +5,7 @@ channel's id is authenticated with it, so that no value opens in the place of an
 """
 
 import hashlib
+import hmac
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from haulier.destinations.same_place import place_of
 from haulier.errors import ChannelsOff
 from haulier.settings import Secret, Settings
 
@@ -24,6 +26,7 @@ _TELL_BYTES = 4
 _NONCE_BYTES = 12
 _HEAD_BYTES = len(_VERSION) + _TELL_BYTES + _NONCE_BYTES
 _PURPOSE = b"haulier channels v1"
+_PLACE_PURPOSE = b"haulier same place v1"
 
 
 class CannotOpen(Exception):
@@ -35,6 +38,7 @@ class Sealer:
 
     def __init__(self, secrets: Sequence[Secret], *, random: Callable[[int], bytes] = os.urandom) -> None:
         keys = [_key(secret) for secret in secrets if secret]
+        self._place_keys = [hmac.digest(key, _PLACE_PURPOSE, "sha256") for key in keys]
         self._keys = {_tell(key): AESGCM(key) for key in reversed(keys)}
         self._current = _tell(keys[0]) if keys else b""
         self._random = random
@@ -62,6 +66,17 @@ class Sealer:
         except (InvalidTag, ValueError):
             raise CannotOpen from None
         return msgspec.json.decode(plain, type=dict[str, Any])
+
+    def fingerprints(self, *, user_id: str, kind: str, secret: Mapping[str, Any]) -> tuple[bytes, ...]:
+        """What tells whether a user's channels lead to the same place, by each of our keys, that of today first.
+
+        None for kinds of which several may lead to one place. They tell nothing to who has no key, not even whether
+        channels of two users do.
+        """
+        if not (place := place_of(kind, secret)):
+            return ()
+        text = f"{user_id}\0{kind}\0{place}".encode()
+        return tuple(hmac.digest(key, text, "sha256") for key in self._place_keys)
 
     @property
     def mark(self) -> bytes:

@@ -15,7 +15,7 @@ ALL = ("job.completed", "job.failed", "job.cancelled")
 async def channel(ledger, user_id="anna", **fields):
     """A channel that hears of everything."""
     known = {"kind": "webhook", "label": "", "target": "t", "sealed": b"s", "events": ALL, "every_job": True}
-    return await ledger.channels.add(ChannelDraft(id=new_job_id(), user_id=user_id, **known | fields))
+    return (await ledger.channels.add(ChannelDraft(id=new_job_id(), user_id=user_id, **known | fields))).channel
 
 
 async def job(ledger, **fields):
@@ -32,8 +32,10 @@ async def told(connection, job_id):
     return {(row["channel_id"], row["event"]) for row in rows}
 
 
-async def claim(ledger, most=50, *, of_channel=4, of_user=8, kinds=("webhook",)):
-    return await ledger.deliveries.claim(most=most, lease=LEASE, kinds=kinds, of_channel=of_channel, of_user=of_user)
+async def claim(ledger, most=50, *, failing=50, of_channel=4, of_user=8, kinds=("webhook",)):
+    return await ledger.deliveries.claim(
+        most=most, failing=failing, lease=LEASE, kinds=kinds, of_channel=of_channel, of_user=of_user
+    )
 
 
 async def finish(ledger, found, outcome="delivered", **fields):

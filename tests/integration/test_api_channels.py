@@ -134,6 +134,16 @@ async def test_a_repeated_request_shows_the_secret_for_a_day(api, connection):
     assert (again["channel_id"], "secret" in again) == (first["channel_id"], False)
 
 
+async def test_a_repeated_request_is_the_same_after_its_secret_was_changed(api):
+    key = {"headers": {"Idempotency-Key": "k1"}}
+    body = {"kind": "webhook", "url": URL}
+    first = (await api.post("/v1/channels", body, **key)).json()
+    await api.post(f"/v1/channels/{first['channel_id']}/rotate")
+    again = await api.post("/v1/channels", body, **key)
+    assert again.status_code == 201
+    assert (again.json()["channel_id"], "secret" in again.json()) == (first["channel_id"], False)
+
+
 async def test_a_secret_is_changed_so_often_a_day_that_none_ends_early(api):
     path = f"/v1/channels/{(await webhook(api, URL))['channel_id']}/rotate"
     assert [(await api.post(path)).status_code for _ in range(MOST_KEYS - 1)] == [200] * (MOST_KEYS - 1)
@@ -231,6 +241,17 @@ async def test_someone_elses_channel_is_none(api):
     bobs = await webhook(api, URL, user="bob")
     answer = await api.post("/v1/download/initiate", {"file_id": 70_000, "notify": [bobs["channel_id"]]})
     assert answer.json()["errors"] == [{"pointer": "/notify/0", "detail": "is no channel of yours"}]
+
+
+async def test_a_channel_that_is_off_cannot_be_named(api, connection):
+    named = (await webhook(api, URL))["channel_id"]
+    await connection.execute("update channels set disabled_at = now(), disabled_reason = 'x'")
+    answer = await api.post("/v1/download/initiate", {"file_id": 70_000, "notify": [named]})
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [{"pointer": "/notify/0", "detail": "is disabled: nothing is delivered to it"}]
+    assert (await api.post(f"/v1/channels/{named}/enable")).status_code == 200
+    answer = await api.post("/v1/download/initiate", {"file_id": 70_000, "notify": [named]})
+    assert answer.status_code == 200
 
 
 async def test_a_job_tells_the_channel_that_its_request_names(api, services):

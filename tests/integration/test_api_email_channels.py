@@ -156,3 +156,13 @@ async def test_the_kind_is_off_without_a_mail_server(services, api):
         assert (await api.get("/v1/channel-kinds")).json()["email"]["offered"] is False
         code = await api.post(f"/v1/channels/{channel['channel_id']}/code")
         assert (code.status_code, code.json()["code"]) == (404, "channel_kind_off")
+
+
+async def test_a_letter_that_comes_when_the_file_is_gone_does_not_offer_it(api, services, mails, vouched, at):
+    await email(api)
+    await completed(services, await api.initiate())
+    await at(days=2)
+    assert len((await services.ledger.retention.expire_artefacts()).jobs) == 1
+    async with running_couriers(services):
+        await eventually(lambda: mails.raw)
+    assert mails.mails[0]["Subject"].startswith("Your download was ready")

@@ -1,14 +1,13 @@
 """A receiver who wants nothing more: what the link in a letter does, and how the channel comes on again."""
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 
 from tests.couriers import running_couriers
 from tests.integration.api_steps import completed
 from tests.integration.channel_steps import channel as added
-from tests.integration.channel_steps import finish, job
+from tests.integration.channel_steps import claim, finish, job
 from tests.integration.ledger_steps import claimed
 from tests.integration.mail_steps import code_in, confirmed, email, link_in, mailed, mails, settings, vouched
 from tests.receiver import log_of, over
@@ -18,11 +17,13 @@ __all__ = ["mails", "settings", "vouched"]  # fixtures
 
 
 async def test_the_link_in_a_letter_asks_first_and_then_switches_off_its_channel_only(api, services, mails, vouched):
-    channel, other = await email(api), await email(api, events=["job.failed"])
+    channel, other = await email(api), await email(api, address="ben@example.org")
     async with running_couriers(services):
         await completed(services, await api.initiate())
         await over(api, channel)
-    link = link_in(mails.mails[0])
+        await over(api, other)
+    letter = next(each for each in mails.mails if each["To"] == "anna@example.org")
+    link = link_in(letter)
     asked = await api.http.get(link, headers={"accept-language": "de-AT"})
     assert asked.status_code == 200
     assert "form-action 'self'" in asked.headers["content-security-policy"]
@@ -32,9 +33,9 @@ async def test_the_link_in_a_letter_asks_first_and_then_switches_off_its_channel
     assert one_click.status_code == 200
     found = (await api.get(f"/v1/channels/{channel['channel_id']}")).json()
     assert (found["status"], found["disabled_reason"]) == ("disabled", "switched off by the link in an e-mail")
-    assert (await api.get(f"/v1/channels/{other['channel_id']}")).json()["status"] == "active"
+    assert (await api.get(f"/v1/channels/{other['channel_id']}")).json()["status"] == "unconfirmed"
     assert (await api.http.post(f"{link[:-4]}AAAA")).status_code == 404
-    assert mails.mails[0]["List-Unsubscribe"] == f"<https://haulier.example{link}>"
+    assert letter["List-Unsubscribe"] == f"<https://haulier.example{link}>"
 
 
 async def test_whom_a_receiver_switched_off_cannot_switch_it_on_alone(api, services, mails, ledger, at):
@@ -87,15 +88,14 @@ async def test_a_code_of_before_the_latest_no_more_confirms_nothing(api, service
 async def test_a_letter_that_was_under_way_waits_until_the_receiver_has_confirmed_anew(api, services, ledger, mails):
     path, link = await confirmed(api, services, mails)
     await completed(services, await api.initiate(70_009))
-    lease = timedelta(seconds=60)
-    (found,) = await ledger.deliveries.claim(most=5, lease=lease, kinds=["email"], of_channel=4, of_user=8)
+    (found,) = await claim(ledger, kinds=("email",))
     await api.http.post(link)
     await api.post(f"{path}/code")
     await finish(ledger, found, "again", reason="the mail server puts the e-mail off")
-    (code,) = await ledger.deliveries.claim(most=5, lease=lease, kinds=["email"], of_channel=4, of_user=8)
+    (code,) = await claim(ledger, kinds=("email",))
     assert code.delivery.event == "confirm"
     await finish(ledger, code)
-    assert await ledger.deliveries.claim(most=5, lease=lease, kinds=["email"], of_channel=4, of_user=8) == []
+    assert await claim(ledger, kinds=("email",)) == []
     await api.post(f"{path}/confirm", {"code": services.sealer.open(code.channel.id, code.channel.sealed)["code"]})
     assert (await mailed(services, mails))["Subject"].startswith("Your download is ready")
 
@@ -147,9 +147,7 @@ async def test_a_code_of_a_confirmed_channel_is_not_delivered_again(api, service
 
 async def test_a_code_that_cannot_be_mailed_is_no_failure_of_its_channel(ledger):
     waits = await added(ledger, kind="email", confirmed=False)
-    (code,) = await ledger.deliveries.claim(
-        most=5, lease=timedelta(seconds=60), kinds=["email"], of_channel=4, of_user=8
-    )
+    (code,) = await claim(ledger, kinds=("email",))
     await finish(ledger, code, "failed", reason="the code has expired")
     assert (await ledger.channels.get(waits.id, user_id="anna")).failing_since is None
 

@@ -7,15 +7,17 @@ from typing import get_args
 
 import msgspec
 import pytest
-from jsonschema import Draft7Validator, Draft202012Validator
+from jsonschema import Draft7Validator, Draft202012Validator, ValidationError
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from haulier.api.live.asyncapi import asyncapi
 from haulier.api.live.streams import messages
 from haulier.api.openapi import openapi
 from haulier.wire_live import ClientMessage, ServerMessage
+from tests.couriers import running_couriers
 from tests.integration.api_steps import completed, failed
 from tests.interoperability import node_packages
+from tests.receiver import receiver, webhook
 from tests.serving import serving
 from tests.sockets import socket
 from tests.waiting import eventually
@@ -144,6 +146,32 @@ async def test_a_websocket_says_what_asyncapi_says(server):
             pongs += heard["type"] == "pong"
             conforms(described, payload(described, heard["type"]), heard)
     assert kinds == {"ready", "status", "subscribed", "unsubscribed", "pong", "error"}
+
+
+async def test_webhooks_are_what_both_documents_say(settings):
+    async with serving(settings, channel_allow_private=True) as server, receiver() as hook:
+        described = {name: await document(server, name) for name in ("openapi", "asyncapi")}
+        channel = await webhook(server, hook.url)
+        done, lost = await server.initiate(70_000), await server.initiate(70_001)
+        gone = await server.initiate(70_002)
+        await server.post(f"/v1/channels/{channel['channel_id']}/test")
+        async with running_couriers(server.services):
+            await completed(server.services, done)
+            await failed(server.services, lost)
+            await server.call("DELETE", f"/v1/download/cancel/{gone}")
+            told = [json.loads(seen.body) for seen in await hook.got(4)]
+    assert sorted(each["type"] for each in told) == ["job.cancelled", "job.completed", "job.failed", "test"]
+    for each in told:
+        name = "test" if each["type"] == "test" else "outcome"
+        conforms(described["asyncapi"], payload(described["asyncapi"], name), each)
+        conforms(described["openapi"], posted(described["openapi"], name), each)
+        other = "outcome" if name == "test" else "test"
+        with pytest.raises(ValidationError):
+            conforms(described["openapi"], posted(described["openapi"], other), each)
+
+
+def posted(described, name):
+    return described["webhooks"][name]["post"]["requestBody"]["content"]["application/json"]["schema"]
 
 
 def test_every_message_of_the_wire_is_described():

@@ -1,85 +1,17 @@
-"""The outbox against a real PostgreSQL: in what turn deliveries are taken, and how they end."""
+"""The outbox against a real PostgreSQL: how deliveries end; see test_ledger_claiming.py for how they are taken."""
 
-import asyncio
-from collections import deque
 from datetime import timedelta
 
 import pytest
 
 from tests.integration.channel_steps import channel, claim, completed, finish, queue_tests
 
-# ---- taking
 
-
-async def test_a_claimed_delivery_has_its_channel_and_job_and_is_nobody_elses(ledger):
-    hears, done = await channel(ledger), await completed(ledger)
-    (found,) = await claim(ledger)
-    assert (found.channel.id, found.job.id, found.delivery.job_version) == (hears.id, done.id, done.version)
-    assert (found.delivery.attempts, found.delivery.tries) == (1, 1)
-    assert await claim(ledger) == []
-
-
-async def test_two_who_claim_at_once_never_get_the_same(ledger):
-    for n in range(5):
-        await queue_tests(ledger, await channel(ledger, user_id=f"user {n}"), 6)
-    found = [each for claims in await asyncio.gather(*(claim(ledger) for _ in range(4))) for each in claims]
-    ids = [each.delivery.id for each in found]
-    assert len(ids) == len(set(ids)) > 0
-
-
-async def test_no_channel_and_no_user_takes_more_than_its_part(ledger):
-    first, second = await channel(ledger), await channel(ledger)
-    for each in (first, second):
-        await queue_tests(ledger, each, 10)
-    other = await channel(ledger, user_id="bob")
-    await queue_tests(ledger, other, 3)
-    found = [each.channel.id for each in await claim(ledger, of_channel=4, of_user=6)]
-    assert (found.count(first.id) + found.count(second.id), found.count(other.id)) == (6, 3)
-    assert max(found.count(first.id), found.count(second.id)) <= 4
-    assert await claim(ledger, of_channel=4, of_user=6) == []
-
-
-async def test_users_take_turns_when_there_is_little_room(ledger):
-    greedy, modest = await channel(ledger), await channel(ledger, user_id="bob")
-    await queue_tests(ledger, greedy, 10)
-    await queue_tests(ledger, modest, 1)
-    assert {each.channel.id for each in await claim(ledger, 2)} == {greedy.id, modest.id}
-
-
-async def test_users_who_fill_all_room_with_many_channels_delay_another_by_no_more_than_a_turn(ledger):
-    for n in range(2):
-        for _ in range(10):
-            await queue_tests(ledger, await channel(ledger, user_id=f"busy {n}"), 4)
-    sending = deque([each for _ in range(4) for each in await claim(ledger, 4)])
-    assert len(sending) == 16
-    modest = await channel(ledger, user_id="bob")
-    await queue_tests(ledger, modest, 1)
-    await finish(ledger, sending.popleft())
-    assert [each.channel.id for each in await claim(ledger, 1)] == [modest.id]
-
-
-async def test_a_failing_channel_is_tried_with_one_at_a_time(ledger):
-    failing = await channel(ledger)
-    await queue_tests(ledger, failing, 5)
-    found = await claim(ledger)
-    assert len(found) == 4
-    for each in found:
-        await finish(ledger, each, "again", wait=timedelta(hours=1))
-    assert len(await claim(ledger)) == 1
-
-
-async def test_other_kinds_and_what_is_not_due_yet_are_left(ledger, at):
-    await queue_tests(ledger, await channel(ledger), 1)
-    assert await claim(ledger, kinds=("email",)) == []
-    (found,) = await claim(ledger)
-    await finish(ledger, found, "again", wait=timedelta(minutes=5), reason="it answered 500", answer=500)
-    await at(minutes=4)
-    assert await claim(ledger) == []
-    await at(minutes=6)
-    assert [each.delivery.attempts for each in await claim(ledger)] == [2]
-
-
-# ---- ending
+async def last_reasons(ledger, channel):
+    """Why each of the channel's deliveries that failed did."""
+    failed = await ledger.deliveries.page(channel.id, status="failed", limit=20)
+    tries = await ledger.deliveries.attempts([each.id for each in failed])
+    return [each[-1].reason for each in tries.values()]
 
 
 async def test_attempts_are_logged_and_a_late_end_changes_nothing(ledger):
@@ -96,9 +28,9 @@ async def test_what_a_lost_worker_was_sending_is_sent_again_or_unknown(ledger, a
     hears = await channel(ledger)
     await queue_tests(ledger, hears, 1)
     (found,) = await claim(ledger)
-    assert await ledger.deliveries.take_back(kinds=["webhook"], repeatable=repeatable, most=10) == 0
+    assert await ledger.deliveries.take_back(repeatable=repeatable, most=10) == 0
     await at(seconds=61)
-    assert await ledger.deliveries.take_back(kinds=["webhook"], repeatable=repeatable, most=10) == 1
+    assert await ledger.deliveries.take_back(repeatable=repeatable, most=10) == 1
     (delivery,) = await ledger.deliveries.page(hears.id, status=None, limit=5)
     assert delivery.status == status
     assert await finish(ledger, found) == (False, False)
@@ -111,7 +43,8 @@ async def test_a_channel_that_is_gone_is_disabled_with_all_that_waits_for_it(led
     assert await finish(ledger, found[0], "failed", reason="it answered 410", answer=410, disable=True) == (True, True)
     after = await ledger.channels.get(gone.id, user_id="anna")
     assert (after.disabled_reason, after.disabled_at is None) == ("it answered 410", False)
-    assert len(await ledger.deliveries.page(gone.id, status="failed", limit=5)) == 3
+    reasons = await last_reasons(ledger, gone)
+    assert sorted(reasons) == ["it answered 410", *["not sent: the channel was disabled"] * 2]
     enabled = await ledger.channels.enable(gone.id, user_id="anna")
     assert (enabled.disabled_at, enabled.failing_since) == (None, None)
 
@@ -121,8 +54,8 @@ async def test_what_was_being_sent_when_its_channel_was_disabled_is_not_tried_ag
     await queue_tests(ledger, gone, 2)
     first, second = await claim(ledger)
     await finish(ledger, first, "failed", reason="it answered 410", disable=True)
-    assert await finish(ledger, second, "again", wait=timedelta(hours=1)) == (True, False)
-    assert len(await ledger.deliveries.page(gone.id, status="failed", limit=5)) == 2
+    assert await finish(ledger, second, "again", wait=timedelta(hours=1), reason="it answered 500") == (True, False)
+    assert sorted(await last_reasons(ledger, gone)) == ["it answered 410", "not sent: the channel was disabled"]
 
 
 async def test_a_channel_to_which_nothing_was_delivered_for_five_days_is_disabled(ledger, at):
@@ -138,6 +71,18 @@ async def test_a_channel_to_which_nothing_was_delivered_for_five_days_is_disable
     assert after.disabled_reason == "nothing could be delivered for 5 days; the last reason: it answered 500"
 
 
+@pytest.mark.parametrize("outcome", ["again", "failed"])
+async def test_a_failure_of_ours_is_not_held_against_a_channel(ledger, at, outcome):
+    fine = await channel(ledger)
+    for days in (0, 6):
+        await at(days=days)
+        await queue_tests(ledger, fine, 1)
+        for found in await claim(ledger):
+            assert await finish(ledger, found, outcome, reason="our server is away", counts=False) == (True, False)
+    after = await ledger.channels.get(fine.id, user_id="anna")
+    assert (after.failing_since, after.disabled_at) == (None, None)
+
+
 async def test_one_delivered_message_ends_a_failing_time(ledger, at):
     failing = await channel(ledger)
     await queue_tests(ledger, failing, 2)
@@ -145,7 +90,7 @@ async def test_one_delivered_message_ends_a_failing_time(ledger, at):
     await finish(ledger, found, "failed", reason="x")
     assert (await ledger.channels.get(failing.id, user_id="anna")).failing_since is not None
     await at(minutes=2)
-    await ledger.deliveries.take_back(kinds=["webhook"], repeatable=["webhook"], most=10)
+    await ledger.deliveries.take_back(repeatable=["webhook"], most=10)
     (found,) = await claim(ledger)
     await finish(ledger, found)
     assert (await ledger.channels.get(failing.id, user_id="anna")).failing_since is None
@@ -172,7 +117,49 @@ async def test_what_is_handed_back_to_a_channel_that_is_off_fails(ledger):
     first, second = await claim(ledger)
     await finish(ledger, first, "failed", reason="it answered 410", disable=True)
     assert await ledger.deliveries.hand_back(second.delivery)
-    assert len(await ledger.deliveries.page(gone.id, status="failed", limit=5)) == 2
+    assert sorted(await last_reasons(ledger, gone)) == ["it answered 410", "not sent: the channel was disabled"]
+
+
+async def test_a_receiver_that_wants_a_pause_is_left_alone_by_all_that_waits_or_comes(ledger, at):
+    tired, other = await channel(ledger), await channel(ledger, user_id="bob")
+    await queue_tests(ledger, tired, 10)
+    hour = timedelta(hours=1)
+    for found in await claim(ledger, 2):
+        await finish(ledger, found, "again", wait=hour, pause=hour, reason="it answered 429", answer=429)
+    await completed(ledger)
+    await queue_tests(ledger, other, 1)
+    assert [each.channel.id for each in await claim(ledger)] == [other.id]
+    (waits, *_) = await ledger.deliveries.page(tired.id, status="pending", limit=1)
+    assert waits.due_at > waits.at + timedelta(minutes=59)
+    await at(minutes=61)
+    assert [each.channel.id for each in await claim(ledger)] == [tired.id]
+
+
+async def test_a_shorter_pause_does_not_end_a_longer_one(ledger, at):
+    tired = await channel(ledger)
+    await queue_tests(ledger, tired, 3)
+    for found, minutes in zip(await claim(ledger, 2), (60, 5), strict=True):
+        await finish(ledger, found, "again", wait=timedelta(), pause=timedelta(minutes=minutes), reason="busy")
+    await at(minutes=6)
+    assert await claim(ledger) == []
+
+
+@pytest.mark.parametrize("by", ["test", "redeliver", "enable"])
+async def test_what_its_owner_asks_for_is_sent_whatever_pause_the_receiver_wanted(ledger, by):
+    tired = await channel(ledger)
+    await queue_tests(ledger, tired, 1)
+    (found,) = await claim(ledger)
+    day = timedelta(days=1)
+    await finish(ledger, found, "failed", pause=day, reason="it answered 429")
+    await completed(ledger)
+    assert await claim(ledger) == []
+    if by == "test":
+        await queue_tests(ledger, tired, 1)
+    elif by == "redeliver":
+        await ledger.deliveries.redeliver(found.delivery.id)
+    else:
+        await ledger.channels.enable(tired.id, user_id="anna")
+    assert await claim(ledger) != []
 
 
 async def test_a_redelivery_is_the_same_delivery_with_all_its_attempts_before_it(ledger):

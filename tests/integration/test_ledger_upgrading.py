@@ -84,6 +84,17 @@ async def test_nothing_is_claimed_between_the_migration_and_its_function(former,
     assert await worker.fetchval("select count(*) from deliveries where status = 'pending'") == 1
 
 
+async def test_what_was_over_before_is_claimed_by_its_kind_when_it_is_delivered_again(former, worker):
+    channel_id = uuid4()
+    await worker.execute(ADD, channel_id, "webhook", True, None, None)
+    await worker.execute(QUEUE, channel_id)
+    await worker.execute("update deliveries set status = 'failed', due_at = null, ended_at = now()")
+    await migrate(former)
+    assert await worker.fetch(CLAIM) == []
+    await worker.execute("update deliveries set status = 'pending', due_at = now(), ended_at = null")
+    assert len(await worker.fetch(CLAIM)) == 1
+
+
 async def test_what_receivers_switched_off_before_stays_so_and_counts_as_confirmed(former, worker):
     stopped, gone, unconfirmed = uuid4(), uuid4(), uuid4()
     since = datetime(2026, 11, 20, tzinfo=UTC)

@@ -3,6 +3,7 @@
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -16,7 +17,8 @@ from tests.couriers import another_api, running_couriers
 from tests.integration.api_steps import completed
 from tests.loopback import Reply, loopback
 from tests.notices import completed_job, notice
-from tests.receiver import over
+from tests.receiver import log_of, over
+from tests.waiting import eventually
 
 SECRET = "TIiajkdnlazkcOXrIdevi7FQ"
 URL = f"slack://T1JJ3T3L2/A1BRTD4JD/{SECRET}/"
@@ -119,7 +121,56 @@ async def test_the_operators_places_are_chosen_by_name_and_follow_the_settings(s
         assert isinstance(await sender.send(notice(secret={"name": "night"})), GiveUp)
     async with open_apprise(services.settings) as sender:
         gone = await sender.send(notice(secret={"name": "ops"}))
-        assert gone == GiveUp("the operator does not offer this place any more", disable=True)
+        assert gone == TryAgain("the operator does not offer this place any more, or not yet", ours=True)
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict"),
+    [
+        (Reply(503), TryAgain("the service answered 503", 503, ours=True)),
+        (Reply(404), GiveUp("the service answered 404: the place is gone", 404, ours=True)),
+    ],
+    ids=["503", "404"],
+)
+async def test_what_is_wrong_with_the_operators_place_is_nothing_against_users_channels(
+    settings, slack, reply, verdict
+):
+    slack.on("POST", HOOK, reply)
+    settings = msgspec.structs.replace(settings, apprise_channels=Secret(f"ops={URL}"))
+    async with open_apprise(settings) as sender:
+        assert await sender.send(notice(secret={"name": "ops"})) == verdict
+
+
+async def test_a_place_of_other_roles_gets_no_test_either(services, connection):
+    settings = msgspec.structs.replace(services.settings, apprise_channels=Secret(f"night:admin={URL}"))
+    async with another_api(services, settings=settings) as api:
+        made = await api.post("/v1/channels", {"kind": "apprise", "name": "night"}, role="admin")
+        path = f"/v1/channels/{made.json()['channel_id']}/test"
+        test = (await api.post(path, role="admin")).json()["delivery_id"]
+        await connection.execute("update deliveries set status = 'failed', due_at = null, ended_at = now()")
+        refused = [await api.post(path), await api.post(f"/v1/deliveries/{test}/redeliver")]
+        assert [each.json()["code"] for each in refused] == ["channel_disabled"] * 2
+
+
+async def test_a_worker_that_does_not_know_a_place_yet_leaves_it_to_one_that_does(services, slack):
+    settings = msgspec.structs.replace(services.settings, apprise_channels=Secret(f"ops={URL}"))
+    async with another_api(services, settings=settings) as api:
+        channel = (await api.post("/v1/channels", {"kind": "apprise", "name": "ops"})).json()
+        await api.post(f"/v1/channels/{channel['channel_id']}/test")
+        async with running_couriers(services):
+            await eventually(lambda: tried(api, channel))
+        (waits,) = await log_of(api, channel)
+        assert (waits["status"], (await api.get(f"/v1/channels/{channel['channel_id']}")).json()["status"]) == (
+            "pending",
+            "active",
+        )
+        await api.post(f"/v1/deliveries/{waits['delivery_id']}/redeliver")
+        async with running_couriers(replace(services, settings=settings)):
+            assert (await over(api, channel))["status"] == "delivered"
+
+
+async def tried(api, channel):
+    return (await log_of(api, channel))[0]["attempts"]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +201,7 @@ async def test_a_service_that_is_not_allowed_any_more_is_not_used(settings):
     settings = msgspec.structs.replace(settings, apprise_services="discord")
     async with open_apprise(settings) as sender:
         verdict = await sender.send(told())
-    assert verdict == GiveUp("the operator does not allow this service any more", disable=True)
+    assert verdict == TryAgain("the operator does not allow this service any more, or not yet", ours=True)
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # one of apprise's 130 plugins

@@ -52,7 +52,7 @@ async def test_tls_and_login(contexts, scheme):
         assert await sender(url, trusted=trusted).send(notice()) == Delivered(250)
         wrong = f"{scheme}://{USER}:wrong@127.0.0.1:{server.port}"
         refused = await sender(wrong, trusted=trusted).send(notice())
-        assert refused == TryAgain("the mail server refuses our login", 535)
+        assert refused == TryAgain("the mail server refuses our login", 535, ours=True)
         stranger = await sender(url).send(notice())
         assert isinstance(stranger, TryAgain)
         assert "TLS" in stranger.reason
@@ -69,10 +69,12 @@ async def test_a_login_never_goes_to_a_server_without_starttls():
 @pytest.mark.parametrize(
     ("at", "reply", "verdict"),
     [
-        ("mail", "451 later", TryAgain("the mail server refuses our sender", 451)),
+        ("mail", "451 later", TryAgain("the mail server refuses our sender", 451, ours=True)),
         ("rcpt", "450 4.2.1 greylisted", TryAgain("the mail server puts the e-mail off", 450)),
         ("data", "452 full", TryAgain("the mail server puts the e-mail off", 452)),
-        ("mail", "550 5.1.2 unknown domain", TryAgain("the mail server refuses our sender", 550)),
+        ("mail", "550 5.1.2 unknown domain", TryAgain("the mail server refuses our sender", 550, ours=True)),
+        ("rcpt", "421 4.7.0 closing", TryAgain("the mail server refuses us", 421, ours=True)),
+        ("rcpt", "530 5.7.0 log in first", TryAgain("the mail server refuses us", 530, ours=True)),
         ("rcpt", "550 5.7.1 policy", GiveUp("the mail server refuses the e-mail", 550)),
         ("rcpt", "550 5.1.1 unknown", GiveUp("there is no such mailbox", 550, disable=True)),
         ("data", "554 5.6.0 spam", GiveUp("the mail server refuses the e-mail", 554)),
@@ -99,7 +101,7 @@ async def test_a_server_that_is_away_is_tried_again():
     async with running_mail_server() as server:
         port = server.port
     assert await sender(f"smtp://127.0.0.1:{port}?starttls=no").send(notice()) == TryAgain(
-        "the mail server cannot be reached"
+        "the mail server cannot be reached", ours=True
     )
 
 
@@ -107,7 +109,7 @@ async def test_a_server_that_says_nothing_is_tried_again():
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         verdict = await sender(f"smtp://127.0.0.1:{port}?starttls=no", timeout_s=0.2).send(notice())
-    assert isinstance(verdict, TryAgain)
+    assert verdict == TryAgain("the mail server is too slow", ours=True)
 
 
 async def test_a_send_that_is_cancelled_leaves_no_connection():

@@ -16,7 +16,7 @@ from tests.receiver import message, receiver
 async def hears(ledger, settings, url, *, user_id):
     channel_id = new_job_id()
     secret = msgspec.to_builtins(WebhookSecret(url, (fresh_key("hmac"),)))
-    return await ledger.channels.add(
+    await ledger.channels.add(
         ChannelDraft(
             id=channel_id,
             user_id=user_id,

@@ -25,23 +25,23 @@ from tests.waiting import eventually
 SEALER = Sealer([Secret("k" * 32)])
 
 
-def claimed() -> Claimed:
+def claimed(kind: str = "webhook", *, failing: bool = False) -> Claimed:
     channel_id = uuid4()
     delivery = Delivery(
         id=uuid4(), channel_id=channel_id, job_id=None, job_version=None, event="test", at=NOW, status="sending",
         attempts=1, tries=1, due_at=None, ended_at=None,
     )  # fmt: skip
     channel = Channel(
-        id=channel_id, user_id="anna", kind="webhook", label="", target="t", events=(), every_job=True, confirmed=True,
-        sealed=SEALER.seal(channel_id, {"url": "u"}), failing_since=None, disabled_at=None, disabled_reason=None,
-        stopped_at=None, created_at=NOW, updated_at=NOW,
+        id=channel_id, user_id="anna", kind=kind, label="", target="t", events=(), every_job=True, confirmed=True,
+        sealed=SEALER.seal(channel_id, {"url": "u"}), failing_since=NOW if failing else None, disabled_at=None,
+        disabled_reason=None, stopped_at=None, created_at=NOW, updated_at=NOW,
     )  # fmt: skip
     return Claimed(delivery, channel, None)
 
 
 @dataclass
 class Outbox:
-    """Gives `due` once; `away` calls fail before an end is written."""
+    """Gives `due` once, as much as is asked for; `away` calls fail before an end is written."""
 
     due: list[Claimed] = field(default_factory=list)
     away: int = 0
@@ -49,9 +49,12 @@ class Outbox:
     ended: list[Finished] = field(default_factory=list)
     back: list[timedelta] = field(default_factory=list)
 
-    async def claim(self, **_: Any) -> list[Claimed]:
+    async def claim(self, *, kinds: list[str], most: int, failing: int, **_: Any) -> list[Claimed]:
         self.asked += 1
-        found, self.due = self.due, []
+        of_kind = [each for each in self.due if each.channel.kind in kinds]
+        fail = [each for each in of_kind if each.channel.failing_since]
+        found = [each for each in of_kind if each not in fail[failing:]][:most]
+        self.due = [each for each in self.due if each not in found]
         return found
 
     async def take_back(self, **_: Any) -> int:
@@ -78,8 +81,9 @@ class Ledger:
 
 
 class Sender:
-    def __init__(self, send: Any, *, repeatable: bool = True, begins: bool = True) -> None:
+    def __init__(self, send: Any, *, repeatable: bool = True, begins: bool = True, room: int = 64) -> None:
         self.repeatable = repeatable
+        self.room = room
         self._begins = begins
         self._send = send
 
@@ -89,10 +93,10 @@ class Sender:
         return await self._send(notice)
 
 
-def courier(outbox: Outbox, sender: Sender, *, sealer: Sealer = SEALER) -> Courier:
+def courier(outbox: Outbox, sender: Sender, *, sealer: Sealer = SEALER, **others: Sender) -> Courier:
     return Courier(
         ledger=Ledger(outbox),  # type: ignore[arg-type]
-        senders={"webhook": sender},
+        senders={"webhook": sender, **others},
         sealer=sealer,
         clock=SYSTEM_CLOCK,
         rng=Random(1),
@@ -148,7 +152,16 @@ async def test_a_sender_that_misbehaves_harms_only_its_own_delivery(
 ):
     monkeypatch.setattr(module, "SEND_S", 0.05)
     sender = Sender(misbehaves, repeatable=repeatable, begins=begins)
-    assert (await ended(Outbox([claimed()]), sender)).outcome == outcome
+    end = await ended(Outbox([claimed()]), sender)
+    assert (end.outcome, end.counts and outcome == "again") == (outcome, False)
+
+
+async def test_a_channel_that_cannot_be_read_here_is_not_to_blame_for_it():
+    outbox = Outbox([claimed()])
+    async with courier(outbox, Sender(arrives), sealer=Sealer([Secret("x" * 32)])).running(grace_s=1):
+        await eventually(lambda: outbox.ended)
+    (end,) = outbox.ended
+    assert (end.outcome, end.counts) == ("again", False)
 
 
 async def test_what_a_crash_says_is_not_logged():
@@ -217,3 +230,27 @@ async def test_for_lack_of_room_a_delivery_is_handed_back_for_a_moment_and_no_at
     async with courier(outbox, Sender(busy)).running(grace_s=1):
         await eventually(lambda: outbox.back)
     assert (outbox.ended, outbox.back) == ([], [module.BUSY])
+
+
+async def test_a_kind_whose_messages_hang_fills_its_own_room_and_holds_up_no_other():
+    outbox = Outbox([*(claimed("email") for _ in range(5)), claimed("webhook")])
+    sending = courier(outbox, Sender(arrives), email=Sender(hangs, room=2))
+    async with sending.running(grace_s=0):
+        await eventually(lambda: outbox.ended)
+        assert [each.channel.kind for each in outbox.due] == ["email"] * 3
+
+
+async def test_channels_that_are_known_to_fail_never_fill_more_than_half_a_room():
+    failing = [claimed(failing=True) for _ in range(5)]
+    outbox = Outbox([*failing])
+
+    async def hangs_where_it_fails(notice: Any) -> Any:
+        return await (hangs if notice.channel_id in {each.channel.id for each in failing} else arrives)(notice)
+
+    sending = courier(outbox, Sender(hangs_where_it_fails, room=4))
+    async with sending.running(grace_s=0):
+        await eventually(lambda: len(outbox.due) == 3)
+        outbox.due += [claimed() for _ in range(6)]
+        sending.nudge()
+        await eventually(lambda: len(outbox.ended) == 6)
+        assert outbox.due == failing[2:]

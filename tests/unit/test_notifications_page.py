@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from haulier.destinations.apprise_urls import HOSTED
-from haulier.ledger.confirming import CODE_LIFE, CODES_OF_USER, CODES_TO_ADDRESS
+from haulier.ledger.codes import CODE_LIFE, CODES_OF_USER, CODES_TO_ADDRESS
 from haulier.notify.push import PushMessage, message_of
 from haulier.notify.wording import words
 from haulier.notify.words import ENGLISH
@@ -50,6 +50,37 @@ def test_the_service_worker_shows_what_is_sent_and_opens_the_jobs_page():
     (shown,) = seen["shown"]
     assert (shown["title"], shown["lang"]) == ("Your download is ready: photos.zip", "en")
     assert shown["tag"] == f"haulier-{told.job.id}"
+
+
+VISIT = """
+const api = "", token = "t", asked = [];
+const subscribed = { toJSON: () => ({ endpoint: "https://push.example/1" }) };
+const registered = { pushManager: { subscribe: async () => subscribed } };
+async function visit(status) {
+  const navigator = { serviceWorker: { register: async () => registered } };
+  const fetch = async (url, options) => {
+    asked.push([url, options?.body]);
+    const answer = url.endsWith("push-key") ? { public_key: "k" } : { detail: `refused with ${status}` };
+    return { ok: status < 400, status, json: async () => answer };
+  };
+  %s
+}
+(async () => {
+  const refused = [];
+  for (const status of [201, 201, 409, 400]) await visit(status).catch((error) => refused.push(error.message));
+  console.log(JSON.stringify({ asked, refused }));
+})();
+"""
+
+
+@pytest.mark.node
+def test_the_page_can_hand_its_browser_over_at_each_visit():
+    script = re.search(r"```js\n(const \{ public_key.*?)```", PAGE, re.DOTALL)[1]
+    done = subprocess.run(["node", "-e", VISIT % script], capture_output=True, text=True, check=True)
+    seen = json.loads(done.stdout)
+    wanted = json.loads(seen["asked"][1][1])
+    assert wanted == {"kind": "push", "subscription": {"endpoint": "https://push.example/1"}, "language": "en"}
+    assert seen["refused"] == ["refused with 400"]
 
 
 def test_the_services_and_limits_are_those_of_the_code():

@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haulier.job import Failure, Request, Status
+from haulier.notify import wording
 from haulier.notify.letters import letter
 from tests.builders import NOW, artefact, job
 from tests.notices import completed_job, desk, notice, page
@@ -37,6 +39,31 @@ def test_a_letter_says_what_is_ready_and_where_in_text_and_in_html():
         assert page(told.job.id) in body
         assert "photos.zip" in body
         assert "23 November 2026, 10:00 UTC" in body
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("event", ["job.completed", "job.failed", "job.cancelled", "test"])
+def test_no_link_leads_to_a_file_only_to_the_jobs_page_and_to_where_letters_are_stopped(event, language):
+    told = notice(
+        event=event, secret={"address": "a@b.c", "language": language}, **{"job": None} if event == "test" else {}
+    )
+    pages = {page(told.job.id)} if told.job else set()
+    mail = read(told)
+    for body in (text_of(mail), html_of(mail)):
+        assert set(re.findall(r"\w+://[^\s\"<>]+", body)) == {*pages, desk().stop_page(told.channel_id, "")}
+        assert "download_url" not in body
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_late_letter_offers_no_file_that_is_gone(language):
+    said = wording.words(language)
+    mail = read(notice(is_late=True, secret={"address": "a@b.c", "language": language}))
+    assert mail["Subject"] == said.title["job.expired"].format(name="photos.zip")
+    for body in (text_of(mail), html_of(mail)):
+        assert said.lead["job.expired"] in body
+        assert said.button["job.expired"] in body
+        assert said.lead["job.completed"] not in body
+        assert "2026" not in body
 
 
 def test_a_german_letter_is_german_throughout():

@@ -1,7 +1,8 @@
 """What a webhook's answer means, without a network."""
 
 import asyncio
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import httpx
@@ -31,6 +32,16 @@ def notice(**fields) -> Notice:
     return Notice(**known | {"secret": SECRET, "job": None} | fields)
 
 
+class StillClock:
+    """It is always NOW."""
+
+    def now(self) -> datetime:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
 def sent(answer, told=None):
     """The verdict about what `answer` makes of the request."""
 
@@ -55,6 +66,20 @@ def test_no_retry_after_makes_it_raise_or_wait_for_less_than_nothing(text):
     verdict = sent(httpx.Response(503, headers=[(b"Retry-After", text.encode("latin-1"))]))
     assert isinstance(verdict, TryAgain)
     assert verdict.after_s is None or verdict.after_s >= 0
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize("form", ["%a, %d %b %Y %H:%M:%S GMT", "%a, %d %b %Y %H:%M:%S -0000", "%a %b %e %H:%M:%S %Y"])
+def test_a_date_that_names_no_zone_is_utc_wherever_the_worker_is(monkeypatch, zone, form):
+    later = (NOW + timedelta(hours=2)).strftime(form)
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        answer = httpx.Response(503, headers={"Retry-After": later})
+        assert answers.wait_asked_for(answer, clock=StillClock()) == 7_200
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from haulier.errors.base import HaulierError
 from haulier.errors.channels import (
     ChannelChanged,
     ChannelDisabled,
+    ChannelExists,
     ChannelKindOff,
     ChannelNotFound,
     ChannelsOff,
@@ -94,6 +95,7 @@ __all__ = [
     "BodyTooLarge",
     "ChannelChanged",
     "ChannelDisabled",
+    "ChannelExists",
     "ChannelKindOff",
     "ChannelNotFound",
     "ChannelUnconfirmed",

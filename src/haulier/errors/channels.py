@@ -38,6 +38,14 @@ class TooManyChannels(HaulierError):
     sentence = "You have {limit} channels already; remove one first."
 
 
+class ChannelExists(HaulierError):
+    code, status, title = "channel_exists", 409, "Channel exists"
+    sentence = (
+        "Your channel {channel_id} leads there already, with other wishes or switched off."
+        " Change it, switch it on, or remove it."
+    )
+
+
 class ChannelDisabled(HaulierError):
     code, status, title = "channel_disabled", 409, "Channel disabled"
     sentence = "Nothing is delivered to this channel ({reason})."

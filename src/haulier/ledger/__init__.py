@@ -8,8 +8,9 @@ from haulier.ledger.backlog import Backlog
 from haulier.ledger.batches import Batch, BatchAdmission, Batches, BatchFile, BatchSubmission
 from haulier.ledger.builds import Builds, Joined, KeptPart, KeptUpload
 from haulier.ledger.changes import Changes
-from haulier.ledger.channels import MOST_CHANNELS, SENDING_RATE, Channel, ChannelDraft, Channels
-from haulier.ledger.confirming import CODE_LIFE, Confirming
+from haulier.ledger.channels import MOST_CHANNELS, SENDING_RATE, Added, Channel, ChannelDraft, Channels
+from haulier.ledger.codes import CODE_LIFE
+from haulier.ledger.confirming import Confirming
 from haulier.ledger.database import Database, open_database
 from haulier.ledger.dead_letters import AttemptRecord, DeadLetter, DeadLetters, LetterFilter
 from haulier.ledger.deliveries import (
@@ -34,6 +35,7 @@ __all__ = [
     "MOST_CHANNELS",
     "PLACES_COUNTED",
     "SENDING_RATE",
+    "Added",
     "Admission",
     "Allowance",
     "AttemptRecord",

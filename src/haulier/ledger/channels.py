@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from haulier.ledger.codes import CODES_OF_USER, CODES_TO_ADDRESS, address_hash
 from haulier.ledger.database import Database
 from haulier.ledger.queryfile import Exec, Many, One, QueryFile, Row
 from haulier.ledger.submissions import Allowance, allowance
@@ -62,7 +63,10 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChannelDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel to add."""
+    """A channel to add. `code_to` is the address that a code is mailed to when it is added.
+
+    `fingerprints` are those that another channel to the same place may have, its own first; none: there may be several.
+    """
 
     id: UUID
     user_id: str
@@ -73,6 +77,29 @@ class ChannelDraft(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[str, ...]
     every_job: bool
     confirmed: bool = True
+    fingerprints: tuple[bytes, ...] = ()
+    code_to: str = ""
+
+
+class Added(msgspec.Struct, frozen=True):
+    """What came of a draft: a new channel, or why there is none.
+
+    `twin` leads to the same place, and before `again_at` no code is mailed there. With neither the user has
+    MOST_CHANNELS, or there is one with this id.
+    """
+
+    channel: Channel | None = None
+    twin: UUID | None = None
+    again_at: datetime | None = None
+
+
+class SealedChannel(msgspec.Struct, frozen=True):
+    """What is needed to seal a channel anew."""
+
+    id: UUID
+    user_id: str
+    kind: str
+    sealed: bytes
 
 
 class Channels:
@@ -81,10 +108,19 @@ class Channels:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, draft: ChannelDraft) -> Channel | None:
-        """The new channel; None when the user has MOST_CHANNELS, or there is one with this id."""
-        row = await self._database.run(ChannelQueries.add_channel, **msgspec.structs.asdict(draft), most=MOST_CHANNELS)
-        return channel_from(row) if row else None
+    async def add(self, draft: ChannelDraft) -> Added:
+        """Add it, one at a time for each user; nothing is counted for what is not added."""
+        fields = msgspec.structs.asdict(draft) | {"code_to": address_hash(draft.code_to) if draft.code_to else None}
+        row = await self._database.run(
+            ChannelQueries.add_channel,
+            **fields,
+            most=MOST_CHANNELS,
+            of_user=CODES_OF_USER,
+            of_address=CODES_TO_ADDRESS,
+        )
+        assert row is not None
+        channel = await self.get(draft.id, user_id=draft.user_id) if row["added"] else None
+        return Added(channel, row["twin"], row["again_at"])
 
     async def of_user(self, user_id: str) -> list[Channel]:
         """All channels of a user, the oldest first."""
@@ -111,14 +147,23 @@ class Channels:
             )
         )
 
-    async def sealed_otherwise(self, mark: bytes, *, after: UUID, most: int) -> list[tuple[UUID, bytes]]:
-        """Up to `most` channels of all users, by id behind `after`, whose secrets do not begin with `mark`."""
-        rows = await self._database.run(ChannelQueries.channels_sealed_otherwise, mark=mark, after=after, most=most)
-        return [(row["id"], row["sealed"]) for row in rows]
+    async def sealed_otherwise(self, mark: bytes, *, after: UUID, most: int) -> list[SealedChannel]:
+        """Up to `most` channels of all users, by id behind `after`, that are not sealed with this mark.
 
-    async def reseal(self, channel_id: UUID, *, before: bytes, sealed: bytes) -> None:
-        """Put `sealed` in the place of `before`, unless that was changed."""
-        await self._database.run(ChannelQueries.reseal_channel, channel_id=channel_id, before=before, sealed=sealed)
+        Those too of which it is not known yet whether others lead to the same place.
+        """
+        rows = await self._database.run(ChannelQueries.channels_sealed_otherwise, mark=mark, after=after, most=most)
+        return [SealedChannel(row["id"], row["user_id"], row["kind"], row["sealed"]) for row in rows]
+
+    async def reseal(self, channel: SealedChannel, *, sealed: bytes, fingerprint: bytes | None) -> None:
+        """Put `sealed` in the place of what it has, unless that was changed."""
+        await self._database.run(
+            ChannelQueries.reseal_channel,
+            channel_id=channel.id,
+            before=channel.sealed,
+            sealed=sealed,
+            fingerprint=fingerprint,
+        )
 
     async def enable(self, channel_id: UUID, *, user_id: str) -> Channel | None:
         """Deliver to it again; None when there is none, or its receiver has to agree first."""
@@ -131,10 +176,10 @@ class Channels:
         row = await self._database.run(ChannelQueries.remove_channel, channel_id=channel_id, user_id=user_id)
         return row is not None
 
-    async def owned(self, channel_ids: Sequence[UUID], *, user_id: str) -> set[UUID]:
-        """Which of these are the user's."""
+    async def owned(self, channel_ids: Sequence[UUID], *, user_id: str) -> dict[UUID, bool]:
+        """Those of these that are the user's, and whether each is off."""
         rows = await self._database.run(ChannelQueries.owned_channels, channel_ids=channel_ids, user_id=user_id)
-        return {row["id"] for row in rows}
+        return {row["id"]: row["is_off"] for row in rows}
 
     async def count_sending(self, user_id: str) -> Allowance | None:
         """Count one test or redelivery of SENDING_RATE a minute; None: admitted, else when there may be another."""

@@ -1,20 +1,15 @@
 """Confirming channels that lead to somebody else's place perhaps, and switching them off from there."""
 
-import hashlib
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from haulier.ledger.channels import Channel, channel_from
+from haulier.ledger.codes import CODES_OF_USER, CODES_TO_ADDRESS, address_hash
 from haulier.ledger.database import Database
 from haulier.ledger.queryfile import Exec, One, QueryFile
 
-CODE_LIFE = timedelta(minutes=30)
-CODES_OF_USER = 10
-CODES_TO_ADDRESS = 3
-
 
 class ConfirmingQueries(QueryFile, file="confirming.sql"):
-    count_code: One
     confirm_channel: One
     ask_channel_again: One
     channel_of_anybody: One
@@ -28,22 +23,6 @@ class Confirming:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def count_code(self, user_id: str, *, address: str) -> datetime | None:
-        """Count one code of CODES_OF_USER a day and of CODES_TO_ADDRESS a day, whoever asks for those.
-
-        To an address whose receiver wanted no more of a channel goes one in 30 days. None: admitted, else when there
-        may be another. The ledger keeps a hash of the address.
-        """
-        row = await self._database.run(
-            ConfirmingQueries.count_code,
-            user_id=user_id,
-            address=_hash(address),
-            of_user=CODES_OF_USER,
-            of_address=CODES_TO_ADDRESS,
-        )
-        assert row is not None
-        return None if row["admitted"] else row["resets_at"]
-
     async def confirm(self, channel: Channel, *, sealed: bytes, address: str) -> Channel | None:
         """The channel confirmed, with `sealed` in the place of what it had; None when it changed or was disabled.
 
@@ -55,7 +34,7 @@ class Confirming:
             user_id=channel.user_id,
             before=channel.sealed,
             sealed=sealed,
-            address=_hash(address),
+            address=address_hash(address),
         )
         return channel_from(row) if row else None
 
@@ -74,7 +53,7 @@ class Confirming:
             before=channel.sealed,
             sealed=sealed,
             confirmed=confirmed,
-            address=_hash(address),
+            address=address_hash(address),
             of_user=CODES_OF_USER,
             of_address=CODES_TO_ADDRESS,
         )
@@ -92,7 +71,7 @@ class Confirming:
         For 30 days one more code at most goes to `address`, whoever asks.
         """
         row = await self._database.run(
-            ConfirmingQueries.switch_off_channel, channel_id=channel_id, reason=reason, address=_hash(address)
+            ConfirmingQueries.switch_off_channel, channel_id=channel_id, reason=reason, address=address_hash(address)
         )
         assert row is not None
         return row["found"]
@@ -100,7 +79,3 @@ class Confirming:
     async def sweep(self) -> None:
         """Forget what nobody confirmed."""
         await self._database.run(ConfirmingQueries.sweep_unconfirmed)
-
-
-def _hash(address: str) -> str:
-    return hashlib.sha256(address.lower().encode()).hexdigest()

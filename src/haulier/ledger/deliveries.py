@@ -71,7 +71,10 @@ class Claimed(msgspec.Struct, frozen=True):
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
-    """How an attempt ended. With `again`, `wait` is how long until the next; `disable` ends the channel with it."""
+    """How an attempt ended. With `again`, `wait` is how long until the next; `disable` ends the channel with it.
+
+    For `pause` nothing else is sent to the channel either. Unless it `counts` it is not held against the channel.
+    """
 
     outcome: Outcome
     reason: str = ""
@@ -79,6 +82,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     duration: timedelta = timedelta()
     wait: timedelta = timedelta()
     disable: bool = False
+    pause: timedelta | None = None
+    counts: bool = True
 
 
 class Deliveries:
@@ -88,12 +93,16 @@ class Deliveries:
         self._database = database
 
     async def claim(
-        self, *, most: int, lease: timedelta, kinds: Collection[str], of_channel: int, of_user: int
+        self, *, most: int, failing: int, lease: timedelta, kinds: Collection[str], of_channel: int, of_user: int
     ) -> list[Claimed]:
-        """Up to `most` due deliveries of these kinds, ours for `lease`; no more than so many under way of any one."""
+        """Up to `most` due deliveries of these kinds, ours for `lease`; no more than so many under way of any one.
+
+        At most `failing` of them are to channels that failed when they were tried last.
+        """
         rows = await self._database.run(
             DeliveryQueries.claim_deliveries,
             most=most,
+            failing=failing,
             lease=lease,
             kinds=list(kinds),
             of_channel=of_channel,
@@ -124,6 +133,8 @@ class Deliveries:
             duration_ms=round(ended.duration.total_seconds() * 1_000),
             disable=ended.disable,
             failing_for=failing_for,
+            pause=ended.pause,
+            counts=ended.counts,
         )
         assert row is not None
         return row["status"] is not None, row["disabled"]
@@ -139,11 +150,12 @@ class Deliveries:
         assert row is not None
         return row["kept"]
 
-    async def take_back(self, *, kinds: Collection[str], repeatable: Collection[str], most: int) -> int:
-        """Return what workers that are gone were sending; how many. `most` attempts are made, as elsewhere."""
-        row = await self._database.run(
-            DeliveryQueries.return_deliveries, kinds=list(kinds), repeatable=list(repeatable), most=most
-        )
+    async def take_back(self, *, repeatable: Collection[str], most: int) -> int:
+        """Return what workers that are gone were sending, of whatever kind; how many.
+
+        What is of none of the `repeatable` kinds is over. `most` attempts are made, as elsewhere.
+        """
+        row = await self._database.run(DeliveryQueries.return_deliveries, repeatable=list(repeatable), most=most)
         assert row is not None
         return row["returned"]
 

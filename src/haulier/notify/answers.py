@@ -3,6 +3,7 @@
 import asyncio
 import re
 from contextlib import suppress
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -38,6 +39,8 @@ def wait_asked_for(response: httpx.Response, *, clock: Clock) -> float | None:
     if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
         return float(text)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - clock.now().timestamp())
+        date = parsedate_to_datetime(text)
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)  # RFC 9110, 5.6.7, wherever this worker is
+        return max(0.0, (date - clock.now()).total_seconds())
     except (ValueError, TypeError, OverflowError):
         return None

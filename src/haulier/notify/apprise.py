@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
+import msgspec
+
 from haulier.destinations.apprise_urls import schema_of
 from haulier.notify import wording
 from haulier.notify.port import Busy, Delivered, GiveUp, Notice, TryAgain, Verdict, unwatched
@@ -21,6 +23,7 @@ class AppriseSender:
     """Sends through apprise, at most THREADS at a time. A thread that hangs keeps its place until it ends."""
 
     repeatable = False
+    room = 2 * THREADS  # the next ones stand ready
 
     def __init__(self, pool: ThreadPoolExecutor, *, settings: Settings, timeout_s: float = TIMEOUT_S) -> None:
         self._pool = pool
@@ -31,9 +34,13 @@ class AppriseSender:
         self._timeout_s = timeout_s
 
     async def send(self, notice: Notice, /, *, begun: Callable[[], None] = unwatched) -> Verdict:
-        """Try once. Nothing is sent again that may have been taken."""
+        """Try once. Nothing is sent again that may have been taken. What a place of the operator's answers is ours."""
+        verdict = await self._tried(notice, begun)
+        return of_ours(verdict) if "name" in notice.secret else verdict
+
+    async def _tried(self, notice: Notice, begun: Callable[[], None]) -> Verdict:
         url = self._url(notice)
-        if isinstance(url, GiveUp):
+        if not isinstance(url, str):
             return url
         try:
             async with asyncio.timeout(ROOM_S):
@@ -51,19 +58,22 @@ class AppriseSender:
             # Whoever did not begin yet will not.
             return Busy() if sending.cancel() else GiveUp(_DOUBT, unknown=True)
 
-    def _url(self, notice: Notice) -> str | GiveUp:
-        """Where to: the operator's place as it is set today, or the user's URL while its service is allowed."""
+    def _url(self, notice: Notice) -> str | TryAgain | GiveUp:
+        """Where to: the operator's place as it is set today, or the user's URL while its service is allowed.
+
+        What is not offered here may be offered by other workers, or again: the settings of one end no channel.
+        """
         name = notice.secret.get("name")
         if name is not None:
             place = self._places.get(name)
             if place is None:
-                return GiveUp("the operator does not offer this place any more", disable=True)
+                return TryAgain("the operator does not offer this place any more, or not yet", ours=True)
             if notice.job and not place.is_for(notice.job.role):
-                return GiveUp(f"the operator does not offer this place to the role {notice.job.role}")
+                return GiveUp(f"the operator does not offer this place to the role {notice.job.role}", ours=True)
             return place.url
         url: str = notice.secret["url"]
         if schema_of(url) not in self._schemas:
-            return GiveUp("the operator does not allow this service any more", disable=True)
+            return TryAgain("the operator does not allow this service any more, or not yet", ours=True)
         return url
 
 
@@ -114,6 +124,17 @@ def refused(answers: list[int], *, unsent: int, taken: bool) -> Verdict:
     if status in _GONE:
         return GiveUp(f"the service answered {status}: the place is gone", status, disable=True)
     return GiveUp(f"the service answered {status}", status)
+
+
+def of_ours(verdict: Verdict) -> Verdict:
+    """The same about a place of the operator's: users can do nothing about it, so it ends no channel of theirs."""
+    match verdict:
+        case GiveUp():
+            return msgspec.structs.replace(verdict, ours=True, disable=False)
+        case TryAgain():
+            return msgspec.structs.replace(verdict, ours=True)
+        case _:
+            return verdict
 
 
 def _harmless(text: str) -> str:

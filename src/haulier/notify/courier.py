@@ -30,7 +30,7 @@ POLL_S = 1.0
 # Deliveries that end closer together than this are followed by one look for more.
 SHORTEST_WAIT_S = 0.02
 TAKE_BACK_S = 5.0
-MOST_AT_ONCE = 64
+FAILING_PART = 2  # of a kind's room
 MOST_OF_USER = 8
 MOST_OF_CHANNEL = 4
 SEND_S = 45.0  # beyond every sender's own patience
@@ -46,6 +46,8 @@ class Errand:
 
     def __init__(self, claimed: Claimed) -> None:
         self.claimed = claimed
+        self.kind = claimed.channel.kind
+        self.is_doubtful = claimed.channel.failing_since is not None
         self.begun = False
 
     def begin(self) -> None:
@@ -53,7 +55,11 @@ class Errand:
 
 
 class Courier:
-    """Delivers what is due: MOST_AT_ONCE at a time, less of a user and of a channel; see claim_deliveries.sql."""
+    """Delivers what is due, less of a user and of a channel at a time; see claim_deliveries.sql.
+
+    Each kind has a room of its own, as large as its sender says: a mail server that hangs holds up e-mail and nothing
+    else. Channels that are known to fail take no more than 1/FAILING_PART of a room together.
+    """
 
     def __init__(
         self, *, ledger: Ledger, senders: Mapping[str, Sender], sealer: Sealer, clock: Clock, rng: Random
@@ -132,23 +138,31 @@ class Courier:
         if self._clock.monotonic() < self._take_back_at:
             return
         self._take_back_at = self._clock.monotonic() + TAKE_BACK_S
-        returned = await self._ledger.deliveries.take_back(
-            kinds=self._senders, repeatable=self._repeatable, most=MOST_ATTEMPTS
-        )
+        returned = await self._ledger.deliveries.take_back(repeatable=self._repeatable, most=MOST_ATTEMPTS)
         if returned:
             log.info(events.DELIVERIES_TAKEN_BACK, deliveries=returned)
 
     async def _start_due(self) -> None:
-        room = MOST_AT_ONCE - len(self._sending)
-        if room <= 0:
-            return
-        for claimed in await self._ledger.deliveries.claim(
-            most=room, lease=LEASE, kinds=self._senders, of_channel=MOST_OF_CHANNEL, of_user=MOST_OF_USER
-        ):
-            errand = Errand(claimed)
-            task = asyncio.create_task(self._deliver(errand))
-            self._sending[task] = errand
-            task.add_done_callback(self._ended)
+        for kind, sender in self._senders.items():
+            under_way = [errand for errand in self._sending.values() if errand.kind == kind]
+            room = sender.room - len(under_way)
+            if room <= 0:
+                continue
+            doubtful = sum(errand.is_doubtful for errand in under_way)
+            for claimed in await self._ledger.deliveries.claim(
+                most=room,
+                failing=max(0, sender.room // FAILING_PART - doubtful),
+                lease=LEASE,
+                kinds=[kind],
+                of_channel=MOST_OF_CHANNEL,
+                of_user=MOST_OF_USER,
+            ):
+                self._start(Errand(claimed))
+
+    def _start(self, errand: Errand) -> None:
+        task = asyncio.create_task(self._deliver(errand))
+        self._sending[task] = errand
+        task.add_done_callback(self._ended)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         del self._sending[task]
@@ -179,7 +193,9 @@ class Courier:
             notice = self._notice(errand.claimed)
         except CannotOpen:
             log.warning(events.CHANNEL_UNREADABLE)
-            return TryAgain("what the channel keeps secret cannot be read here; the operator has to set its key")
+            return TryAgain(
+                "what the channel keeps secret cannot be read here; the operator has to set its key", ours=True
+            )
         try:
             async with asyncio.timeout(SEND_S):
                 return await sender.send(notice, begun=errand.begin)
@@ -190,7 +206,7 @@ class Courier:
             log.error(events.SENDER_CRASHED, error=type(error).__name__, where=_places(error))  # noqa: TRY400
             reason = "it could not be sent"
         if sender.repeatable or not errand.begun:
-            return TryAgain(reason)
+            return TryAgain(reason, ours=True)
         return GiveUp("nobody knows whether it arrived", unknown=True)
 
     def _notice(self, claimed: Claimed) -> Notice:
@@ -205,6 +221,7 @@ class Courier:
             channel_id=channel.id,
             secret=self._sealer.open(channel.id, channel.sealed),
             job=job,
+            is_late=job is not None and not job.is_available(now=self._clock.now()),
         )
 
     async def _finish(self, claimed: Claimed, ended: Finished) -> None:

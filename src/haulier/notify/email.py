@@ -22,12 +22,14 @@ ROOM_S = 10.0
 # RFC 3463: no such mailbox, no such system, malformed, moved, no mail accepted there (RFC 7505); mailbox disabled.
 _NOBODY_THERE = re.compile(r"5\.(?:1\.(?:1|2|3|6|10)|2\.1)\b")
 _TEMPORARY = range(400, 500)
+_REFUSES_US = frozenset({421, 530})  # it closes; it wants a login (RFC 5321, 4954)
 
 
 class EmailSender:
     """Sends notices as letters through one mail server, with a connection for each, CONNECTIONS at a time."""
 
     repeatable = False
+    room = 2 * CONNECTIONS  # the next ones stand ready
 
     def __init__(
         self,
@@ -68,7 +70,7 @@ class EmailSender:
                 async with asyncio.timeout(self._timeout_s):
                     problem = await self._opened(smtp) or await self._addressed(smtp, address)
             except TimeoutError:
-                return TryAgain("the mail server is too slow")
+                return _ours("the mail server is too slow")
             if problem:
                 return problem
             begun()
@@ -110,21 +112,21 @@ class EmailSender:
         )
 
     async def _opened(self, smtp: "SMTP") -> TryAgain | None:
-        """Connect and log in; what is wrong with our server is nothing against the letter."""
+        """Connect and log in; what is wrong with our server is nothing against the letter or its channel."""
         import aiosmtplib
 
         try:
             await smtp.connect()
         except aiosmtplib.SMTPAuthenticationError as error:
-            return TryAgain("the mail server refuses our login", error.code)
+            return _ours("the mail server refuses our login", error.code)
         except aiosmtplib.SMTPResponseException as error:
-            return TryAgain("the mail server refuses us", error.code)
+            return _ours("the mail server refuses us", error.code)
         except OSError as error:
             if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
-                return TryAgain("the mail server's certificate is not trusted, or TLS failed")
-            return TryAgain("the mail server cannot be reached")
+                return _ours("the mail server's certificate is not trusted, or TLS failed")
+            return _ours("the mail server cannot be reached")
         except aiosmtplib.SMTPException:
-            return TryAgain("the mail server does not offer what we are to use (STARTTLS, or a login)")
+            return _ours("the mail server does not offer what we are to use (STARTTLS, or a login)")
         return None
 
     async def _addressed(self, smtp: "SMTP", address: str) -> Verdict | None:
@@ -135,15 +137,15 @@ class EmailSender:
             await smtp.mail(self._sender)
         except aiosmtplib.SMTPResponseException as error:
             # Whatever is wrong with our own address is nothing against the receiver's.
-            return TryAgain("the mail server refuses our sender", error.code)
+            return _ours("the mail server refuses our sender", error.code)
         except (aiosmtplib.SMTPException, OSError):
-            return TryAgain("the mail server hung up")
+            return _ours("the mail server hung up")
         try:
             await smtp.rcpt(address)
         except aiosmtplib.SMTPResponseException as error:
             return _refused(error.code, error.message)
         except (aiosmtplib.SMTPException, OSError):
-            return TryAgain("the mail server hung up")
+            return _ours("the mail server hung up")
         return None
 
 
@@ -161,8 +163,15 @@ async def _handed_in(smtp: "SMTP", message: bytes, *, timeout_s: float) -> Verdi
     return Delivered(response.code)
 
 
+def _ours(reason: str, answer: int | None = None) -> TryAgain:
+    """What no receiver can do anything about."""
+    return TryAgain(reason, answer, ours=True)
+
+
 def _refused(code: int, text: str) -> Verdict:
     """The server's text stays out: it quotes addresses."""
+    if code in _REFUSES_US:
+        return _ours("the mail server refuses us", code)
     if code in _TEMPORARY:
         return TryAgain("the mail server puts the e-mail off", code)
     if _NOBODY_THERE.match(text):

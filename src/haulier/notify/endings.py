@@ -5,7 +5,7 @@ from random import Random
 
 from haulier.ledger import Finished
 from haulier.notify.port import Delivered, GiveUp, TryAgain
-from haulier.notify.schedule import wait_after
+from haulier.notify.schedule import pause_of, wait_after
 
 REASON_LENGTH = 300
 
@@ -15,19 +15,26 @@ def ended_by(verdict: Delivered | GiveUp | TryAgain, *, tries: int, took: timede
     match verdict:
         case Delivered(answer):
             return Finished(outcome="delivered", answer=answer, duration=took)
-        case GiveUp(reason, answer, disable, unknown):
+        case GiveUp(reason, answer, disable, unknown, ours):
             outcome = "unknown" if unknown else "failed"
             return Finished(
-                outcome=outcome, reason=_plain(reason), answer=answer, duration=took, disable=disable and not unknown
+                outcome=outcome,
+                reason=_plain(reason),
+                answer=answer,
+                duration=took,
+                disable=disable and not unknown,
+                counts=not ours,
             )
-        case TryAgain(reason, answer, after_s):
-            wait = wait_after(tries, rng=rng, after_s=after_s)
+        case TryAgain(reason, answer, after_s, ours):
+            wait, pause = wait_after(tries, rng=rng), pause_of(after_s, rng=rng)
             return Finished(
                 outcome="failed" if wait is None else "again",
                 reason=_plain(reason),
                 answer=answer,
                 duration=took,
-                wait=wait or timedelta(),
+                wait=max(wait or timedelta(), pause or timedelta()),
+                pause=pause,
+                counts=not ours,
             )
 
 

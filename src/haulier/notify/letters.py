@@ -80,7 +80,7 @@ def _text(notice: Notice, title: str, desk: Desk) -> str:
     if notice.event == "confirm":
         blocks[2:2] = [said.code, f"    {notice.secret['code']}"]
     if notice.job:
-        blocks.append(f"{said.button[notice.event]}:\n{desk.job_page(notice.job.id)}")
+        blocks.append(f"{said.button[wording.event_of(notice)]}:\n{desk.job_page(notice.job.id)}")
     why = "" if notice.event == "confirm" else f"{said.why}\n"
     blocks.append(f"-- \n{why}{said.stop}: {_stop_page(notice, desk)}")
     return "\n\n".join(blocks) + "\n"
@@ -93,7 +93,7 @@ def _html(notice: Notice, title: str, desk: Desk) -> str:
     if notice.event == "confirm":
         code = escape(notice.secret["code"])
         paragraphs[1:1] = [f"<p>{said.code}</p>", f'<p style="font-size:28px;letter-spacing:4px">{code}</p>']
-    action = _button(desk.job_page(notice.job.id), said.button[notice.event]) if notice.job else ""
+    action = _button(desk.job_page(notice.job.id), said.button[wording.event_of(notice)]) if notice.job else ""
     why = "" if notice.event == "confirm" else f"{escape(said.why)} "
     stop = escape(_stop_page(notice, desk), quote=True)
     footer = f'{why}<a href="{stop}" style="color:#767676">{escape(said.stop)}</a>'

@@ -13,7 +13,8 @@ from haulier.job import Job
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """One event for one channel. `id` stays the same over all attempts; `job` is None for a test.
 
-    `secret` is what the channel keeps sealed (address, keys), opened for this attempt only: never for a log.
+    `is_late`: there is no file of the job (any more) to be downloaded. `secret` is what the channel keeps sealed
+    (address, keys), opened for this attempt only: never for a log.
     """
 
     id: UUID
@@ -22,6 +23,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     channel_id: UUID
     secret: Mapping[str, Any]
     job: Job | None
+    is_late: bool = False
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -31,20 +33,29 @@ class Delivered(msgspec.Struct, frozen=True):
 
 
 class TryAgain(msgspec.Struct, frozen=True):
-    """It certainly did not arrive, or it may be sent twice: later again, not before `after_s` seconds."""
+    """It certainly did not arrive, or it may be sent twice: later again.
+
+    `after_s` is for how many seconds the receiver wants to be left alone. `ours`: the receiver has no part in it, so it
+    must not be held against the channel.
+    """
 
     reason: str
     answer: int | None = None
     after_s: float | None = None
+    ours: bool = False
 
 
 class GiveUp(msgspec.Struct, frozen=True):
-    """It will not arrive, or nobody knows and it must not be sent twice (`unknown`). `disable`: nothing ever will."""
+    """It will not arrive, or nobody knows and it must not be sent twice (`unknown`). `disable`: nothing ever will.
+
+    `ours`: as for TryAgain.
+    """
 
     reason: str
     answer: int | None = None
     disable: bool = False
     unknown: bool = False
+    ours: bool = False
 
 
 class Busy(msgspec.Struct, frozen=True):
@@ -59,9 +70,13 @@ def unwatched() -> None:
 
 
 class Sender(Protocol):
-    """Sends notices of one kind. `repeatable`: an attempt that nobody knows the end of may be made once more."""
+    """Sends notices of one kind, `room` at a time at most.
+
+    `repeatable`: an attempt that nobody knows the end of may be made once more.
+    """
 
     repeatable: bool
+    room: int
 
     async def send(self, notice: Notice, /, *, begun: Callable[[], None] = unwatched) -> Verdict:
         """Try once, within a time of its own; raises nothing that a receiver can cause.

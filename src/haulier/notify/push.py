@@ -22,6 +22,7 @@ from haulier.settings import Settings
 TTL_S = 86_400  # how long the push service keeps it for a browser that is off
 TOKEN_S = 12 * 3_600  # at most 24 hours, RFC 8292
 _GONE = frozenset({404, 410})
+_UNAUTHORISED = 401
 
 
 class PushMessage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -46,6 +47,7 @@ class PushSender:
     """Sends pushes, each once. Nothing of them can be read by the push service."""
 
     repeatable = False
+    room = 32
 
     def __init__(self, transport: httpx.AsyncBaseTransport, *, settings: Settings, clock: Clock) -> None:
         from py_vapid import Vapid02
@@ -105,7 +107,8 @@ class PushSender:
         if status == 429 or status >= 500:
             asked_s = wait_asked_for(response, clock=self._clock)
             return TryAgain(f"the push service answered {status}", status, after_s=asked_s)
-        return GiveUp(f"the push service answered {status}", status)
+        # 401: our token was refused (RFC 8292), which no browser can do anything about.
+        return GiveUp(f"the push service answered {status}", status, ours=status == _UNAUTHORISED)
 
 
 def message_of(notice: Notice, *, settings: Settings) -> bytes:

@@ -12,12 +12,17 @@ async def reseal(channels: Channels, sealer: Sealer) -> int:
     """Seal anew whatever another key of ours has sealed; how many. What nobody here can open stays as it is."""
     done, after = 0, UUID(int=0)
     while found := await channels.sealed_otherwise(sealer.mark, after=after, most=AT_ONCE):
-        for channel_id, sealed in found:
+        for channel in found:
             try:
-                secret = sealer.open(channel_id, sealed)
+                secret = sealer.open(channel.id, channel.sealed)
             except CannotOpen:
                 continue
-            await channels.reseal(channel_id, before=sealed, sealed=sealer.seal(channel_id, secret))
+            fingerprints = sealer.fingerprints(user_id=channel.user_id, kind=channel.kind, secret=secret)
+            await channels.reseal(
+                channel,
+                sealed=sealer.seal(channel.id, secret),
+                fingerprint=fingerprints[0] if fingerprints else None,
+            )
             done += 1
-        after = found[-1][0]
+        after = found[-1].id
     return done

@@ -8,14 +8,22 @@ WAITS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 MOST_ATTEMPTS = len(WAITS_S) + 1
 JITTER = 0.2
 LONGEST_S = 86_400
+PAUSE_JITTER = 0.1  # nine such pauses are less than the ten days that what is to be told is kept for
 
 
-def wait_after(tries: int, *, rng: Random, after_s: float | None = None) -> timedelta | None:
-    """Wait after `tries` (from 1) failed attempts: 5 s up to 24 h, ± 20 % jitter; None when that was the last one.
-
-    `after_s` is what the receiver asks for: never sooner, but LONGEST_S at most.
-    """
+def wait_after(tries: int, *, rng: Random) -> timedelta | None:
+    """Wait after `tries` (from 1) failed attempts: 5 s up to 24 h, ± 20 % jitter; None when that was the last one."""
     if tries >= MOST_ATTEMPTS:
         return None
-    wait_s = WAITS_S[max(tries, 1) - 1] * rng.uniform(1 - JITTER, 1 + JITTER)
-    return timedelta(seconds=max(wait_s, min(after_s or 0.0, LONGEST_S)))
+    return timedelta(seconds=WAITS_S[max(tries, 1) - 1] * rng.uniform(1 - JITTER, 1 + JITTER))
+
+
+def pause_of(after_s: float | None, *, rng: Random) -> timedelta | None:
+    """How long a receiver is left alone that asks for `after_s` seconds: LONGEST_S at most, and up to 10 % more.
+
+    Never less, and seldom just that: all who were told the same moment would come back at it. None when it asks for
+    none.
+    """
+    if not after_s:
+        return None
+    return timedelta(seconds=min(after_s, LONGEST_S) * rng.uniform(1, 1 + PAUSE_JITTER))

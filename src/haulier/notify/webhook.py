@@ -26,6 +26,7 @@ class WebhookSender:
     """Posts messages. No connection, cookie or redirect leads from one receiver to another."""
 
     repeatable = True
+    room = 64
 
     def __init__(self, transport: httpx.AsyncBaseTransport, *, settings: Settings, clock: Clock) -> None:
         self._transport = transport

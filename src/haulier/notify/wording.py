@@ -27,18 +27,23 @@ def language_of(notice: Notice) -> str:
     return chosen if chosen in LANGUAGES else "en"
 
 
+def event_of(notice: Notice) -> str:
+    """What happened, as people are told: a file that is gone is not offered."""
+    return "job.expired" if notice.is_late and notice.event == "job.completed" else notice.event
+
+
 def title(notice: Notice) -> str:
     """One line that says what happened to what. A name that runs from right to left turns only itself."""
     said = words(language_of(notice))
     name = file_name(notice.job, said) if notice.job else ""
-    return said.title.get(notice.event, notice.event).replace("{name}", _isolated(name))
+    return said.title.get(event_of(notice), notice.event).replace("{name}", _isolated(name))
 
 
 def body(notice: Notice) -> list[str]:
     """The sentences below the title, the link not among them."""
     said, job = words(language_of(notice)), notice.job
-    sentences = [said.lead.get(notice.event, notice.event)]
-    if job and notice.event == "job.completed" and job.artefact_expires_at:
+    sentences = [said.lead.get(event_of(notice), notice.event)]
+    if job and event_of(notice) == "job.completed" and job.artefact_expires_at:
         sentences.append(said.kept_until.format(moment=moment(job.artefact_expires_at, said)))
     if job and notice.event == "job.failed" and job.error:
         sentences.append(said.reason.replace("{reason}", _cut(seen(job.error.message))))

@@ -6,7 +6,10 @@ import msgspec
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
-    """The sentences of one language. `{name}` is the file's; keys of the mappings are events."""
+    """The sentences of one language. `{name}` is the file's.
+
+    Keys of the mappings are events; `job.expired` is a completed job whose file is gone when it is told at last.
+    """
 
     title: Mapping[str, str]
     lead: Mapping[str, str]
@@ -27,6 +30,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
 ENGLISH = Words(
     title={
         "job.completed": "Your download is ready: {name}",
+        "job.expired": "Your download was ready: {name}",
         "job.failed": "Your download failed: {name}",
         "job.cancelled": "Your download was cancelled: {name}",
         "test": "A test of your notifications",
@@ -34,6 +38,7 @@ ENGLISH = Words(
     },
     lead={
         "job.completed": "The file that you asked for is ready to be downloaded.",
+        "job.expired": "The file that you asked for was ready, but it is not kept any more. Start the download again.",
         "job.failed": "The file that you asked for could not be prepared.",
         "job.cancelled": "The download was cancelled. If that was not you, look at it on its page.",
         "test": "This is a test. Notifications of your downloads will reach you here.",
@@ -41,7 +46,12 @@ ENGLISH = Words(
     },
     one_file="file {id}",
     files="{count} files",
-    button={"job.completed": "Download", "job.failed": "See what happened", "job.cancelled": "Look at it"},
+    button={
+        "job.completed": "Download",
+        "job.expired": "Look at it",
+        "job.failed": "See what happened",
+        "job.cancelled": "Look at it",
+    },
     kept_until="It is kept until {moment}.",
     reason="What went wrong: {reason}",
     moment="{day} {month} {year}, {time} UTC",

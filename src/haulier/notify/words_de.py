@@ -5,6 +5,7 @@ from haulier.notify.words import Words
 GERMAN = Words(
     title={
         "job.completed": "Ihr Download ist bereit: {name}",
+        "job.expired": "Ihr Download war bereit: {name}",
         "job.failed": "Ihr Download ist fehlgeschlagen: {name}",
         "job.cancelled": "Ihr Download wurde abgebrochen: {name}",
         "test": "Ein Test Ihrer Benachrichtigungen",
@@ -12,6 +13,7 @@ GERMAN = Words(
     },
     lead={
         "job.completed": "Die angeforderte Datei kann heruntergeladen werden.",
+        "job.expired": "Die angeforderte Datei war bereit, ist aber nicht mehr da. Bitte fordern Sie sie neu an.",
         "job.failed": "Die angeforderte Datei konnte nicht erstellt werden.",
         "job.cancelled": "Der Download wurde abgebrochen. Wenn Sie das nicht waren, sehen Sie auf seiner Seite nach.",
         "test": "Das ist ein Test. Benachrichtigungen zu Ihren Downloads erreichen Sie hier.",
@@ -19,7 +21,12 @@ GERMAN = Words(
     },
     one_file="Datei {id}",
     files="{count} Dateien",
-    button={"job.completed": "Herunterladen", "job.failed": "Was ist passiert?", "job.cancelled": "Ansehen"},
+    button={
+        "job.completed": "Herunterladen",
+        "job.expired": "Ansehen",
+        "job.failed": "Was ist passiert?",
+        "job.cancelled": "Ansehen",
+    },
     kept_until="Sie wird bis zum {moment} aufbewahrt.",
     reason="Der Grund: {reason}",
     moment="{day}. {month} {year}, {time} Uhr (UTC)",

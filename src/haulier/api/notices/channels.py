@@ -15,12 +15,13 @@ from haulier.api.bodies import body_of, kind_body_of
 from haulier.api.exchange import Answer, Exchange, json_answer
 from haulier.api.notices.channel_kinds import KINDS, NEW_CHANNELS
 from haulier.api.notices.channel_port import Asker, Made
-from haulier.api.notices.code_limits import admit_code
+from haulier.api.notices.code_limits import limited
 from haulier.api.requests import channel_id_of, idempotency_key_of, uuid_of
 from haulier.api.services import Services
 from haulier.clock import wire_time
 from haulier.errors import (
     ChannelChanged,
+    ChannelExists,
     ChannelNotFound,
     ChannelsOff,
     ChannelUnconfirmed,
@@ -40,20 +41,43 @@ _IDS = UUID("6d1f2f3a-5d0b-4c58-9d70-0a4b9d3c8f11")  # where ids that follow fro
 
 
 async def create(exchange: Exchange, services: Services) -> Answer:
-    """A new channel. The same Idempotency-Key and body answer the same channel, with its secret for SHOWN_FOR."""
+    """A new channel. The same Idempotency-Key and body answer the same channel, with its secret for SHOWN_FOR.
+
+    So does, without a key, whatever asks for the same at a place of which there is a channel already.
+    """
     check_on(services)
     key = idempotency_key_of(exchange)
     body = await kind_body_of(exchange, NEW_CHANNELS)
-    kind = _kind_name(body)
     # In a thread: apprise has to be loaded for what it reaches.
-    made = await asyncio.to_thread(KINDS[kind].make, body, asker=asker_of(exchange, services))
+    made = await asyncio.to_thread(KINDS[_kind_name(body)].make, body, asker=asker_of(exchange, services))
     user_id = exchange.caller.user_id
     channel_id = services.new_id() if key is None else uuid5(_IDS, f"{user_id}\0{key}")
     before = None if key is None else await services.ledger.channels.get(channel_id, user_id=user_id)
-    if made.code_to and before is None:
-        await admit_code(made.code_to, exchange, services)
     kept = _kept_for(body, made) if key else {}
-    draft = ChannelDraft(
+    if before is None:
+        added = await services.ledger.channels.add(_draft(channel_id, body, made, kept, exchange, services))
+        if added.channel is not None:
+            return json_answer(with_secret(added.channel, made.shown), status=201)
+        if added.again_at is not None:
+            raise limited(added.again_at, services)
+        if added.twin is not None:
+            return json_answer(with_secret(await _twin(added.twin, body, made, exchange, services), {}), status=201)
+    if before is None and key is not None:
+        before = await services.ledger.channels.get(channel_id, user_id=user_id)
+    if before is None:
+        raise TooManyChannels(limit=MOST_CHANNELS)
+    secret = opened(before, services)
+    if secret.get("request") != kept["request"]:
+        raise IdempotencyMismatch
+    is_shown = services.clock.now() < before.created_at + SHOWN_FOR
+    return json_answer(with_secret(before, secret.get("shown", {}) if is_shown else {}), status=201)
+
+
+def _draft(
+    channel_id: UUID, body: NewChannel, made: Made, kept: Mapping[str, Any], exchange: Exchange, services: Services
+) -> ChannelDraft:
+    kind, user_id = _kind_name(body), exchange.caller.user_id
+    return ChannelDraft(
         id=channel_id,
         user_id=user_id,
         kind=kind,
@@ -63,19 +87,22 @@ async def create(exchange: Exchange, services: Services) -> Answer:
         events=tuple(dict.fromkeys(body.events)),
         every_job=body.every_job,
         confirmed=not made.code_to,
+        fingerprints=services.sealer.fingerprints(user_id=user_id, kind=kind, secret=made.secret),
+        code_to=made.code_to,
     )
-    channel = None if before else await services.ledger.channels.add(draft)
-    if channel is not None:
-        return json_answer(with_secret(channel, made.shown), status=201)
-    if before is None and key is not None:
-        before = await services.ledger.channels.get(channel_id, user_id=user_id)
-    if before is None:
-        raise TooManyChannels(limit=MOST_CHANNELS)
-    secret = opened(before, services)
-    if secret.get("request") != kept["request"]:
-        raise IdempotencyMismatch
-    is_shown = services.clock.now() < before.created_at + SHOWN_FOR
-    return json_answer(with_secret(before, secret["shown"] if is_shown else {}), status=201)
+
+
+async def _twin(twin: UUID, body: NewChannel, made: Made, exchange: Exchange, services: Services) -> Channel:
+    """The channel that leads there already, if it is on and does all that is asked for. Raises ChannelExists."""
+    found = await services.ledger.channels.get(twin, user_id=exchange.caller.user_id)
+    if found is None:
+        raise ChannelChanged
+    kept, secret = opened(found, services), made.secret
+    is_same = (found.label, set(found.events), found.every_job) == (body.label, set(body.events), body.every_job)
+    is_same = is_same and all(kept.get(name) == secret[name] for name in secret if not name.startswith("code"))
+    if found.is_off or not found.confirmed or not is_same:
+        raise ChannelExists(channel_id=found.id)
+    return found
 
 
 def _kept_for(body: NewChannel, made: Made) -> dict[str, Any]:
@@ -134,7 +161,7 @@ async def rotate(exchange: Exchange, services: Services) -> Answer:
     made = KINDS[before.kind].rotate(secret, now=services.clock.now())
     if made is None:
         raise NothingToRotate(kind=before.kind)
-    secret = {name: value for name, value in secret.items() if name not in ("request", "shown")}
+    secret = {name: value for name, value in secret.items() if name != "shown"}
     after = await _keep(before, before, secret | dict(made.secret), services)
     return json_answer(with_secret(after, made.shown))
 
@@ -149,15 +176,21 @@ async def enable(exchange: Exchange, services: Services) -> Answer:
 
 
 async def named_channels(texts: Sequence[str], exchange: Exchange, services: Services) -> tuple[UUID, ...]:
-    """The channels that a request's `notify` names. Raises InvalidRequest for what is no channel of the caller."""
+    """The channels that a request's `notify` names. Raises InvalidRequest for what is no channel of the caller, or off.
+
+    One that is not confirmed yet may be before the job ends.
+    """
     if len(set(texts)) < len(texts):
         raise InvalidRequest(("/notify", "Name each channel once"))
     ids = [uuid_of(text) for text in texts]
     known = [channel_id for channel_id in ids if channel_id is not None]
-    own = await services.ledger.channels.owned(known, user_id=exchange.caller.user_id) if known else set[UUID]()
-    problems = [
-        (f"/notify/{place}", "is no channel of yours") for place, channel_id in enumerate(ids) if channel_id not in own
-    ]
+    own = await services.ledger.channels.owned(known, user_id=exchange.caller.user_id) if known else {}
+    problems: list[tuple[str, str]] = []
+    for place, channel_id in enumerate(ids):
+        if channel_id is None or channel_id not in own:
+            problems.append((f"/notify/{place}", "is no channel of yours"))
+        elif own[channel_id]:
+            problems.append((f"/notify/{place}", "is disabled: nothing is delivered to it"))
     if problems:
         raise InvalidRequest(*problems)
     return tuple(known)

@@ -1,23 +1,15 @@
 """Codes are mailed so often that somebody can confirm an address, too seldom to be a nuisance to anybody.
 
-How often says ledger/confirming.py.
+How often says ledger/codes.py.
 """
 
 from datetime import datetime
 
-from haulier.api.exchange import Exchange
 from haulier.api.ratelimits import seconds_until
 from haulier.api.services import Services
 from haulier.errors import CodesLimited
 
 LONGEST_S = 30 * 86_400
-
-
-async def admit_code(address: str, exchange: Exchange, services: Services) -> None:
-    """Count a code that is to be mailed to `address`. Raises CodesLimited."""
-    again_at = await services.ledger.confirming.count_code(exchange.caller.user_id, address=address)
-    if again_at is not None:
-        raise limited(again_at, services)
 
 
 def limited(again_at: datetime, services: Services) -> CodesLimited:

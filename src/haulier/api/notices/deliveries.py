@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta
 
 from haulier.api.exchange import PRIVATE, Answer, Exchange, json_answer
 from haulier.api.notices.channels import PATH as CHANNELS
-from haulier.api.notices.channels import check_on, own_channel
+from haulier.api.notices.channels import check_on, opened, own_channel
 from haulier.api.paging import cursor, foreign_cursor, next_link, raw_of
 from haulier.api.ratelimits import MINUTE_S, seconds_until
 from haulier.api.requests import delivery_id_of, query_of
@@ -66,6 +66,7 @@ async def test(exchange: Exchange, services: Services) -> Answer:
     """Queue a delivery of the event `test`."""
     channel = await own_channel(exchange, services)
     _check_active(channel)
+    _check_offered(channel, exchange, services)
     await _count(exchange, services)
     queued = await services.ledger.deliveries.queue_test(
         services.new_id(), channel_id=channel.id, user_id=channel.user_id
@@ -87,6 +88,7 @@ async def redeliver(exchange: Exchange, services: Services) -> Answer:
     _check_active(channel)
     if delivery.event == CODE:
         raise CodeNotRedelivered
+    _check_offered(channel, exchange, services)
     await _count(exchange, services)
     queued = await services.ledger.deliveries.redeliver(delivery_id)
     if queued is None:
@@ -130,6 +132,14 @@ def _check_active(channel: Channel) -> None:
         raise ChannelDisabled(reason=f"it is disabled: {channel.disabled_reason or 'its receiver wants nothing more'}")
     if not channel.confirmed:
         raise ChannelDisabled(reason="it is not confirmed yet")
+
+
+def _check_offered(channel: Channel, exchange: Exchange, services: Services) -> None:
+    """Raise ChannelDisabled where the operator offers the place to other roles only: a test has no job to look at."""
+    name = opened(channel, services).get("name") if channel.kind == "apprise" else None
+    place = services.settings.apprise_places.get(name) if name else None
+    if place is not None and not place.is_for(exchange.caller.role):
+        raise ChannelDisabled(reason=f"the operator does not offer this place to the role {exchange.caller.role}")
 
 
 async def _count(exchange: Exchange, services: Services) -> None:

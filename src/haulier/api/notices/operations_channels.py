@@ -25,6 +25,8 @@ CHANNEL_OPERATIONS: tuple[Operation, ...] = (
             *BODY_ERRORS,
             errors.ChannelKindOff,
             errors.TooManyChannels,
+            errors.ChannelExists,
+            errors.ChannelChanged,
             errors.IdempotencyMismatch,
             errors.CodesLimited,
             *_ALWAYS,

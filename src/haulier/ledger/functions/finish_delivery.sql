@@ -1,11 +1,16 @@
+-- Workers of before call it with nine arguments: the one that has only those has to go first.
+drop function if exists finish_delivery(uuid, integer, text, interval, integer, text, integer, boolean, interval);
+
 -- Write how an attempt of a delivery ended; its new status, or null when the attempt had lost it.
 --
 -- `p_outcome` is delivered, again (after `p_wait`), failed or unknown. A channel is disabled with `p_disable`, or by a
 -- delivery that failed for good when nothing was delivered for `p_failing_for`; what waits for it then fails with it. A
--- code that could not be mailed says nothing of how the channel fares.
+-- code that could not be mailed says nothing of how the channel fares, nor does what `p_counts` is false for: a failure of
+-- ours. For `p_pause` the receiver wants nothing at all.
 create or replace function finish_delivery(
     p_id uuid, p_attempt integer, p_outcome text, p_wait interval, p_answer integer, p_reason text, p_duration_ms integer,
-    p_disable boolean, p_failing_for interval, out status text, out disabled boolean
+    p_disable boolean, p_failing_for interval, p_pause interval default null, p_counts boolean default true,
+    out status text, out disabled boolean
 ) language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -19,7 +24,7 @@ begin
         ended_at = case when p_outcome <> 'again' then haulier_now() end,
         lease_until = null
     where deliveries.id = p_id and attempts = p_attempt and deliveries.status = 'sending'
-    returning channel_id, event <> 'confirm', deliveries.status into v_channel, v_counts, finish_delivery.status;
+    returning channel_id, p_counts and event <> 'confirm', deliveries.status into v_channel, v_counts, finish_delivery.status;
     if not found then
         return;
     end if;
@@ -34,6 +39,7 @@ begin
         return;
     end if;
     update channels set
+        not_before = greatest(not_before, haulier_now() + p_pause), -- null is passed over
         failing_since = case when v_counts or p_disable then coalesce(failing_since, haulier_now()) else failing_since end,
         disabled_reason = case
             when p_disable then p_reason
@@ -43,7 +49,7 @@ begin
     where id = v_channel and disabled_at is null
     returning disabled_reason is not null into finish_delivery.disabled;
     if not found and p_outcome = 'again' then -- it was disabled while this one was sent
-        update deliveries set status = 'failed', due_at = null, ended_at = haulier_now() where id = p_id;
+        perform fail_waiting(v_channel);
         status := 'failed';
     end if;
     disabled := coalesce(disabled, false);

@@ -14,7 +14,7 @@ begin
     end if;
     perform from channels where id = v_channel and disabled_at is null and stopped_at is null for share;
     if not found then -- it was switched off while this one was ours
-        update deliveries set status = 'failed', due_at = null, ended_at = haulier_now() where id = p_id;
+        perform fail_waiting(v_channel);
     end if;
     return true;
 end $$;

@@ -1,7 +1,8 @@
 -- name: add_channel :one
--- Add a channel, or no row; see functions/add_channel.sql.
+-- Add a channel, or say why not; see functions/add_channel.sql.
 select * from add_channel(
-    :id, :user_id, :kind, :label, :target, :sealed, :events::text[], :every_job, :confirmed, :most
+    :id, :user_id, :kind, :label, :target, :sealed, :events::text[], :every_job, :confirmed, :most,
+    :fingerprints::bytea[], :code_to, :of_user, :of_address
 );
 
 -- name: channels_of_user :many
@@ -21,17 +22,20 @@ where id = :channel_id and user_id = :user_id and sealed = :before
 returning *;
 
 -- name: channels_sealed_otherwise :many
--- Channels whose secrets do not begin with `mark`, by id behind `after`.
-select id, sealed from channels
-where substring(sealed for octet_length(:mark::bytea)) <> :mark and id > :after order by id limit :most;
+-- Channels whose secrets do not begin with `mark`, or whose place has no fingerprint yet, by id behind `after`.
+select id, user_id, kind, sealed from channels
+where (substring(sealed for octet_length(:mark::bytea)) <> :mark or fingerprint is null and kind <> 'webhook')
+    and id > :after
+order by id limit :most;
 
 -- name: reseal_channel :exec
--- Keep the same secrets sealed with another key, if nobody changed them since.
-update channels set sealed = :sealed where id = :channel_id and sealed = :before;
+-- Keep the same secrets sealed with another key, if nobody changed them since, and where they lead by its fingerprint.
+update channels set sealed = :sealed, fingerprint = :fingerprint where id = :channel_id and sealed = :before;
 
 -- name: enable_channel :one
 -- Deliver to it again, if its receiver agrees; what was not delivered meanwhile is not made up for.
-update channels set disabled_at = null, disabled_reason = null, failing_since = null, updated_at = haulier_now()
+update channels set
+    disabled_at = null, disabled_reason = null, failing_since = null, not_before = null, updated_at = haulier_now()
 where id = :channel_id and user_id = :user_id and confirmed and stopped_at is null
 returning *;
 
@@ -40,8 +44,9 @@ returning *;
 delete from channels where id = :channel_id and user_id = :user_id returning id;
 
 -- name: owned_channels :many
--- Which of these channels are the user's.
-select id from channels where id = any(:channel_ids::uuid[]) and user_id = :user_id;
+-- Which of these channels are the user's, and whether nothing is delivered to them.
+select id, disabled_at is not null or stopped_at is not null as is_off from channels
+where id = any(:channel_ids::uuid[]) and user_id = :user_id;
 
 -- name: count_sending :one
 -- Count a test or a redelivery against what a user may ask for in a minute.

@@ -1,7 +1,3 @@
--- name: count_code :one
--- Count a code to be mailed, unless its user or its address had too many; see functions/count_code.sql.
-select * from count_code(:user_id, :address, :of_user, :of_address);
-
 -- name: confirm_channel :one
 -- Confirmed, if nobody changed it or switched it off since `before` was read; no row otherwise. Its receiver, who wanted no
 -- more once, wants to be written to again.

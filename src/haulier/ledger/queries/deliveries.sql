@@ -1,11 +1,12 @@
 -- name: claim_deliveries :many
 -- Take due deliveries in turn; see functions/claim_deliveries.sql.
-select * from claim_deliveries(:most, :lease::interval, :kinds::text[], :of_channel, :of_user);
+select * from claim_deliveries(:most, :lease::interval, :kinds::text[], :of_channel, :of_user, :failing);
 
 -- name: finish_delivery :one
 -- Write how an attempt ended; see functions/finish_delivery.sql.
 select * from finish_delivery(
-    :delivery_id, :attempt, :outcome, :wait::interval, :answer, :reason, :duration_ms, :disable, :failing_for::interval
+    :delivery_id, :attempt, :outcome, :wait::interval, :answer, :reason, :duration_ms, :disable, :failing_for::interval,
+    :pause::interval, :counts
 );
 
 -- name: hand_back_delivery :one
@@ -14,14 +15,18 @@ select hand_back_delivery(:delivery_id, :attempt, :wait::interval) as kept;
 
 -- name: return_deliveries :one
 -- Take back what the workers that are gone were sending; see functions/return_deliveries.sql.
-select return_deliveries(:kinds::text[], :repeatable::text[], :most) as returned;
+select return_deliveries(null, :repeatable::text[], :most) as returned;
 
 -- name: deliveries_of_channel :many
--- A channel's deliveries, the latest event first; keyset by `before_at` and `before_id`.
-select * from deliveries
+-- A channel's deliveries, the latest event first; keyset by `before_at` and `before_id`. None is due before the pause is over
+-- that the channel's receiver asked for.
+select
+    deliveries.id, channel_id, job_id, job_version, event, at, status, attempts, attempts_before, ended_at,
+    case when status = 'pending' then greatest(due_at, not_before) end as due_at
+from deliveries join channels on channels.id = channel_id
 where channel_id = :channel_id and (:status::text is null or status = :status)
-    and (:before_at::timestamptz is null or (at, id) < (:before_at, :before_id::uuid))
-order by at desc, id desc
+    and (:before_at::timestamptz is null or (at, deliveries.id) < (:before_at, :before_id::uuid))
+order by at desc, deliveries.id desc
 limit :count;
 
 -- name: attempts_of_deliveries :many
@@ -34,12 +39,15 @@ cross join lateral (
 order by tried.delivery_id, tried.number;
 
 -- name: queue_test :one
--- A delivery of the event `test`; no row when the channel is not the user's, or not on.
+-- A delivery of the event `test`; no row when the channel is not the user's, or not on. What its owner asks for is sent
+-- at once, whatever pause its receiver wanted.
+with is_on as (
+    update channels set not_before = null
+    where id = :channel_id and user_id = :user_id and confirmed and disabled_at is null and stopped_at is null
+    returning id
+)
 insert into deliveries (id, channel_id, event, at, due_at)
-select :id, channels.id, 'test', haulier_now(), haulier_now()
-from channels
-where channels.id = :channel_id and user_id = :user_id and confirmed and disabled_at is null and stopped_at is null
-for share
+select :id, is_on.id, 'test', haulier_now(), haulier_now() from is_on
 returning *;
 
 -- name: delivery_of_user :one
@@ -48,11 +56,13 @@ select deliveries.* from deliveries join channels on channels.id = channel_id
 where deliveries.id = :delivery_id and user_id = :user_id;
 
 -- name: redeliver :one
--- Due now, with all retries before it; one that is being sent stays as it is, and so does one whose channel is not on.
+-- Due now, with all retries before it, whatever pause its receiver wanted; one that is being sent stays as it is, and so
+-- does one whose channel is not on.
 with is_on as (
-    select channels.id from channels join deliveries on channel_id = channels.id
-    where deliveries.id = :delivery_id and confirmed and disabled_at is null and stopped_at is null
-    for share of channels
+    update channels set not_before = null from deliveries
+    where deliveries.id = :delivery_id and channel_id = channels.id
+        and confirmed and disabled_at is null and stopped_at is null
+    returning channels.id
 )
 update deliveries set
     status = 'pending', due_at = haulier_now(), ended_at = null,
