@@ -317,4 +317,6 @@ async def test_long_polls_are_live_connections(settings):
         async with listening(server.http, JOB_EVENTS.format(job_id), token=server.token("anna")) as events:
             await events.next()
             answer = await asyncio.wait_for(server.get(f"/v1/download/status/{job_id}?wait=60"), 10)
-        assert (answer.status_code, "retry-after" in answer.headers) == (200, True)
+            assert (answer.status_code, "retry-after" in answer.headers) == (200, True)
+            hurried = await asyncio.wait_for(server.status(job_id, headers={"Prefer": "wait=60"}), 10)
+            assert "preference-applied" not in hurried.headers

@@ -64,7 +64,7 @@ class AllJobs:
         return rendered
 
     def moved(self) -> AsyncIterator[tuple[Job, Rendered]]:
-        """Queued jobs whose place or estimate is another one than was told."""
+        """Queued jobs whose place is another one than was told."""
         return self._telling.moved()
 
     def wait_s(self) -> float:

@@ -107,7 +107,7 @@ class Following:
         return None if rendered is None else self._message(rendered, telling)
 
     async def moved(self) -> AsyncGenerator[bytes]:
-        """What to tell of queued jobs whose place or estimate is another one."""
+        """What to tell of queued jobs whose place is another one."""
         for telling in (self._of_jobs, self._of_all):
             if telling is None:
                 continue

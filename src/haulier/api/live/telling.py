@@ -12,7 +12,7 @@ from haulier.api.services import Services
 from haulier.job import Job, Status
 from haulier.live import Feed
 
-LOOK_AGAIN_S = 2.0  # at the earliest, at what a queued job tells without a new version: its place, its estimate
+LOOK_AGAIN_S = 2.0  # at the earliest, at where a queued job stands: its place moves without a new version
 QUEUED_LOOKED_AT = 20  # in LOOK_AGAIN_S, of those that one connection follows: the others have their turn next
 KNOWN_LIMIT = 10_000
 
@@ -78,7 +78,7 @@ class Telling:
         return max(max(first, self._look_at) - self._services.clock.monotonic(), 0)
 
     async def moved(self) -> AsyncIterator[tuple[Job, Rendered]]:
-        """Queued jobs whose place or estimate is another one than was told. Those that are due longest come first, so
+        """Queued jobs whose place is another one than was told. Those that are due longest come first, so
         that each of many has its turn."""
         now = self._services.clock.monotonic()
         if now < self._look_at:
