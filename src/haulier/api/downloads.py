@@ -20,8 +20,6 @@ from haulier.errors import JobFinished, TooManyStreams, Unavailable
 from haulier.job import Handed, Job, Status
 from haulier.wire import Cancelled, DownloadResult
 
-CANCEL_TRIES = 3
-
 
 async def status(exchange: Exchange, services: Services) -> Answer:
     """The job as it is now, or, with a wait, as soon as it is no longer as the client knows it."""
@@ -109,16 +107,13 @@ async def cancel(exchange: Exchange, services: Services) -> Answer:
     """Cancel the job unless it is over; whoever runs it is told at once."""
     job_id = job_id_of(exchange)
     owner = None if exchange.caller.is_admin else exchange.caller.user_id
-    for _ in range(CANCEL_TRIES):
-        job = await services.ledger.attempts.cancel(job_id, user_id=owner)
-        if job is not None:
-            spread_cancel(job, services)
-            break
-        job = own_job(await services.snapshots.newest(job_id), exchange.caller)
-        if job.status is Status.CANCELLED:
-            break
-        if job.is_terminal:
-            raise JobFinished(job_status=job.status.value)
+    job = await services.ledger.attempts.cancel(job_id, user_id=owner)
+    if job is not None:
+        spread_cancel(job, services)
+        return json_answer(Cancelled(str(job_id)))
+    job = own_job(await services.snapshots.newest(job_id), exchange.caller)
+    if job.status is not Status.CANCELLED:
+        raise JobFinished(job_status=job.status.value)
     return json_answer(Cancelled(str(job_id)))
 
 
