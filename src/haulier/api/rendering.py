@@ -104,8 +104,8 @@ def url_life_s(job: Job, *, ttl_s: int, now: datetime) -> int:
 
 
 def _etag(view: JobStatus, *, epoch: str) -> str:
-    """The version, and a digest of what can change without one. Weak (RFC 9110, 8.8.1): what drifts with the clock, or is
-    another in each process, is not worth a new tag."""
+    """The version, and a digest of what can change without one. Weak (RFC 9110, 8.8.1): what drifts with the clock, or
+    differs between processes, is not worth a new tag."""
     lasting = msgspec.structs.replace(
         view, download_url=UNSET, download_url_expires_at=UNSET, estimated_completion=None, estimate=UNSET
     )
