@@ -62,6 +62,15 @@ async def test_malformed_messages_are_answered_and_then_too_many(server):
         assert await ws.closed() == 4400
 
 
+async def test_malformed_messages_that_come_at_once_are_answered_before_the_end(server):
+    async with socket(server) as ws:
+        for each in ('{"type":"nix"}', '{"type":"ping","x":1}', "x", "y", "z"):
+            await ws.connection.send(each)
+        heard = [(await ws.hear())["message"] for _ in range(MALFORMED_MESSAGES - 1)]
+        assert ["type must be" in heard[0], "an unknown field x" in heard[1], "not JSON" in heard[2]] == [True] * 3
+        assert await ws.closed() == 4400
+
+
 async def test_a_client_that_floods_is_closed(server):
     async with socket(server) as ws:
         for _ in range(200):
