@@ -22,6 +22,10 @@ class Border(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     width: Annotated[int, Meta(ge=1)]
     colour: str = "black"
 
+    def __post_init__(self) -> None:
+        if self.width == 13:
+            raise ValueError("13 brings bad luck")
+
 
 class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(description="What it is called.", min_length=1, max_length=10)]
@@ -32,6 +36,7 @@ class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     borders: list[Border] = []
     extra: dict[str, int] = {}
     tags: set[str] = set()
+    corners: dict[str, Border] = {}
 
     def __post_init__(self) -> None:
         if self.columns == 7:
@@ -65,6 +70,9 @@ def problems(**given: Any) -> dict[str, str]:
         ({"borders": [{}]}, "/params/borders/0", "needs the field width"),
         ({"borders": [{"width": 1, "x": 1}]}, "/params/borders/0", "has an unknown field x"),
         ({"extra": {"k": "v"}}, "/params/extra", "has a value that must be a whole number; it is text"),
+        ({"corners": {"k": {"width": 0}}}, "/params/corners", "has a value that must be a whole number of at least 1"),
+        ({"corners": {"k": {}}}, "/params/corners", "has a value that needs the field width"),
+        ({"corners": {"k": {"width": 13}}}, "/params/corners", "has a value that does not fit: 13 brings bad luck"),
         ({"a/b~": 1}, "/params/a~1b~0", "is unknown (this file takes name, columns, format, scale, day, borders, ex"),
     ],
 )

@@ -26,6 +26,7 @@ _PATH = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _GOT = re.compile(r", got `(?P<kind>\w+)`")
 _FIELD = re.compile(r"Object (?P<fault>missing required|contains unknown) field `(?P<name>.*)`")
 _FAULTS = {"missing required": "needs the field", "contains unknown": "has an unknown field"}
+_IN_WORDS = re.compile("must be|needs the field|has an unknown field")
 
 Problem = tuple[str, str]
 
@@ -76,7 +77,9 @@ def told(error: msgspec.ValidationError, shape: type[msgspec.Struct], *, where: 
     whole = where + _steps(match["path"] if match else "")
     pointer, some_key, _ = whole.partition(SOME_KEY)
     message = _in_words(_PATH.sub("", str(error)), fits=_words(shape, whole))
-    return pointer[:_MAX_MESSAGE], (f"has a value that {message}" if some_key else message)[:_MAX_MESSAGE]
+    if some_key:
+        message = f"has a value that {message if _IN_WORDS.match(message) else f'does not fit: {message}'}"
+    return pointer[:_MAX_MESSAGE], message[:_MAX_MESSAGE]
 
 
 def _steps(path: str) -> str:
