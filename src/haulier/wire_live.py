@@ -83,7 +83,7 @@ class _Choice(_FromClient, frozen=True):
 
     def __post_init__(self) -> None:
         if (self.job_id is UNSET) != self.all:
-            raise ValueError("name a job_id, or say all: true, and not both")
+            raise ValueError("must name a job_id, or say all: true, and not both")
 
 
 class Subscribe(_Choice, frozen=True, tag="subscribe"):
@@ -97,7 +97,7 @@ class Subscribe(_Choice, frozen=True, tag="subscribe"):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.since and not self.all:
-            raise ValueError("since goes with all: true")
+            raise ValueError("must say all: true with since")
 
 
 class Unsubscribe(_Choice, frozen=True, tag="unsubscribe"):

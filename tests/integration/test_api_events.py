@@ -58,6 +58,14 @@ async def test_a_job_is_told_from_its_snapshot_to_its_end(server):
     }
 
 
+async def test_a_stream_begins_with_when_to_come_back_and_is_not_to_be_buffered(server):
+    job_id = await server.initiate()
+    await completed(server.services, job_id)
+    answer = await server.http.get(one(job_id), headers={"Authorization": f"Bearer {server.token('anna')}"})
+    assert answer.text.startswith("retry: 2000\n\nid: ")
+    assert answer.headers["x-accel-buffering"] == "no"
+
+
 async def test_progress_is_told_as_it_comes(server):
     job_id = await server.initiate()
     attempt = await processing(server.services, job_id)

@@ -56,10 +56,10 @@ async def test_a_key_that_was_used_with_other_params_is_refused(api):
 @pytest.mark.parametrize(
     ("params", "pointer", "sentence"),
     [
-        ({"columns": "6"}, "/params/columns", "must be a whole number from 1 to 12, not text"),
+        ({"columns": "6"}, "/params/columns", "must be a whole number from 1 to 12; it is text"),
         ({"colour": 6}, "/params/colour", "is unknown (this file takes columns, title, more)"),
-        ([], "/params", "must be an object, not a list"),
-        (None, "/params", "must be an object, not null"),
+        ([], "/params", "must be an object; it is a list"),
+        (None, "/params", "must be an object; it is null"),
         ({"title": "a\0"}, "/params/title", "has a character that is no text (NUL or a lone surrogate)"),
         ({"more": {"a\0": 1}}, "/params/more", "has a character that is no text (NUL or a lone surrogate)"),
         ({"more": {"a": 1e31}}, "/params/more/a", "is too large or too small a number"),

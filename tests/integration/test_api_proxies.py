@@ -1,7 +1,9 @@
 """Streams through a real nginx: not held back by its buffers, not cut when nothing happens."""
 
 import asyncio
+import re
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,6 +18,7 @@ from tests.sockets import Socket
 from tests.sse import listening
 
 pytestmark = needs_nginx
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture
@@ -67,6 +70,20 @@ async def test_nginx_sees_the_job_end(server, followed):
         await events.next()
         await completed(server.services, job_id)
         assert (await events.rest())[-1].data["status"] == "completed"
+
+
+async def test_as_documented_nginx_offers_an_upgrade_to_who_asked_for_one_only(server, tmp_path):
+    # HTTP/2 allows no such header: its clients take an answer with one for a protocol error.
+    page = (DOCS / "websocket.md").read_text()
+    (location,) = re.findall(r"^```nginx$(.+?)^```$", page, re.DOTALL | re.MULTILINE)
+    lines = [line for line in location.splitlines() if "_header Upgrade " in line or "hide_header" in line]
+    more = "\n".join(line for line in lines if "proxy_set_header" not in line)
+    token = {"Authorization": f"Bearer {server.token('anna')}"}
+    async with nginx(tmp_path / "nginx", target=server.url, more=more) as url, httpx.AsyncClient() as http:
+        answer = await http.get(f"{url}/ws")
+        assert (answer.status_code, answer.headers.get("upgrade")) == (426, None)
+        async with connect(f"{url.replace('http', 'ws', 1)}/ws", additional_headers=token, proxy=None) as connection:
+            assert await Socket(connection).hear() == {"type": "ready"}
 
 
 async def test_a_websocket_goes_through_nginx_and_its_pings_keep_it_open(settings, tmp_path, monkeypatch):

@@ -78,6 +78,26 @@ async def test_a_header_that_never_ends_is_refused(server):
     assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")
 
 
+async def test_a_head_counts_once_however_it_is_cut(server):
+    client, _ = server
+    fields = b"".join(b"X-%d: %b\r\n" % (number, b"a" * 3_000) for number in range(8))
+    head = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + fields + b"\r\n"
+    answer = await raw(client, *(head[start : start + 8_000] for start in range(0, len(head), 8_000)))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_what_comes_with_the_end_of_a_head_is_not_of_it(server):
+    client, _ = server
+    body = b"x" * 40_000
+    head = b"POST /v1/download/check HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
+    answer = await raw(client, head[:50], head[50:] + body)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    # The body of one request and the beginning of the next in one piece: none of that is the next one's head.
+    head = head.replace(b"Connection: close\r\n", b"")
+    last = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert (await raw(client, head, body + last[:20], last[20:])).count(b"HTTP/1.1 200 ") == 1
+
+
 async def test_few_requests_are_taken_ahead_of_their_answers(server):
     client, _ = server
     one, last = b"GET /health HTTP/1.1\r\n\r\n", b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n"

@@ -8,6 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from haulier.api.estimating import Outlook
 from haulier.clock import wire_time
 from haulier.job import Failure, Progress
 from haulier.ledger import Beat
@@ -28,6 +29,20 @@ async def test_a_queued_job_tells_its_position(api):
     answer = await api.status(await api.initiate(70_001))
     assert answer.json()["queue_position"] == 2
     assert 1 <= int(answer.headers["retry-after"]) <= 10
+
+
+async def test_how_long_to_pause_follows_the_job(api, services, monkeypatch):
+    # In docs/api.md: until its expected end, at most 10 s.
+    job_id = await api.initiate()
+    await processing(services, job_id)
+    for left_s, retry_after in ((6, "6"), (300, "10")):
+
+        async def outlook(_job, left_s=left_s):
+            return Outlook(completion=services.clock.now() + timedelta(seconds=left_s))
+
+        monkeypatch.setattr(services.estimator, "outlook", outlook)
+        services.statuses._kept.clear()
+        assert (await api.status(job_id)).headers["retry-after"] == retry_after
 
 
 async def test_a_queued_job_tells_what_it_waits_for(api, services):
@@ -86,10 +101,12 @@ async def test_a_failed_job_tells_why(api, services):
 async def test_an_unchanged_job_is_answered_with_304(api, services):
     job_id = await api.initiate()
     etag = (await api.status(job_id)).headers["etag"]
-    assert re.fullmatch(r'"1-[0-9a-f]{16}"', etag)
-    for known in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+    assert re.fullmatch(r'W/"1-[0-9a-f]{16}"', etag)
+    for known in (etag, etag.removeprefix("W/"), f'"other", {etag}', "*", " * "):
         answer = await api.status(job_id, headers={"If-None-Match": known})
         assert (answer.status_code, answer.headers["etag"]) == (304, etag)
+    for unknown in ('"*"', "foo*", '"a", x*y', '"a", *', "", etag.strip('W/"')):
+        assert (await api.status(job_id, headers={"If-None-Match": unknown})).status_code == 200
     await completed(services, job_id)
     assert (await api.status(job_id, headers={"If-None-Match": etag})).status_code == 200
 

@@ -104,6 +104,25 @@ async def test_readers_share_one_look_at_the_ledger(snapshots, queued, ledger, m
     assert looks == 1
 
 
+async def test_a_read_that_nobody_waits_for_ends_with_the_process(settings, ledger, monkeypatch):
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def hung(_):
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(ledger.jobs, "get", hung)
+    async with open_live(settings, ledger=ledger, clock=SYSTEM_CLOCK) as live:
+        reader = asyncio.create_task(live.snapshots.get(new_job_id()))
+        await began.wait()
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+    assert ended.is_set()
+
+
 @pytest.fixture
 def quick_repair(monkeypatch):
     monkeypatch.setattr(repair, "REPAIR_S", 0.02)

@@ -128,13 +128,16 @@ async def test_a_read_that_began_too_early_is_not_enough(server, services, monke
 async def test_without_the_ledger_nobody_learns_whose_job_there_is(server, services, away):
     job_id = await server.initiate()
     await server.status(job_id)
-    away()
+    asked = away()
     answers = [await server.status(each, user="ben") for each in (job_id, str(new_job_id()))]
     assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(503, "ledger_unavailable")] * 2
+    asked.clear()
+    unknown = [str(new_job_id()), str(new_job_id())]
     async with socket(server, user="ben") as ws:
-        for each in (job_id, str(new_job_id())):
+        for each in (unknown[0], job_id, unknown[1]):
             await ws.say("subscribe", job_id=each)
             assert await ws.error() == "ledger_unavailable"
+    assert [str(each) for each in asked] == unknown[:1]  # nor by how long it takes: both are refused without waiting
 
 
 async def test_many_subscriptions_wait_for_a_silent_ledger_once(server, away):
@@ -317,4 +320,6 @@ async def test_long_polls_are_live_connections(settings):
         async with listening(server.http, JOB_EVENTS.format(job_id), token=server.token("anna")) as events:
             await events.next()
             answer = await asyncio.wait_for(server.get(f"/v1/download/status/{job_id}?wait=60"), 10)
-        assert (answer.status_code, "retry-after" in answer.headers) == (200, True)
+            assert (answer.status_code, "retry-after" in answer.headers) == (200, True)
+            hurried = await asyncio.wait_for(server.status(job_id, headers={"Prefer": "wait=60"}), 10)
+            assert "preference-applied" not in hurried.headers

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from haulier.api.auth import Caller
-from haulier.api.live.tickets import MOST_IN_WINDOW, open_tickets
+from haulier.api.live import tickets as module
+from haulier.api.live.tickets import MOST_IN_WINDOW, Tickets, open_tickets
 from haulier.clock import SYSTEM_CLOCK
 from haulier.errors import EngineUnavailable, Unauthenticated
 from haulier.limits import Role
@@ -70,3 +71,18 @@ async def test_without_redis_there_are_none(settings):
             await tickets.issue(caller())
         with pytest.raises(EngineUnavailable):
             await tickets.redeem("a" * 43)
+
+
+async def test_with_a_redis_that_is_mute_the_answer_does_not_wait_for_a_connection_and_then_for_redis(monkeypatch):
+    class Mute:
+        async def eval(self, *_):
+            await asyncio.Event().wait()
+
+        async def getdel(self, _):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(module, "ANSWER_S", 0.01)
+    tickets = Tickets(Mute(), prefix="{mute}", clock=SYSTEM_CLOCK)
+    for asking in (tickets.issue(caller()), tickets.redeem("a" * 43)):
+        with pytest.raises(EngineUnavailable):
+            await asking

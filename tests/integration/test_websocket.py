@@ -46,6 +46,19 @@ async def test_a_ticket_opens_it_once_on_any_replica(server, settings):
         assert (await refused(server, query=f"?ticket={ticket}")).code == "unauthenticated"
 
 
+@pytest.mark.parametrize("name", ["token", "access_token", "authorization", "bearer"])
+async def test_a_token_in_the_url_opens_nothing(server, name, monkeypatch):
+    monkeypatch.setattr("haulier.api.live.websocket.AUTH_WITHIN_S", 0.05)
+    query = f"?{name}={server.token('anna')}"
+    async with opened(server, query=query) as ws:  # as without it: the first message has to say who connects
+        assert await ws.closed() == 4401
+    assert (await server.http.get(f"/v1/download/events{query}")).status_code == 401
+
+
+async def test_a_token_is_no_ticket(server):
+    assert (await refused(server, query=f"?ticket={server.token('anna')}")).code == "unauthenticated"
+
+
 async def test_its_first_message_opens_it(server):
     async with opened(server) as ws:
         await ws.say("auth", token=server.token("anna"))

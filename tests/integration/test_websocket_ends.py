@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from haulier.api.live.websocket_protocol import MOST_FRAGMENTS
-from haulier.wire_live import MALFORMED_MESSAGES, MAX_MESSAGE_BYTES
+from haulier.wire_live import MALFORMED_MESSAGES, MAX_MESSAGE_BYTES, CloseCode
 from tests.integration.api_steps import processing
 from tests.serving import serving
 from tests.sockets import opened, refused, socket
@@ -59,6 +59,15 @@ async def test_malformed_messages_are_answered_and_then_too_many(server):
             await ws.connection.send(each)
             assert await ws.error() == "malformed_message"
         await ws.connection.send(malformed[-1])
+        assert await ws.closed() == 4400
+
+
+async def test_malformed_messages_that_come_at_once_are_answered_before_the_end(server):
+    async with socket(server) as ws:
+        for each in ('{"type":"nix"}', '{"type":"ping","x":1}', "x", "y", "z"):
+            await ws.connection.send(each)
+        heard = [(await ws.hear())["message"] for _ in range(MALFORMED_MESSAGES - 1)]
+        assert ["type must be" in heard[0], "an unknown field x" in heard[1], "not JSON" in heard[2]] == [True] * 3
         assert await ws.closed() == 4400
 
 
@@ -156,9 +165,11 @@ async def test_a_connection_is_one_log_line_without_its_ticket(server, capfd):
     assert server.token("anna") not in written
 
 
-async def test_a_client_that_takes_nothing_is_dropped(server, monkeypatch, capfd):
+@pytest.fixture
+async def given_up(server, monkeypatch):
+    """(reader, writer) of a client that asked for much and took nothing, until the server gave it up."""
     monkeypatch.setattr("haulier.api.live.frames.SLOW_S", 0.1)
-    monkeypatch.setattr("haulier.api.live.frames.CLOSE_S", 0.1)
+    monkeypatch.setattr("haulier.api.live.frames.Bucket.take", lambda *_: True)
     job_id = await server.initiate()
     reader, writer = await raw(server, "/ws", headers=f"Upgrade: websocket\r\nConnection: Upgrade\r\n{KEY}")
     await reader.readuntil(b"ready")
@@ -170,10 +181,28 @@ async def test_a_client_that_takes_nothing_is_dropped(server, monkeypatch, capfd
             writer.write(again * 500)
         return not len(server.services.feeds)
 
-    monkeypatch.setattr("haulier.api.live.frames.Bucket.take", lambda *_: True)
     await eventually(talk)
-    await eventually(lambda: [line["close_code"] for line in request_lines(capfd)] == [4408])
+    yield reader, writer
     writer.transport.abort()
+
+
+@pytest.fixture
+def short_goodbye(monkeypatch):
+    monkeypatch.setattr("haulier.api.live.frames.CLOSE_S", 0.1)
+
+
+async def test_a_client_that_takes_nothing_is_dropped(short_goodbye, given_up, capfd):
+    await eventually(lambda: [line["close_code"] for line in request_lines(capfd)] == [4408])
+
+
+async def test_a_slow_client_that_reads_again_is_told_why(given_up):
+    reader, writer = given_up
+    writer.transport.resume_reading()
+    told = b""
+    with suppress(ConnectionError):
+        while piece := await asyncio.wait_for(reader.read(65_536), 10):
+            told = told[-200:] + piece
+    assert struct.pack("!H", CloseCode.TOO_SLOW) + CloseCode.TOO_SLOW.reason.encode() in told
 
 
 async def test_a_client_that_pings_and_reads_no_answer_is_not_read_any_more(server):

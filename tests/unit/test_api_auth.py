@@ -119,6 +119,21 @@ async def test_a_wrong_claim_is_refused(tokens, claim):
 
 
 @pytest.mark.parametrize(
+    ("claim", "reason"),
+    [
+        ({"sub": ""}, "its claim sub must be text of 1 to 255 characters without control characters."),
+        ({"sub": None}, "its payload needs the field sub."),
+        ({"exp": "tomorrow"}, "its claim exp must be a number; it is text."),
+        ({"role": "root"}, "its claim role must be admin, free or premium."),
+    ],
+)
+async def test_what_is_wrong_with_a_claim_is_said_in_words(tokens, claim, reason):
+    with pytest.raises(Unauthenticated) as caught:
+        await tokens.verify(signed(claims(**claim)))
+    assert caught.value.detail == f"A valid bearer token is needed: {reason}"
+
+
+@pytest.mark.parametrize(
     "token",
     [
         "",

@@ -197,7 +197,7 @@ def pages_of(pdf: bytes) -> list[Image.Image]:
     ("given", "problem"),
     [
         ({"columns": 0}, ("/params/columns", "must be a whole number from 1 to 12")),
-        ({"columns": "6"}, ("/params/columns", "must be a whole number from 1 to 12, not text")),
+        ({"columns": "6"}, ("/params/columns", "must be a whole number from 1 to 12; it is text")),
         ({"format": "gif"}, ("/params/format", "must be jpeg, pdf or png")),
         ({"colour": 6}, ("/params/colour", "is unknown (this file takes columns, thumbnail, format)")),
         ({"columns": 12, "thumbnail": 512}, ("/params", "columns times thumbnail must be at most 4096 pixels")),

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from joserfc import jws
@@ -26,6 +26,7 @@ from haulier.clock import Clock
 from haulier.destinations.mail_address import is_mail_address
 from haulier.errors import HeadersTooLarge, Unauthenticated
 from haulier.limits import Role
+from haulier.preparers.choosing import told
 from haulier.settings import Secret, Settings
 
 MAX_TOKEN_BYTES = 8_192
@@ -66,8 +67,8 @@ class Claims(msgspec.Struct, frozen=True):
     iss: str = ""
     aud: str | list[str] = ""
     # Whatever issuers put there must not keep anybody out.
-    email: object = None
-    email_verified: object = True
+    email: Any = None
+    email_verified: Any = True
 
     @property
     def verified_email(self) -> str:
@@ -146,7 +147,9 @@ class Tokens:
             verified = jws.deserialize_compact(token, key, registry=self._registry)
             return msgspec.json.decode(verified.payload, type=Claims)
         except msgspec.ValidationError as error:
-            raise Unauthenticated(reason=f"a claim is not valid ({error})", error="invalid_token") from None
+            pointer, problem = told(error, Claims)
+            where = f"its claim {pointer[1:]}" if pointer else "its payload"
+            raise Unauthenticated(reason=f"{where} {problem}", error="invalid_token") from None
         except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise Unauthenticated(reason="the token is not valid", error="invalid_token") from None
 

@@ -36,7 +36,7 @@ def is_precondition_failed(headers: Mapping[str, str], current: Representation) 
     """Whether If-Match, or without it If-Unmodified-Since, asks for something else: 412. Names are lower case."""
     match = headers.get("if-match")
     if match is not None:
-        return not _lists(match, current.etag, weakly=False)
+        return not lists(match, current.etag, weakly=False)
     since = _date(headers.get("if-unmodified-since"))
     return since is not None and current.last_modified.replace(microsecond=0) > since
 
@@ -45,9 +45,22 @@ def is_not_modified(headers: Mapping[str, str], current: Representation) -> bool
     """Whether the client has it already, by If-None-Match or without it If-Modified-Since: 304."""
     match = headers.get("if-none-match")
     if match is not None:
-        return _lists(match, current.etag, weakly=True)
+        return lists(match, current.etag, weakly=True)
     since = _date(headers.get("if-modified-since"))
     return since is not None and current.last_modified.replace(microsecond=0) <= since
+
+
+def lists(field: str, etag: str, *, weakly: bool) -> bool:
+    """Whether an If-Match or If-None-Match field names `etag`; weak tags count with `weakly` only."""
+    if field.strip() == "*":
+        return True
+    wanted = etag.removeprefix("W/") if weakly else etag
+    return any(found[2] == wanted and (weakly or not found[1]) for found in _ETAG.finditer(field))
+
+
+def tags_in(field: str) -> list[str]:
+    """The tags that such a field names, in their quotes and without their weakness."""
+    return [found[2] for found in _ETAG.finditer(field)]
 
 
 def requested_span(headers: Mapping[str, str], current: Representation) -> Span | None:
@@ -76,13 +89,6 @@ def _is_same_version(if_range: str | None, current: Representation) -> bool:
     if '"' in if_range:
         return if_range.strip() == current.etag  # a weak one, W/"…", never equals it
     return if_range.strip() == http_date(current.last_modified)
-
-
-def _lists(field: str, etag: str, *, weakly: bool) -> bool:
-    """Whether an If-Match or If-None-Match field names `etag`; weak tags count with `weakly` only."""
-    if field.strip() == "*":
-        return True
-    return any(found[2] == etag and (weakly or not found[1]) for found in _ETAG.finditer(field))
 
 
 def _date(field: str | None) -> datetime | None:

@@ -11,7 +11,7 @@ from haulier.api.exchange import PRIVATE, Answer, Exchange, json_answer, json_by
 from haulier.api.finding import find_job
 from haulier.api.patience import until_first
 from haulier.api.rendering import Rendered, url_life_s
-from haulier.api.requests import StatusQuery, etags_of, job_id_of, known_version, preferences_of, query_of
+from haulier.api.requests import StatusQuery, client_has, job_id_of, known_version, preferences_of, query_of
 from haulier.api.sending import SendArtefact
 from haulier.api.services import Services
 from haulier.api.views import file_url
@@ -20,8 +20,6 @@ from haulier.errors import JobFinished, TooManyStreams, Unavailable
 from haulier.job import Handed, Job, Status
 from haulier.wire import Cancelled, DownloadResult
 
-CANCEL_TRIES = 3
-
 
 async def status(exchange: Exchange, services: Services) -> Answer:
     """The job as it is now, or, with a wait, as soon as it is no longer as the client knows it."""
@@ -29,23 +27,24 @@ async def status(exchange: Exchange, services: Services) -> Answer:
     query = query_of(exchange, StatusQuery)
     wait_s = query.wait
     preferred_s = preferences_of(exchange).wait_s
-    etags = etags_of(exchange)
-    seen = known_version(etags)
+    seen = known_version(exchange)
     job = await find_job(job_id, caller=exchange.caller, services=services, version=seen or 0)
+    may_wait = True
     if wait_s or preferred_s:
-        job = await _changed(job, exchange, services, seen=seen, wait_s=wait_s or preferred_s or 0)
+        changed = await _changed(job, exchange, services, seen=seen, wait_s=wait_s or preferred_s or 0)
+        job, may_wait = changed or job, changed is not None
     rendered = await services.statuses.of(job, with_files=query.files)
     headers = PRIVATE + _status_headers(rendered)
-    if preferred_s is not None and not wait_s:
+    if preferred_s is not None and not wait_s and may_wait:
         headers += ((b"preference-applied", b"wait=%d" % preferred_s),)
-    if rendered.etag[1:-1] in etags or "*" in etags:
+    if client_has(exchange, rendered.etag):
         return Answer(status=304, headers=headers)
     return json_bytes(rendered.body, headers=headers)
 
 
-async def _changed(job: Job, exchange: Exchange, services: Services, *, seen: int | None, wait_s: int) -> Job:
+async def _changed(job: Job, exchange: Exchange, services: Services, *, seen: int | None, wait_s: int) -> Job | None:
     """The job at another version than `seen` (None: than now), or as it is after `wait_s`. Ends early when the client
-    leaves or the process stops, and at once when the user holds as many live connections as they may."""
+    leaves or the process stops. None at once when the user holds as many live connections as they may."""
     caller, version = exchange.caller, job.version if seen is None else seen
     if job.is_terminal or job.version != version:
         return job
@@ -53,7 +52,7 @@ async def _changed(job: Job, exchange: Exchange, services: Services, *, seen: in
         try:
             held.enter_context(services.feeds.open(user_id=caller.user_id, unlimited=caller.is_admin))
         except (TooManyStreams, Unavailable):
-            return job
+            return None
         changed = await until_first(
             services.snapshots.wait(job.id, version=version, timeout_s=wait_s),
             exchange.client_left(),
@@ -108,16 +107,13 @@ async def cancel(exchange: Exchange, services: Services) -> Answer:
     """Cancel the job unless it is over; whoever runs it is told at once."""
     job_id = job_id_of(exchange)
     owner = None if exchange.caller.is_admin else exchange.caller.user_id
-    for _ in range(CANCEL_TRIES):
-        job = await services.ledger.attempts.cancel(job_id, user_id=owner)
-        if job is not None:
-            spread_cancel(job, services)
-            break
-        job = own_job(await services.snapshots.newest(job_id), exchange.caller)
-        if job.status is Status.CANCELLED:
-            break
-        if job.is_terminal:
-            raise JobFinished(job_status=job.status.value)
+    job = await services.ledger.attempts.cancel(job_id, user_id=owner)
+    if job is not None:
+        spread_cancel(job, services)
+        return json_answer(Cancelled(str(job_id)))
+    job = own_job(await services.snapshots.newest(job_id), exchange.caller)
+    if job.status is not Status.CANCELLED:
+        raise JobFinished(job_status=job.status.value)
     return json_answer(Cancelled(str(job_id)))
 
 

@@ -8,7 +8,7 @@ from importlib import resources
 from haulier.api.documents import policy_source
 from haulier.api.exchange import Answer, Exchange, Headers
 from haulier.api.operation import Operation, Reply
-from haulier.api.requests import etags_of
+from haulier.api.requests import client_has
 from haulier.api.services import Services
 from haulier.errors import WebNotBuilt
 from haulier.settings import Settings
@@ -24,14 +24,13 @@ class Page:
     """A file for browsers, and the answers with it: whole, or 304 for who has it."""
 
     def __init__(self, body: bytes, headers: Headers) -> None:
-        self._etag = hashlib.sha256(body).hexdigest()[:32]
-        kept = ((b"etag", f'"{self._etag}"'.encode()), *_KEPT, *headers)
+        self._etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        kept = ((b"etag", self._etag.encode()), *_KEPT, *headers)
         self._whole = Answer(body, 200, kept)
         self._unchanged = Answer(status=304, headers=kept)
 
     async def answer(self, exchange: Exchange, _: Services) -> Answer:
-        known = etags_of(exchange)
-        return self._unchanged if self._etag in known or "*" in known else self._whole
+        return self._unchanged if client_has(exchange, self._etag) else self._whole
 
 
 async def _module(exchange: Exchange, services: Services) -> Answer:

@@ -33,6 +33,7 @@ class Places:
         self._one_look = asyncio.Lock()
         self._alone: OrderedDict[UUID, tuple[Place | None, float]] = OrderedDict()
         self._asking = 0
+        self._no_answer_at = NEVER
 
     async def of(self, job: Job) -> Place | None:
         """The place of a queued job; None when the ledger does not tell within ANSWER_S."""
@@ -56,13 +57,16 @@ class Places:
     async def _place_alone(self, job: Job) -> Place | None:
         now = self._clock.monotonic()
         place, seen_at = self._alone.get(job.id, (None, NEVER))
-        if self._silent or now - seen_at < ALONE_FRESH_S or self._asking >= ALONE_AT_ONCE:
+        # One that took too long stands for the others: a list of many jobs would wait for each of them.
+        is_slow = self._silent or now - self._no_answer_at < FRESH_S
+        if is_slow or now - seen_at < ALONE_FRESH_S or self._asking >= ALONE_AT_ONCE:
             return place
         self._asking += 1
         try:
             async with asyncio.timeout(ANSWER_S):
                 place = await self._jobs.place_in_line(job.id)
         except (LedgerUnavailable, TimeoutError):
+            self._no_answer_at = self._clock.monotonic()
             return place
         finally:
             self._asking -= 1

@@ -29,20 +29,23 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """
 
     _head_bytes = 0
+    _open_bytes = 0  # in pieces that held nothing but one head
     _in_head = False
+    _begun_now = False
 
     def data_received(self, data: bytes) -> None:
-        # A header that never ends is not seen by on_header: count what arrives while the head is open.
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > LIMIT_BYTES:
-                self.send_400_response("")
-                return
+        self._begun_now = False
         super().data_received(data)
+        # A header that never ends is not seen by on_header. What else a piece holds, a body say, is not of the head.
+        if self._in_head and not self._begun_now:
+            self._open_bytes += len(data)
+            if self._open_bytes > LIMIT_BYTES:
+                self._head_bytes = self._open_bytes
+                self.send_400_response("")
 
     def on_message_begin(self) -> None:
-        self._head_bytes = 0
-        self._in_head = True
+        self._head_bytes = self._open_bytes = 0
+        self._in_head = self._begun_now = True
         super().on_message_begin()
         # What is written to a client that does not read never leaves: closing would wait for it.
         self.scope[ABORT] = self.transport.abort  # pyright: ignore[reportGeneralTypeIssues]

@@ -104,10 +104,10 @@ def url_life_s(job: Job, *, ttl_s: int, now: datetime) -> int:
 
 
 def _etag(view: JobStatus, *, epoch: str) -> str:
-    """The version, and a digest of what can change without one; estimated_completion drifts with the clock and is not
-    worth a new tag."""
+    """The version, and a digest of what can change without one. Weak (RFC 9110, 8.8.1): what drifts with the clock, or
+    differs between processes, is not worth a new tag."""
     lasting = msgspec.structs.replace(
-        view, download_url=UNSET, download_url_expires_at=UNSET, estimated_completion=None
+        view, download_url=UNSET, download_url_expires_at=UNSET, estimated_completion=None, estimate=UNSET
     )
     digest = hashlib.blake2b(_ENCODER.encode(lasting) + epoch.encode(), digest_size=8).hexdigest()
-    return f'"{view.version}-{digest}"'
+    return f'W/"{view.version}-{digest}"'

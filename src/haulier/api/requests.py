@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from haulier.api.conditions import lists, tags_in
 from haulier.api.exchange import Exchange
 from haulier.errors import (
     BatchNotFound,
@@ -24,8 +25,7 @@ LONGEST_WAIT_S = 60
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_ETAG = re.compile(r'(?:W/)?"([^"]*)"|(\*)')
-_VERSION = re.compile(r"(\d{1,9})-[0-9a-f]+")
+_VERSION = re.compile(r'"(\d{1,9})-[0-9a-f]+"')
 _WAIT = re.compile(r"wait=\"?(\d{1,6})\"?", re.IGNORECASE)
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
@@ -143,13 +143,14 @@ def preferences_of(exchange: Exchange) -> Preferences:
 NO_PREFERENCES = Preferences()
 
 
-def etags_of(exchange: Exchange) -> list[str]:
-    """The tags of If-None-Match without quotes and weakness (the comparison is weak, RFC 9110); `*` stands for any."""
-    header = exchange.header_list(b"if-none-match")
-    return [] if header is None else [match[1] if match[2] is None else "*" for match in _ETAG.finditer(header)]
+def client_has(exchange: Exchange, etag: str) -> bool:
+    """Whether If-None-Match says that the client has what `etag` stands for; the comparison is weak (RFC 9110)."""
+    field = exchange.header_list(b"if-none-match")
+    return field is not None and lists(field, etag, weakly=True)
 
 
-def known_version(etags: list[str]) -> int | None:
-    """The newest version that the client has seen, by its tags; None when they tell none."""
-    versions = [int(match[1]) for tag in etags if (match := _VERSION.fullmatch(tag))]
+def known_version(exchange: Exchange) -> int | None:
+    """The newest version that the client has seen, by the tags of If-None-Match; None when they tell none."""
+    tags = tags_in(exchange.header_list(b"if-none-match") or "")
+    versions = [int(match[1]) for tag in tags if (match := _VERSION.fullmatch(tag))]
     return max(versions, default=None)

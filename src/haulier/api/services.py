@@ -10,6 +10,7 @@ from haulier.api.auth import Tokens, open_tokens
 from haulier.api.estimating import Estimator
 from haulier.api.handovers import Handovers
 from haulier.api.health import Checks, loop_ping
+from haulier.api.live.list_seats import ListSeats
 from haulier.api.live.tickets import Tickets, open_tickets
 from haulier.api.patience import ANSWER_S
 from haulier.api.rendering import Statuses
@@ -51,6 +52,7 @@ class Services:
     sealer: Sealer
     clock: Clock = SYSTEM_CLOCK
     new_id: Callable[[], UUID] = new_job_id
+    list_seats: ListSeats = field(default_factory=ListSeats)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self) -> None:

@@ -32,5 +32,6 @@ async def open_live(settings: Settings, *, ledger: Ledger, clock: Clock) -> Asyn
         snapshots = Snapshots(ledger, announcements, clock=clock)
         feeds = Feeds(snapshots, most=settings.live_connections, most_of_user=settings.live_connections_user)
         repair = Repair(ledger, snapshots, feeds, clock=clock)
-        async with announcements.running(), background(repeat(repair.step, name="repair")):
+        looking = repeat(repair.step, name="repair")
+        async with announcements.running(), snapshots.reading(), background(looking):
             yield Live(snapshots, feeds)

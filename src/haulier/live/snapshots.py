@@ -7,7 +7,8 @@ Versions only grow: what a reader sees never goes back. With the ledger away, th
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -48,9 +49,9 @@ class Snapshots:
         self._ledger = ledger
         self._clock = clock
         self._entries: OrderedDict[UUID, _Entry] = OrderedDict()
-        self._reads: dict[UUID, asyncio.Future[Job | None]] = {}
+        self._reads: dict[UUID, asyncio.Task[Job | None]] = {}
         self._waiters: dict[UUID, set[asyncio.Event]] = {}
-        self._listeners: list[Callable[[Job], None]] = []
+        self._listener: Callable[[Job], object] = _nobody
         self._wants_user: Callable[[str], bool] = _nobody
         self._wants_job: Callable[[UUID], bool] = _nobody
         self.announcements = announcements
@@ -64,10 +65,21 @@ class Snapshots:
         wants_job: Callable[[UUID], bool],
     ) -> None:
         """Call `listener` with each new version that becomes known here: of jobs that somebody asked for, of those that
-        it wants, and of all jobs of users that it wants."""
-        self._listeners.append(listener)
+        it wants, and of all jobs of users that it wants. There is one listener: who comes later takes its place."""
+        self._listener = listener
         self._wants_user = wants_user
         self._wants_job = wants_job
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[None]:
+        """Reads of the ledger that nobody waits for any more end with the block."""
+        try:
+            yield
+        finally:
+            reads = tuple(self._reads.values())
+            for each in reads:
+                each.cancel()
+            await asyncio.gather(*reads, return_exceptions=True)
 
     def fresh(self, job_id: UUID) -> Job | None:
         """The snapshot if it is fresh enough to answer without I/O."""
@@ -158,8 +170,7 @@ class Snapshots:
         if entry is None or entry.job.version != job.version:
             for changed in self._waiters.get(job.id, ()):
                 changed.set()
-            for listener in self._listeners:
-                listener(job)
+            self._listener(job)
 
     def _make_room(self) -> None:
         """Forget the oldest for another one, but none that somebody follows or waits for: those have bounds of their
@@ -218,12 +229,12 @@ class Snapshots:
         """One ledger read at a time for a job, however many readers want it."""
         reading = self._reads.get(job_id)
         if reading is None:
-            reading = asyncio.ensure_future(self._read(job_id))
+            reading = asyncio.create_task(self._read(job_id))
             self._reads[job_id] = reading
             reading.add_done_callback(lambda done: self._read_ended(job_id, done))
         return await asyncio.shield(reading)
 
-    def _read_ended(self, job_id: UUID, reading: "asyncio.Future[Job | None]") -> None:
+    def _read_ended(self, job_id: UUID, reading: "asyncio.Task[Job | None]") -> None:
         del self._reads[job_id]
         if not reading.cancelled():
             reading.exception()  # every reader may have left; nobody else looks at it then

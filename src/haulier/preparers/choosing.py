@@ -8,7 +8,7 @@ import msgspec
 from msgspec import NODEFAULT
 
 from haulier.errors import InvalidRequest
-from haulier.preparers.describing import words_at
+from haulier.preparers.describing import SOME_KEY, words_at
 
 POINTER = "/params"
 _MAX_MESSAGE = 200
@@ -16,7 +16,7 @@ _MAX_PROBLEMS = 20
 _NOUNS = {
     "str": "text",
     "int": "a whole number",
-    "float": "a number",
+    "float": "a number with a fraction",
     "bool": "true or false",
     "array": "a list",
     "object": "an object",
@@ -24,6 +24,9 @@ _NOUNS = {
 _SOME_KEY = "[...]"  # how msgspec says a key of a dict
 _PATH = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _GOT = re.compile(r", got `(?P<kind>\w+)`")
+_FIELD = re.compile(r"Object (?P<fault>missing required|contains unknown) field `(?P<name>.*)`")
+_FAULTS = {"missing required": "needs the field", "contains unknown": "has an unknown field"}
+_IN_WORDS = re.compile("must be|needs the field|has an unknown field")
 
 Problem = tuple[str, str]
 
@@ -71,17 +74,26 @@ def told(error: msgspec.ValidationError, shape: type[msgspec.Struct], *, where: 
     The pointer starts at `shape`; `where` is the way from there to what was converted.
     """
     match = _PATH.search(str(error))
-    path, some_key, _ = (match["path"] if match else "").partition(_SOME_KEY)
-    pointer = where + re.sub(r"[.\[]", "/", path).replace("]", "")
-    message = _PATH.sub("", str(error))
+    whole = where + _steps(match["path"] if match else "")
+    pointer, some_key, _ = whole.partition(SOME_KEY)
+    message = _in_words(_PATH.sub("", str(error)), fits=_words(shape, whole))
     if some_key:
-        return pointer[:_MAX_MESSAGE], f"has a value that does not fit: {message.replace('`', '')}"
-    fits = _words(shape, pointer) if message.startswith(("Expected ", "Invalid ")) else ""
-    if fits:
-        got = _GOT.search(message)
-        kind = got["kind"] if got else ""
-        message = f"must be {fits}" + (f", not {_NOUNS.get(kind, kind)}" if kind else "")
-    return pointer[:_MAX_MESSAGE], message.replace("`", "")[:_MAX_MESSAGE]
+        message = f"has a value that {message if _IN_WORDS.match(message) else f'does not fit: {message}'}"
+    return pointer[:_MAX_MESSAGE], message[:_MAX_MESSAGE]
+
+
+def _steps(path: str) -> str:
+    """The JSON pointer that msgspec's path is, without its root."""
+    return re.sub(r"[.\[]", "/", path.replace(_SOME_KEY, SOME_KEY)).replace("]", "")
+
+
+def _in_words(message: str, *, fits: str) -> str:
+    if field := _FIELD.fullmatch(message):
+        return f"{_FAULTS[field['fault']]} {field['name']}"
+    if not fits or not message.startswith(("Expected ", "Invalid ")):
+        return message.replace("`", "")
+    got = _GOT.search(message)
+    return f"must be {fits}" + (f"; it is {_NOUNS.get(got['kind'], got['kind'])}" if got else "")
 
 
 def _words(shape: type[msgspec.Struct], pointer: str) -> str:

@@ -8,6 +8,7 @@ import msgspec
 Json = Mapping[str, Any]
 
 ANYTHING = "any JSON value"
+SOME_KEY = "/*"  # in a pointer: whatever the key is
 # Formats whose name is not how people call them.
 _FORMATS = {
     "date-time": "a date and time like 2026-01-31T12:00:00Z",
@@ -51,10 +52,8 @@ def parameters(whole: Json) -> list[Parameter]:
 def words(schema: Json, whole: Json) -> str:
     """What fits `schema`: `a whole number from 1 to 12`. `whole` is the document that holds its `$defs`."""
     schema = _resolved(schema, whole)
-    if "anyOf" in schema:
-        return _alternatives([words(each, whole) for each in schema["anyOf"]])
-    if "enum" in schema:
-        return _alternatives([_json(each) if not isinstance(each, str) else each for each in schema["enum"]])
+    if "anyOf" in schema or "enum" in schema:
+        return _alternatives(_choices(schema, whole))
     if "const" in schema:
         return _json(schema["const"])
     kind = schema.get("type")
@@ -67,6 +66,16 @@ def words(schema: Json, whole: Json) -> str:
     return _WITHOUT_BOUNDS.get(str(kind), ANYTHING)
 
 
+def _choices(schema: Json, whole: Json) -> list[str]:
+    """What fits any of the alternatives, those of an alternative itself included: one list, with one `or`."""
+    schema = _resolved(schema, whole)
+    if "anyOf" in schema:
+        return [choice for each in schema["anyOf"] for choice in _choices(each, whole)]
+    if "enum" in schema:
+        return [_json(each) if not isinstance(each, str) else each for each in schema["enum"]]
+    return [words(schema, whole)]
+
+
 def words_at(shape: type[msgspec.Struct], pointer: str) -> str:
     """What fits at a JSON pointer below `shape`, or '' when that is not known."""
     whole = msgspec.json.schema(shape)
@@ -75,6 +84,8 @@ def words_at(shape: type[msgspec.Struct], pointer: str) -> str:
         schema = _resolved(_without_null(_resolved(schema, whole)), whole)
         properties: Mapping[str, Json] = schema.get("properties", {})
         found = properties.get(step) or (schema.get("items") if step.isdecimal() else None)
+        if step == SOME_KEY[1:]:
+            found = schema.get("additionalProperties")
         if not isinstance(found, Mapping):
             return ""
         schema = cast("Json", found)

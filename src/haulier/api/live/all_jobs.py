@@ -1,5 +1,6 @@
 """All jobs of a user, as one connection tells them, and the moment from which a later connection goes on."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from haulier.job import Job
 from haulier.live import Feed, changed_at
 
 SNAPSHOT_JOBS = 500  # of each kind, alive and ended
+MADE_AT_ONCE = 50  # in a turn of the event loop: a long list holds nobody else up
 OVERLAP = timedelta(seconds=60)  # a job is dated when its transaction begins, and told when it is known
 
 _CURSOR = re.compile(r"\d{1,14}")
@@ -43,6 +45,24 @@ class AllJobs:
     async def begin(self, feed: Feed) -> AsyncGenerator[tuple[Job, Rendered]]:
         """Follow the user; what ended since, and what waits or runs. Raises LedgerUnavailable."""
         feed.follow_user(self._user_id)
+        for job, rendered in await self._made(feed):
+            self._have_told(job)
+            yield job, rendered
+
+    async def _made(self, feed: Feed) -> list[tuple[Job, Rendered]]:
+        """The whole list before any of it is told: a slow reader keeps no seat."""
+        made: list[tuple[Job, Rendered]] = []
+        async with self._services.list_seats.of(self._user_id):
+            jobs = [] if feed.closed else await self._listed()  # its reader may have left while it waited
+            for number, job in enumerate(jobs, 1):
+                self._services.snapshots.remember(job)
+                if rendered := await self._telling.news(job):
+                    made.append((job, rendered))
+                if number % MADE_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        return made
+
+    async def _listed(self) -> list[Job]:
         changes = self._services.ledger.changes
         now = await changes.moment()
         jobs: list[Job] = []
@@ -51,20 +71,20 @@ class AllJobs:
             jobs += await changes.ended_since(self._user_id, since=since, most=SNAPSHOT_JOBS)
         jobs += await changes.alive(self._user_id, most=SNAPSHOT_JOBS)
         self._told_until = now if self._since is None else min(self._since, now)
-        for job in jobs:
-            self._services.snapshots.remember(job)
-            if rendered := await self.news(job):
-                yield job, rendered
+        return jobs
 
     async def news(self, job: Job) -> Rendered | None:
         """The status of `job` as it is to be told now; None when that is known."""
         rendered = await self._telling.news(job)
         if rendered is not None:
-            self._told_until = max(self._told_until, changed_at(job))
+            self._have_told(job)
         return rendered
 
+    def _have_told(self, job: Job) -> None:
+        self._told_until = max(self._told_until, changed_at(job))
+
     def moved(self) -> AsyncIterator[tuple[Job, Rendered]]:
-        """Queued jobs whose place or estimate is another one than was told."""
+        """Queued jobs whose place is another one than was told."""
         return self._telling.moved()
 
     def wait_s(self) -> float:

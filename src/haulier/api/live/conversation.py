@@ -58,7 +58,8 @@ class Conversation:
                 await self._tell_changes()
 
     def _check(self) -> None:
-        if self._end is not None:
+        # Who is closed for what it says learns of each message what was wrong with it.
+        if self._end is not None and (isinstance(self._end, Gone) or not self._inbox):
             raise self._end
         if ending := ending_of(self._feed, left_s=self._left_s()):
             raise Close(ending.close_code)
@@ -80,8 +81,8 @@ class Conversation:
         self._feed.wake()
 
     async def _tell_changes(self) -> None:
-        """What changed; waits for it unless there is something to answer."""
-        wait_s = 0.0 if self._inbox else min(self._left_s(), self._following.wait_s(), LONGEST_WAIT_S)
+        """What changed; waits for it unless there is something to answer, or it ends."""
+        wait_s = 0.0 if self._inbox or self._end else min(self._left_s(), self._following.wait_s(), LONGEST_WAIT_S)
         for job in await self._feed.changes(timeout_s=wait_s):
             if message := await self._following.changed(job):
                 await self._send(message)

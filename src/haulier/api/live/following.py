@@ -60,7 +60,9 @@ class Following:
 
     async def _found(self, job_id: UUID) -> Job:
         clock = self._services.clock
-        if clock.monotonic() < self._silent_until and self._services.snapshots.fresh(job_id) is None:
+        known = self._services.snapshots.fresh(job_id)
+        # Somebody else's is as unknown as none, in how long the answer takes as well.
+        if clock.monotonic() < self._silent_until and (known is None or not may_see(known, self.caller)):
             raise LedgerUnavailable
         try:
             return await find_job(job_id, caller=self.caller, services=self._services)
@@ -107,7 +109,7 @@ class Following:
         return None if rendered is None else self._message(rendered, telling)
 
     async def moved(self) -> AsyncGenerator[bytes]:
-        """What to tell of queued jobs whose place or estimate is another one."""
+        """What to tell of queued jobs whose place is another one."""
         for telling in (self._of_jobs, self._of_all):
             if telling is None:
                 continue

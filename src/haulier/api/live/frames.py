@@ -64,7 +64,7 @@ def _wrong_in(text: str) -> str:
         one_of(get_args(ClientMessage), msgspec.json.decode(text), tag="type")
     except InvalidRequest as error:
         pointer, problem = error.problems[0]
-        return f"{pointer[1:]} {problem}".strip()
+        return f"{pointer[1:] or 'it'} {problem}"
     except (msgspec.DecodeError, ValueError, RecursionError):
         return _NOT_JSON
     return "it is no message"

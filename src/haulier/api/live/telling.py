@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator
+from heapq import nsmallest
 from uuid import UUID
 
 import msgspec
@@ -11,8 +12,8 @@ from haulier.api.services import Services
 from haulier.job import Job, Status
 from haulier.live import Feed
 
-LOOK_AGAIN_S = 2.0  # at the earliest, at what a queued job tells without a new version: its place, its estimate
-QUEUED_LOOKED_AT = 20  # of those that one connection follows
+LOOK_AGAIN_S = 2.0  # at the earliest, at where a queued job stands: its place moves without a new version
+QUEUED_LOOKED_AT = 20  # in LOOK_AGAIN_S, of those that one connection follows: the others have their turn next
 KNOWN_LIMIT = 10_000
 
 
@@ -39,6 +40,7 @@ class Telling:
         self._with_files = with_files
         self._told: OrderedDict[UUID, Told] = OrderedDict()
         self._waiting: dict[UUID, Job] = {}
+        self._look_at = float("-inf")
 
     def seen(self, job_id: UUID, *, version: int) -> None:
         """The client knows this version from an earlier connection: nothing older is to be told."""
@@ -61,24 +63,31 @@ class Telling:
     def _note(self, job: Job, rendered: Rendered) -> None:
         due_at = None
         self._waiting.pop(job.id, None)
-        if job.status is Status.QUEUED and len(self._waiting) < QUEUED_LOOKED_AT:
+        if job.status is Status.QUEUED:
             due_at = self._services.clock.monotonic() + max(rendered.retry_after_s or 0, LOOK_AGAIN_S)
             self._waiting[job.id] = job
         self._told[job.id] = Told(job.version, rendered.etag, due_at)
         self._told.move_to_end(job.id)
         if len(self._told) > KNOWN_LIMIT:
-            self._told.popitem(last=False)
+            forgotten, _ = self._told.popitem(last=False)
+            self._waiting.pop(forgotten, None)
 
     def wait_s(self) -> float:
         """Seconds until a queued job is to be looked at again."""
-        now = self._services.clock.monotonic()
-        return max(min((self._due_at(id_) - now for id_ in self._waiting), default=float("inf")), 0)
+        first = min((self._due_at(id_) for id_ in self._waiting), default=float("inf"))
+        return max(max(first, self._look_at) - self._services.clock.monotonic(), 0)
 
     async def moved(self) -> AsyncIterator[tuple[Job, Rendered]]:
-        """Queued jobs whose place or estimate is another one than was told."""
+        """Queued jobs whose place is another one than was told. Those that are due longest come first, so
+        that each of many has its turn."""
         now = self._services.clock.monotonic()
-        for job_id, job in [*self._waiting.items()]:
-            if self._due_at(job_id) <= now and (rendered := await self.news(job)):
+        if now < self._look_at:
+            return
+        due = nsmallest(QUEUED_LOOKED_AT, (id_ for id_ in self._waiting if self._due_at(id_) <= now), key=self._due_at)
+        if due:
+            self._look_at = now + LOOK_AGAIN_S
+        for job in [self._waiting[id_] for id_ in due]:
+            if rendered := await self.news(job):
                 yield job, rendered
 
     def _due_at(self, job_id: UUID) -> float:

@@ -4,6 +4,7 @@ Redis keeps a ticket's digest, never itself, with who asked for it; taking it ou
 API processes.
 """
 
+import asyncio
 import hashlib
 import re
 import secrets
@@ -16,6 +17,7 @@ import redis.asyncio
 import redis.exceptions
 
 from haulier.api.auth import Caller
+from haulier.api.patience import ANSWER_S
 from haulier.clock import Clock, wire_time
 from haulier.errors import EngineUnavailable, TooManyTickets, Unauthenticated
 from haulier.redis_client import redis_client
@@ -25,7 +27,7 @@ from haulier.wire_live import Ticket
 LIFE_S = 30.0
 WINDOW_S = 60
 MOST_IN_WINDOW = 60  # of one user
-SOCKET_TIMEOUT_S = 2.0
+SOCKET_TIMEOUT_S = 2.0  # of one command; a call may wait for a connection before it, and ANSWER_S is for both
 
 _TICKET = re.compile(r"[A-Za-z0-9_-]{43}")
 _AWAY = (redis.exceptions.RedisError, OSError, TimeoutError)
@@ -56,9 +58,10 @@ class Tickets:
         keys = (self._key("tickets-of", caller.user_id), self._key("ticket", text))
         value = msgspec.json.encode(caller)
         try:
-            wait_s = await self._client.eval(  # pyright: ignore[reportGeneralTypeIssues]
-                _ISSUE, len(keys), *keys, WINDOW_S, MOST_IN_WINDOW, value, max(int(life_s * 1000), 1)
-            )
+            async with asyncio.timeout(ANSWER_S):
+                wait_s = await self._client.eval(  # pyright: ignore[reportGeneralTypeIssues]
+                    _ISSUE, len(keys), *keys, WINDOW_S, MOST_IN_WINDOW, value, max(int(life_s * 1000), 1)
+                )
         except _AWAY:
             raise EngineUnavailable from None
         if wait_s:
@@ -70,7 +73,8 @@ class Tickets:
         raw = None
         if _TICKET.fullmatch(text):
             try:
-                raw = await self._client.getdel(self._key("ticket", text))
+                async with asyncio.timeout(ANSWER_S):
+                    raw = await self._client.getdel(self._key("ticket", text))
             except _AWAY:
                 raise EngineUnavailable from None
         caller = msgspec.json.decode(raw, type=Caller) if raw else None
