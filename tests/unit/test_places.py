@@ -8,13 +8,7 @@ import pytest
 from haulier.api import places as module
 from haulier.api.places import FRESH_S, Places
 from tests.builders import job
-
-
-class Moments:
-    now_s = 0.0
-
-    def monotonic(self):
-        return self.now_s
+from tests.clocks import HandClock
 
 
 class SlowJobs:
@@ -38,7 +32,7 @@ def jobs():
 
 @pytest.fixture
 def clock():
-    return Moments()
+    return HandClock()
 
 
 @pytest.fixture
@@ -51,6 +45,6 @@ async def test_a_list_waits_for_a_slow_place_once(places, jobs, clock):
     waiting = [job() for _ in range(40)]
     assert {await places.of(each) for each in waiting} == {None}
     assert jobs.asked == [waiting[0].id]
-    clock.now_s = FRESH_S
+    clock.passed_s = FRESH_S
     await places.of(waiting[1])
     assert jobs.asked == [each.id for each in waiting[:2]]

@@ -8,13 +8,7 @@ from haulier.api.live import telling as module
 from haulier.api.live.telling import LOOK_AGAIN_S, QUEUED_LOOKED_AT, Telling
 from haulier.api.rendering import Rendered
 from tests.builders import job
-
-
-class Moments:
-    now_s = 0.0
-
-    def monotonic(self):
-        return self.now_s
+from tests.clocks import HandClock
 
 
 class Statuses:
@@ -31,7 +25,7 @@ class Statuses:
 
 @pytest.fixture
 def clock():
-    return Moments()
+    return HandClock()
 
 
 @pytest.fixture
@@ -46,7 +40,7 @@ def telling(clock, statuses):
 
 async def looked_again(telling, clock, statuses):
     """The jobs that one more round of `moved` tells."""
-    clock.now_s += telling.wait_s()
+    clock.passed_s += telling.wait_s()
     statuses.looks.clear()
     return [job.id async for job, _ in telling.moved()]
 
@@ -58,7 +52,7 @@ async def test_each_of_many_waiting_jobs_has_its_turn(telling, clock, statuses):
     statuses.place = 2
     told = [await looked_again(telling, clock, statuses) for _ in range(3)]
     assert [id_ for round_ in told for id_ in round_] == [each.id for each in jobs]
-    assert clock.now_s == 3 * LOOK_AGAIN_S
+    assert clock.passed_s == 3 * LOOK_AGAIN_S
 
 
 async def test_so_many_are_looked_at_in_a_while_and_no_more(telling, clock, statuses):

@@ -16,6 +16,7 @@ from haulier.api.live.pacing import Bucket
 from haulier.errors import MalformedMessage, OriginNotAllowed
 from haulier.settings import load
 from haulier.wire_live import Auth, ClientMessage, CloseCode, Ping, Subscribe, Unsubscribe
+from tests.clocks import HandClock
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -90,20 +91,13 @@ def test_every_close_code_says_why_in_what_a_frame_may_hold():
     assert all(0 < len(code.reason.encode()) <= 123 for code in CloseCode)
 
 
-class Moments:
-    now_s = 0.0
-
-    def monotonic(self):
-        return self.now_s
-
-
 def test_a_bucket_is_full_at_first_and_fills_again():
-    clock = Moments()
+    clock = HandClock()
     bucket = Bucket(per_s=2, burst=3, clock=clock)
     assert [bucket.take() for _ in range(4)] == [True, True, True, False]
-    clock.now_s = 0.5
+    clock.passed_s = 0.5
     assert [bucket.take(), bucket.take()] == [True, False]
-    clock.now_s = 100.0
+    clock.passed_s = 100.0
     assert [bucket.take(4), bucket.take(3), bucket.take()] == [False, True, False]
 
 

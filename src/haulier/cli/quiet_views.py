@@ -8,8 +8,7 @@ from typing import Any, Self
 
 from haulier.cli.failures import CommandFailed, code_of, words_of
 from haulier.cli.stdout import print_json
-from haulier.cli.view import ready_words
-from haulier.cli.words import one_line
+from haulier.cli.words import one_line, ready_words
 from haulier.client import ClientError
 from haulier.clock import SYSTEM_CLOCK, Clock
 from haulier.errors import HaulierError

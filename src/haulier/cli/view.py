@@ -10,8 +10,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column
 from rich.text import Text
 
+from haulier.cli.quiet_views import Quiet
 from haulier.cli.steps import Steps
-from haulier.cli.words import duration_words, files_words, one_line, size_words, state_words
+from haulier.cli.words import duration_words, files_words, one_line, ready_words, size_words, state_words
 from haulier.clock import SYSTEM_CLOCK, Clock
 from haulier.wire import JobStatus
 from haulier.wire_batches import BatchStatus
@@ -70,10 +71,6 @@ def draws(console: Console) -> bool:
     return console.is_terminal and not console.is_dumb_terminal
 
 
-def ready_words(done: int, total: int) -> str:
-    return f"{done} of {total} files are ready"
-
-
 def saved_before_words(path: Path) -> str:
     return f"{path} is there already, SHA-256 verified"
 
@@ -100,24 +97,11 @@ class Figures(ProgressColumn):
         return Text("  ".join(parts), no_wrap=True)
 
 
-class Notes:
+class Notes(Quiet):
     """No progress: what was saved, and pauses."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-    def show_job(self, job: JobStatus) -> None: ...
-
-    def show_bytes(self, done: int, total: int | None, *, doing: str = "downloading") -> None: ...
-
-    def show_ready(self, done: int, total: int) -> None: ...
 
     def say(self, text: str) -> None:
         self._console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
@@ -127,12 +111,6 @@ class Notes:
 
     def saved_before(self, path: Path, job: JobStatus) -> None:
         self.say(saved_before_words(path))
-
-    def ended(self, batch: BatchStatus) -> None: ...
-
-    def pause(self) -> None: ...
-
-    def resume(self) -> None: ...
 
 
 class Bar(Notes):

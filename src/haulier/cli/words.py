@@ -56,6 +56,11 @@ def _params_words(job: JobStatus | DeadLetter) -> str:
     return one_line(f" ({said if len(said) <= PARAMS_SHOWN else said[: PARAMS_SHOWN - 1] + '…'})")
 
 
+def ready_words(done: int, total: int) -> str:
+    """How far a batch is."""
+    return f"{done} of {total} files are ready"
+
+
 def missing_words(file_id: int, error: JobError | UnsetType) -> str:
     """A line for a file that could not be had."""
     why = "" if error is UNSET else f": {one_line(error.message)} [{error.code}]"
