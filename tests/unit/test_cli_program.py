@@ -221,7 +221,7 @@ def test_a_defect_shows_its_traceback_only_in_debug(run: Any, monkeypatch: pytes
 def test_without_a_token_the_way_to_one_is_told(run: Any) -> None:
     done = run("jobs")
     assert done.exit_code == 2
-    assert "HAULIER_TOKEN: is required" in done.stderr
+    assert "HAULIER_URL, HAULIER_TOKEN: name another API and a token for it" in done.stderr
     assert "haulier token --user" in done.stderr
 
 
