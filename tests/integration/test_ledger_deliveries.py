@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from tests.integration.channel_steps import channel, claim, completed, finish, queue_tests
@@ -142,6 +143,19 @@ async def test_a_shorter_pause_does_not_end_a_longer_one(ledger, at):
         await finish(ledger, found, "again", wait=timedelta(), pause=timedelta(minutes=minutes), reason="busy")
     await at(minutes=6)
     assert await claim(ledger) == []
+
+
+@pytest.mark.parametrize(("elsewhere", "found"), [(True, 1), (False, 0)])
+async def test_another_receiver_has_asked_for_no_pause(ledger, elsewhere, found):
+    hooked = await channel(ledger)
+    await queue_tests(ledger, hooked, 1)
+    (sent,) = await claim(ledger)
+    await finish(ledger, sent, "failed", pause=timedelta(days=1), reason="it answered 429")
+    before = await ledger.channels.get(hooked.id, user_id="anna")
+    changed = msgspec.structs.replace(before, sealed=b"elsewhere")
+    assert await ledger.channels.change(changed, before=before.sealed, elsewhere=elsewhere)
+    await completed(ledger)
+    assert len(await claim(ledger)) == found
 
 
 @pytest.mark.parametrize("by", ["test", "redeliver", "enable"])

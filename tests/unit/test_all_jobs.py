@@ -9,6 +9,7 @@ from haulier.api.live.all_jobs import MADE_AT_ONCE, AllJobs
 from haulier.api.live.list_seats import LISTS_OF_USER, ListSeats
 from haulier.api.rendering import Rendered
 from haulier.clock import SYSTEM_CLOCK
+from haulier.errors import Unavailable
 from tests.builders import NOW, job
 
 FEED = SimpleNamespace(follow_user=lambda _: None, closed=False)
@@ -72,7 +73,8 @@ async def test_a_user_who_asks_for_many_lists_leaves_the_seats_to_others(begun):
     assert await asyncio.gather(*lists) == [[]] * 6
 
 
-async def test_a_list_whose_reader_left_while_it_waited_is_not_made(begun):
+async def test_a_list_that_is_not_made_is_no_empty_one(begun):
+    """Its reader left while it waited for a seat, or the process began to stop."""
     changes = Changes()
     own = services(changes)
     gone = SimpleNamespace(follow_user=lambda _: None, closed=False)
@@ -81,7 +83,9 @@ async def test_a_list_whose_reader_left_while_it_waited_is_not_made(begun):
     gone.closed = True
     changes.jobs = [job()]
     changes.go_on.set()
-    assert [len(each) for each in await asyncio.gather(*waiting)] == [1, 1, 0]
+    *lists, refused = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [len(each) for each in lists] == [1, 1]
+    assert isinstance(refused, Unavailable)
 
 
 async def test_a_long_list_gives_turns(begun):

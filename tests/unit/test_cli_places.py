@@ -26,6 +26,13 @@ async def api() -> AsyncGenerator[Loopback]:
         yield server
 
 
+async def test_a_pipe_is_no_receipt_and_nobody_waits_for_it(api: Loopback, run: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for args in (("receipt", JOB, "-o", "pipe"), ("get", "70000", "--receipt", "pipe")):
+        done = await run(*args)
+        assert (done.code, "exists already" in done.stderr, api.seen) == (1, True, [])
+
+
 @pytest.mark.parametrize("option", ["--force", "--resume"])
 async def test_what_is_no_file_is_not_replaced(api: Loopback, run: Run, tmp_path: Path, option: str) -> None:
     os.mkfifo(tmp_path / "pipe")

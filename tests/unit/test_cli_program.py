@@ -76,6 +76,8 @@ def test_all_commands_are_there() -> None:
     [
         ("up --port abc", "'abc' is no whole number"),
         ("token --user x --ttl 0", "0 is too small, at least 1"),
+        ("token --user=", "a user's name has 1 to 255 characters"),
+        ("get 70000 --user=", "a user's name has 1 to 255 characters"),
         ("jobs --limit 101", "101 is too large, at most 100"),
         ("jobs --status done", "'done' is not one of 'queued'"),
     ],

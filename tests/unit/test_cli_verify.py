@@ -167,7 +167,9 @@ async def api():
         server.on("GET", f"/v1/download/status/{JOB}", answer(completed()))
         server.on("GET", f"/v1/download/file/{JOB}", Reply(307, b"", {"Location": "/store/report.bin"}))
         server.on("GET", "/store/report.bin", ranged)
-        server.on("GET", f"/v1/download/receipt/{JOB}", Reply(200, signed(CONTENT)))
+        # Each is dated and signed anew.
+        dated = [Reply(200, signed(CONTENT, issued_at=f"2026-11-23T10:00:0{second}.000Z")) for second in range(9)]
+        server.on("GET", f"/v1/download/receipt/{JOB}", *dated)
         server.on("GET", "/v1/receipt-keys", Reply(200, msgspec.json.encode(KEYS)))
         yield server
 
@@ -229,8 +231,8 @@ async def test_a_receipt_is_printed_or_saved(beside, tmp_path: Path):
     printed = await beside("receipt", JOB)
     saved = await beside("receipt", JOB, "-o", "new.json")
     assert (printed.code, saved.code) == (0, 0)
-    assert printed.out == (tmp_path / "new.json").read_text()
-    assert open_receipt(printed.out.encode()).receipt.job_id == JOB
+    first, second = (open_receipt(raw).receipt for raw in (printed.out.encode(), (tmp_path / "new.json").read_bytes()))
+    assert (first.job_id, first.artefact) == (JOB, second.artefact)
     assert "target_exists" in (await beside("receipt", JOB, "-o", "k.json")).err
     for option in ((), ("--force",)):  # the same once more
         assert (await beside("receipt", JOB, "-o", "new.json", *option)).code == 0

@@ -163,9 +163,18 @@ async def test_what_is_no_file_is_told(sleeper: Sleeper, wanted: Any) -> None:
 
 async def test_one_channel_is_no_list_of_channels(sleeper: Sleeper) -> None:
     async with client_of("http://127.0.0.1:9", sleeper) as client:
-        for ask in (client.initiate(70_000, notify=JOB), client.batches.initiate([70_000], notify=JOB)):
-            with pytest.raises(TypeError, match="notify is a list"):
-                await ask
+        number: Any = 5
+        for given in (JOB, number):
+            for ask in (client.initiate(70_000, notify=given), client.batches.initiate([70_000], notify=given)):
+                with pytest.raises(TypeError, match="notify is a list"):
+                    await ask
+
+
+@pytest.mark.parametrize("connections", [0, -1, True, "4", 2.5, None])
+async def test_how_many_connections_is_a_number_from_1(sleeper: Sleeper, connections: Any) -> None:
+    async with client_of("http://127.0.0.1:9", sleeper) as client:
+        with pytest.raises(ValueError, match="connections is a number from 1"):
+            await client.download(70_000, connections=connections)
 
 
 @pytest.mark.parametrize(
@@ -180,6 +189,10 @@ async def test_one_channel_is_no_list_of_channels(sleeper: Sleeper) -> None:
         "http://[::1",
         "http://u:p@x",
         "http://x?a=b",
+        "http://300.1.1.1",
+        "http://\u2603.net",
+        "http://[v1.a]",
+        "http://x\x00",
     ],
 )
 def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:

@@ -191,7 +191,7 @@ async def test_all_jobs_go_on_from_the_cursor_and_what_was_not_told_again_is_loo
     server.on("GET", f"/v1/download/status/{queued}", answer(status(job_id=queued)))
     readies, told = 0, list[tuple[str, str]]()
     changes = client.follow_all()
-    while readies < 3:
+    while readies < 3 or len(told) < 6:
         job = await anext(changes)
         readies += job is None
         told += [] if job is None else [(job.job_id, job.status)]
@@ -199,3 +199,39 @@ async def test_all_jobs_go_on_from_the_cursor_and_what_was_not_told_again_is_loo
     assert told[3:] == [(queued, "queued"), (JOB, "completed"), (queued, "queued")]
     assert [seen.headers.get("last-event-id") for seen in server.to(ALL)] == [None, "5", "5"]
     assert [len(server.to(f"/v1/download/status/{job_id}")) for job_id in (JOB, gone, queued)] == [1, 1, 1]
+
+
+async def test_of_many_that_were_not_told_again_those_that_live_are_listed(server: Loopback, client: Client) -> None:
+    ids = [f"0190a6c0-0000-7000-8000-0000000001{number:02}" for number in range(60)]
+    over, living = ids[0], ids[1:]
+    server.on("GET", ALL, stream(*(status(job_id=job_id) for job_id in ids)), stream())
+    page = {"total": 59, "page": 1, "limit": 100}
+    server.on(
+        "GET",
+        "/v1/download/jobs",
+        answer(page | {"jobs": [status(job_id=each) for each in living[:30]], "next_cursor": "more"}),
+        answer(page | {"jobs": [status(job_id=each) for each in living[30:40]], "next_cursor": None}),
+        answer(page | {"jobs": [status(job_id=each) for each in living[40:]], "next_cursor": None}),
+    )
+    server.on("GET", f"/v1/download/status/{over}", answer(completed(job_id=over)))
+    changes = client.follow_all()
+    async for job in changes:
+        if job is not None and job.status == "completed":
+            break
+    await changes.aclose()
+    asked = [seen.query for seen in server.to("/v1/download/jobs")]
+    assert [(each["status"], each.get("cursor")) for each in asked] == [
+        ("queued", None),
+        ("queued", "more"),
+        ("processing", None),
+    ]
+
+
+async def test_a_held_look_that_is_refused_for_now_waits_as_it_is_told(
+    server: Loopback, client: Client, pauses: Pauses
+) -> None:
+    working = answer(status(status="processing", version=2), ETag='"2"')
+    server.on("GET", STATUS, working, problem(429, "rate_limited", Retry_After="7"), working, answer(completed()))
+    assert [job.status async for job in client.follow(JOB, stream=False)] == ["processing", "completed"]
+    assert [7 <= each <= 8.5 for each in pauses.slept][:1] == [True]
+    assert ["wait" in seen.query for seen in server.to(STATUS)] == [False, True, True, True]

@@ -71,3 +71,14 @@ async def test_what_is_known_no_more_is_not_looked_at(telling, clock, statuses, 
         await telling.news(each)
     statuses.place = 2
     assert await looked_again(telling, clock, statuses) == [second.id]
+
+
+async def test_one_look_is_enough_however_often_it_was_told(telling, clock, statuses):
+    """The same job at one moment, told for its version twice and forgotten in between."""
+    one, other = job(), job()
+    for each in (one, other, one):
+        await telling.news(each)
+    telling.forget(other.id)
+    statuses.place = 2
+    assert await looked_again(telling, clock, statuses) == [one.id]
+    assert (statuses.looks, telling.wait_s()) == ([one.id], LOOK_AGAIN_S)

@@ -4,6 +4,8 @@ import type { JobStatus } from './types.js'
 
 /** So that the page's own calls always find a connection. */
 const AT_ONCE = 4
+/** From so many on those that wait or run are listed first, a hundred at a time. */
+const MANY = 20
 
 /** A job as it is now; undefined when it is not there any more. */
 export interface Found {
@@ -17,10 +19,30 @@ export async function* lookUp(
   jobIds: readonly string[],
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Found, void, undefined> {
-  for (let first = 0; first < jobIds.length; first += AT_ONCE) {
-    const some = jobIds.slice(first, first + AT_ONCE)
+  const left = jobIds.length < MANY ? jobIds : await withoutLiving(client, jobIds, signal)
+  for (let first = 0; first < left.length; first += AT_ONCE) {
+    const some = left.slice(first, first + AT_ONCE)
     yield* await Promise.all(some.map((jobId) => found(client, jobId, signal)))
   }
+}
+
+/** Those that are over, or gone: a server tells a new connection of so many that live, and no more. */
+async function withoutLiving(
+  client: HaulierClient,
+  jobIds: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const left = new Set(jobIds)
+  // In this order, so that none slips from the one list into the other unseen.
+  for (const status of ['queued', 'processing'] as const) {
+    let cursor: string | undefined
+    do {
+      const page = await client.jobs({ status, limit: 100, cursor, signal })
+      for (const job of page.jobs) left.delete(job.job_id)
+      cursor = page.next_cursor ?? undefined
+    } while (cursor)
+  }
+  return [...left]
 }
 
 async function found(client: HaulierClient, jobId: string, signal: AbortSignal | undefined): Promise<Found> {

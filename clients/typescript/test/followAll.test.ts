@@ -84,7 +84,7 @@ const statusOf = (number: number) => `GET /v1/download/status/job-${number}`
 
 /** Follows a stream that told `count` living jobs, and then another one. */
 async function reconnected(count: number) {
-  const { server, clock, client, stream } = setUp()
+  const { server, clock, client, stream, list } = setUp()
   const second = new FakeStream()
   server.onEach(ALL, stream.handler, second.handler)
   const gone: string[] = []
@@ -97,7 +97,7 @@ async function reconnected(count: number) {
   await clock.advance(3_000)
   seen.got.length = 0
   const told = () => seen.got.map((each) => ('type' in each ? each.type : `${each.job_id} ${each.status}`))
-  return { server, second, seen, told, gone }
+  return { server, second, seen, told, gone, list }
 }
 
 it('looks up what lived and is told no more by another stream, a few at once', async () => {
@@ -119,6 +119,17 @@ it('looks up what lived and is told no more by another stream, a few at once', a
   await settled()
   expect(server.calls(statusOf(0))).toEqual([])
   expect(told()).toEqual(['job-0 queued', 'ready', ...[1, 2, 3, 4, 5, 6, 7].map((number) => `job-${number} completed`)])
+})
+
+it('lists those that still live where it would look many up', async () => {
+  const { server, second, told, list } = await reconnected(60)
+  list.jobs = Array.from({ length: 59 }, (_, number) => numbered(number + 1))
+  server.on(statusOf(0), () => answer(numbered(0, { status: 'completed', version: 9 })))
+  second.write(READY)
+  await settled()
+  await settled()
+  expect(told()).toEqual(['ready', 'job-0 completed'])
+  expect(server.calls(LIST).map((asked) => asked.path.split('?')[1])).toEqual(['status=queued&limit=100', 'status=processing&limit=100'])
 })
 
 it('says which job that lived is not there any more, and goes on', async () => {

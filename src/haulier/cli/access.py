@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from haulier.cli.home import home_environment, surroundings, why_none
-from haulier.cli.options import DEFAULT_HOME, Home
+from haulier.cli.options import DEFAULT_HOME, Home, user_of
 from haulier.limits import Role
 
 if TYPE_CHECKING:
@@ -39,7 +39,10 @@ def env(
 
 
 def token(
-    user: Annotated[str, typer.Option("--user", envvar="HAULIER_USER", metavar="NAME", help="The token's subject.")],
+    user: Annotated[
+        str,
+        typer.Option("--user", envvar="HAULIER_USER", metavar="NAME", parser=user_of, help="The token's subject."),
+    ],
     role: Annotated[Role, typer.Option("--role", envvar="HAULIER_ROLE", help="free, premium or admin.")] = Role.FREE,
     ttl: Annotated[
         int, typer.Option("--ttl", envvar="HAULIER_TTL", min=1, metavar="S", help="Seconds until it expires.")

@@ -45,7 +45,6 @@ class BatchRun:
         self._taken: set[Path] = set()
         self._lost: list[str] = []
         self._jobs_lost = 0
-        self._ready = -1
 
     async def run(self, file_ids: list[int], *, notify: list[str] | None = None) -> None:
         """Raises CommandFailed: INCOMPLETE when some of the files could not be had, JOB_FAILED when all jobs failed."""
@@ -109,9 +108,7 @@ class BatchRun:
             else:
                 self._jobs_lost += 1
                 self._lost.append(f"{missing_words(file.file_id, file.error)}{_cancelled(file)}")
-        if batch.counts.completed != self._ready and not batch.over:
-            self._ready = batch.counts.completed
-            self._view.show_ready(self._ready, batch.total)
+        self._show_ready()
 
     async def _bring(self, file: "BatchFile") -> None:
         """Save the file; what goes wrong with it leaves the others alone."""
@@ -125,6 +122,11 @@ class BatchRun:
         except asyncio.CancelledError:
             self._seen.discard(file.job_id)
             raise
+
+    def _show_ready(self) -> None:
+        """How many are prepared, while none is downloaded."""
+        if self.batch and not self.batch.over and not self._bytes:
+            self._view.show_ready(self.batch.counts.completed, self.batch.total)
 
     def _progress(self, job_id: str, done: int, total: int | None) -> None:
         """Show how far all that is downloaded is."""
@@ -156,7 +158,9 @@ class BatchRun:
             resume=self._resume,
             on_progress=lambda done, total: self._progress(file.job_id, done, total),
         )
+        self._bytes.pop(file.job_id, None)
         self._view.saved(path=str(path), size=got.size, sha256=got.sha256, verified=got.verified)
+        self._show_ready()
 
     def _tell_lost(self, total: int) -> None:
         from haulier.cli.failures import INCOMPLETE, JOB_FAILED, CommandFailed

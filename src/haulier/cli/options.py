@@ -30,8 +30,18 @@ Token = Annotated[
         show_default=False,
     ),
 ]
+
+
+def user_of(text: str) -> str:
+    """A user's name. Raises BadParameter for what no token can say."""
+    if not 1 <= len(text) <= 255 or any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+        raise typer.BadParameter("a user's name has 1 to 255 characters, none of them a control character")
+    return text
+
+
 User = Annotated[
-    str, typer.Option("--user", envvar="HAULIER_USER", metavar="NAME", help="Whom that made token is for.")
+    str,
+    typer.Option("--user", envvar="HAULIER_USER", metavar="NAME", parser=user_of, help="Whom that made token is for."),
 ]
 Json = Annotated[bool, typer.Option("--json", envvar="HAULIER_JSON", help="Print JSON on stdout.")]
 

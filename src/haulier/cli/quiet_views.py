@@ -54,6 +54,7 @@ class JsonEvents(Quiet):
         self._clock = clock
         self._told_at = float("-inf")
         self._told: tuple[int, int | None] | None = None
+        self._ready = ""
 
     def show_job(self, job: JobStatus) -> None:
         emit("status", job=job)
@@ -65,7 +66,9 @@ class JsonEvents(Quiet):
             emit("downloading", done_bytes=done, total_bytes=total)
 
     def show_ready(self, done: int, total: int) -> None:
-        self.say(ready_words(done, total))
+        if (words := ready_words(done, total)) != self._ready:
+            self._ready = words
+            self.say(words)
 
     def say(self, text: str) -> None:
         emit("note", message=one_line(text))

@@ -117,12 +117,24 @@ def is_receipt(path: Path) -> bool:
     from haulier.receipts import MAX_BYTES, BadReceipt, open_receipt
 
     try:
-        if path.stat().st_size <= MAX_BYTES:
+        if path.is_file() and path.stat().st_size <= MAX_BYTES:
             open_receipt(path.read_bytes())
             return True
     except (BadReceipt, OSError):
         pass
     return False
+
+
+def _says_the_same(path: Path, document: bytes) -> bool:
+    """Whether what is there states what `document` does; receipts are dated and signed anew each time."""
+    from msgspec.structs import replace
+
+    from haulier.receipts import open_receipt
+
+    if not is_receipt(path):
+        return path.is_file() and path.read_bytes() == document
+    there, here = open_receipt(path.read_bytes()), open_receipt(document)
+    return not there.altered and replace(there.receipt, issued_at=here.receipt.issued_at) == here.receipt
 
 
 def save(path: Path, document: bytes, *, force: bool) -> None:
@@ -134,7 +146,7 @@ def save(path: Path, document: bytes, *, force: bool) -> None:
         with path.open("wb" if force else "xb") as file:
             file.write(document)
     except FileExistsError:
-        if path.read_bytes() != document:
+        if not _says_the_same(path, document):
             raise TargetExists(path) from None
     except OSError as error:
         raise CommandFailed(f"{path} cannot be written: {error.strerror}.") from error

@@ -157,7 +157,9 @@ class Bar(Notes):
         self._progress.update(self._task, completed=done, total=total, in_bytes=True)
 
     def show_ready(self, done: int, total: int) -> None:
-        self.say(ready_words(done, total))
+        words = ready_words(done, total)
+        self._enter("ready", words)
+        self._progress.update(self._task, description=words, completed=done, total=total, in_bytes=False)
 
     def pause(self) -> None:
         self._progress.stop()
@@ -181,6 +183,7 @@ class Lines(Notes):
         self._clock = clock
         self._steps = Steps()
         self._at = 0.0
+        self._ready = ""
 
     def show_job(self, job: JobStatus) -> None:
         words = one_line(state_words(job, now=self._clock.now()))
@@ -194,7 +197,9 @@ class Lines(Notes):
             self.say(f"{doing}, {size_words(done)}" + (f" of {size_words(total)}" if total else ""))
 
     def show_ready(self, done: int, total: int) -> None:
-        self.say(ready_words(done, total))
+        if (words := ready_words(done, total)) != self._ready:
+            self._ready = words
+            self.say(words)
 
     def _due(self, phase: str, percent: int) -> bool:
         now = self._clock.monotonic()

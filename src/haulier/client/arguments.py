@@ -1,10 +1,12 @@
 """What callers hand over, checked before it becomes a part of a request."""
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
+
+import httpx
 
 from haulier.client.errors import BadToken
 
@@ -15,11 +17,11 @@ _SHOWN = 64
 
 def api_address(url: str) -> str:
     """The address of an API, without a slash at its end. Raises ValueError with a sentence for what is none."""
-    text = url.strip().rstrip("/")
+    text = str(url).strip().rstrip("/")
     try:
         parts = urlsplit(text)
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none, a bracket too few
+        fits = parts.scheme in ("http", "https") and bool(httpx.URL(text).host) and parts.port != 0
+    except (ValueError, httpx.InvalidURL):  # a port that is none, a bracket too few, a name that no host has
         fits = False
     else:
         if "@" in parts.netloc:
@@ -62,11 +64,18 @@ def wanted_files(file_id: int | Sequence[int]) -> dict[str, Any]:
     raise TypeError(f"a file is given as a number, several as a list of them, not {type(file_id).__name__}")
 
 
-def channel_ids(notify: Sequence[str]) -> list[str]:
-    """The channels that are told. Raises TypeError for one that is no list."""
-    if isinstance(notify, str):
+def channel_ids(notify: object) -> list[str]:
+    """The channels that are told. Raises TypeError for what is no list."""
+    if isinstance(notify, str) or not isinstance(notify, Iterable):
         raise TypeError("notify is a list of ids of channels, not one")
-    return list(notify)
+    return [str(each) for each in cast("Iterable[object]", notify)]
+
+
+def several(connections: object) -> int:
+    """How many connections may be used. Raises ValueError for what is no number from 1."""
+    if not isinstance(connections, int) or isinstance(connections, bool) or connections < 1:
+        raise ValueError("connections is a number from 1")
+    return connections
 
 
 def key_header(key: str | None, *, always: bool = False) -> dict[str, str]:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from haulier.client import parallel
-from haulier.client.arguments import channel_ids, key_header, path_id, wanted_files
+from haulier.client.arguments import channel_ids, key_header, path_id, several, wanted_files
 from haulier.client.batches import Batches
 from haulier.client.channels import Channels
 from haulier.client.dead_letters import DeadLetters
@@ -219,6 +219,7 @@ class Client:
         own. Raises JobFailed, JobCancelled, TargetExists without `force`, TargetInUse, DownloadDamaged, DownloadFailed,
         ApiError, Unreachable.
         """
+        several(connections)
         await finished(make_ready, to, force=force)
         if isinstance(wanted, JobStatus):
             job = wanted
@@ -258,7 +259,7 @@ class Client:
         Large files come over several `connections`. Checks size and SHA-256 as far as they are known, then renames.
         Raises as `download`. `on_progress(done, total)` counts bytes, total None if unknown.
         """
-        if connections > 1 and job.file_size is not UNSET and job.file_size >= parallel.PARALLEL_FROM_BYTES:
+        if several(connections) > 1 and job.file_size is not UNSET and job.file_size >= parallel.PARALLEL_FROM_BYTES:
             with suppress(NotInRanges):
                 return await self._save_in_segments(
                     job, path, force=force, resume=resume, connections=connections, on_progress=on_progress

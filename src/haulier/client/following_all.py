@@ -7,10 +7,11 @@ from haulier.client.errors import ApiError, ClientError, UnexpectedAnswer, Unrea
 from haulier.client.following import EVENTS, Streams, events, passes
 from haulier.client.transport import API, Transport, origin, read
 from haulier.clock import Clock
-from haulier.job import TERMINAL
-from haulier.wire import JobStatus
+from haulier.job import TERMINAL, Status
+from haulier.wire import JobPage, JobStatus
 
 JOBS_KNOWN = 10_000  # of older ones a version may be told again
+MANY, PAGE = 20, 100
 
 
 async def all_jobs(transport: Transport, clock: Clock) -> AsyncGenerator[JobStatus | None]:
@@ -35,14 +36,14 @@ async def all_jobs(transport: Transport, clock: Clock) -> AsyncGenerator[JobStat
                         if known.is_newest(event.job):
                             yield event.job
                         continue
+                    yield None
                     # A snapshot tells so many of those that ended meanwhile, and no more.
-                    for job_id in sorted(unheard):
+                    for job_id in sorted(await _without_living(transport, unheard)):
                         if (job := await _looked_up(transport, job_id)) is None:
                             known.forget(job_id)
                         elif known.is_newest(job):
                             yield job
                     unheard.clear()
-                    yield None
         except Unreachable as error:
             failure = error
         except (ApiError, UnexpectedAnswer) as error:
@@ -73,6 +74,23 @@ class _Known:
     def forget(self, job_id: str) -> None:
         self._versions.pop(job_id, None)
         self.living.discard(job_id)
+
+
+async def _without_living(transport: Transport, job_ids: set[str]) -> set[str]:
+    """Those that are over, or gone. Of many, those that wait or run are listed a hundred at a time."""
+    left = set(job_ids)
+    if len(left) < MANY:
+        return left
+    # In this order, so that none slips from the one list into the other unseen.
+    for status in (Status.QUEUED, Status.PROCESSING):
+        params: dict[str, str | int] = {"status": status.value, "limit": PAGE}
+        while True:
+            page = read(await transport.request("GET", f"{API}/jobs", params=params), JobPage)
+            left -= {job.job_id for job in page.jobs}
+            if not page.next_cursor:
+                break
+            params["cursor"] = page.next_cursor
+    return left
 
 
 async def _looked_up(transport: Transport, job_id: str) -> JobStatus | None:

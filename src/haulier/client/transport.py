@@ -78,8 +78,8 @@ class Transport:
         """The answer below 400, redirects not followed. Raises ApiError, Unreachable, UnexpectedAnswer, BadToken.
 
         Tried again on connection errors, 429, 502, 503 and 504. With `repeatable` False only when the API cannot have
-        acted on it: nothing was sent, or it said 429 or 503. With `once` never. The token is sent unless `secured` is
-        False. With `unread` the caller reads the body, and closes the answer.
+        acted on it: nothing was sent, or it said 429 or 503. With `once` only when it says when. The token is sent
+        unless `secured` is False. With `unread` the caller reads the body, and closes the answer.
         """
         content = None if json is None else msgspec.json.encode(json)
         sent = dict(headers or {}) | ({} if content is None else {"Content-Type": "application/json"})
@@ -109,7 +109,7 @@ class Transport:
                     return answer
                 failure, retry_after_s = as_error(answer), retry_after(answer)
                 again = answer.status_code in (TRANSIENT if repeatable else _REFUSED)
-            if once or not again:
+            if not again or (once and retry_after_s is None):
                 raise failure
             await self.pause(tries, failure, retry_after_s=retry_after_s)
 

@@ -41,8 +41,8 @@ class TooManyChannels(HaulierError):
 class ChannelExists(HaulierError):
     code, status, title = "channel_exists", 409, "Channel exists"
     sentence = (
-        "Your channel {channel_id} leads there already, with other wishes or switched off."
-        " Change it, switch it on, or remove it."
+        "Your channel {channel_id} leads there already: with other wishes, switched off, or not confirmed yet."
+        " Change it, switch it on, confirm it, or remove it."
     )
 
 

@@ -131,8 +131,11 @@ class Channels:
             await self._database.run(ChannelQueries.channel_of_user, channel_id=channel_id, user_id=user_id)
         )
 
-    async def change(self, channel: Channel, *, before: bytes) -> Channel | None:
-        """Keep label, target, secrets, events and every_job of `channel`; None when `before` is not sealed any more."""
+    async def change(self, channel: Channel, *, before: bytes, elsewhere: bool = False) -> Channel | None:
+        """Keep label, target, secrets, events and every_job of `channel`; None when `before` is not sealed any more.
+
+        When it leads `elsewhere` now, the pause ends that the receiver of before wanted.
+        """
         return self._channel(
             await self._database.run(
                 ChannelQueries.change_channel,
@@ -144,6 +147,7 @@ class Channels:
                 events=channel.events,
                 every_job=channel.every_job,
                 before=before,
+                elsewhere=elsewhere,
             )
         )
 

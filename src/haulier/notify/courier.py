@@ -30,6 +30,7 @@ POLL_S = 1.0
 # Deliveries that end closer together than this are followed by one look for more.
 SHORTEST_WAIT_S = 0.02
 TAKE_BACK_S = 5.0
+RESEAL_S = 600.0
 FAILING_PART = 2  # of a kind's room
 MOST_OF_USER = 8
 MOST_OF_CHANNEL = 4
@@ -75,7 +76,7 @@ class Courier:
         self._stopped = asyncio.Event()
         self._sending: dict[asyncio.Task[None], Errand] = {}
         self._take_back_at = clock.monotonic()
-        self._resealed = False
+        self._reseal_at = clock.monotonic()
 
     def nudge(self) -> None:
         """Something may be due."""
@@ -116,7 +117,7 @@ class Courier:
         """Start what is due and wait for the next look; for `tasks.repeat`. Answers 0: it waits by itself."""
         self._nudged.clear()
         if self._senders:
-            await self._reseal_once()
+            await self._reseal()
             await self._take_back()
             if not self._stopping.is_set():
                 await self._start_due()
@@ -129,10 +130,13 @@ class Courier:
             pass
         return 0
 
-    async def _reseal_once(self) -> None:
-        if not self._resealed and (channels := await reseal(self._ledger.channels, self._sealer)):
+    async def _reseal(self) -> None:
+        """Now and then: during an upgrade an API process of before adds channels as it knows them."""
+        if self._clock.monotonic() < self._reseal_at:
+            return
+        self._reseal_at = self._clock.monotonic() + RESEAL_S
+        if channels := await reseal(self._ledger.channels, self._sealer):
             log.info(events.CHANNELS_RESEALED, channels=channels)
-        self._resealed = True
 
     async def _take_back(self) -> None:
         if self._clock.monotonic() < self._take_back_at:

@@ -9,6 +9,7 @@ from uuid import UUID
 from haulier.api.live.telling import Telling
 from haulier.api.rendering import Rendered
 from haulier.api.services import Services
+from haulier.errors import Unavailable
 from haulier.job import Job
 from haulier.live import Feed, changed_at
 
@@ -43,7 +44,7 @@ class AllJobs:
         return str(int(self._told_until.timestamp() * 1000))
 
     async def begin(self, feed: Feed) -> AsyncGenerator[tuple[Job, Rendered]]:
-        """Follow the user; what ended since, and what waits or runs. Raises LedgerUnavailable."""
+        """Follow the user; what ended since, and what waits or runs. Raises Unavailable."""
         feed.follow_user(self._user_id)
         for job, rendered in await self._made(feed):
             self._have_told(job)
@@ -53,8 +54,11 @@ class AllJobs:
         """The whole list before any of it is told: a slow reader keeps no seat."""
         made: list[tuple[Job, Rendered]] = []
         async with self._services.list_seats.of(self._user_id):
-            jobs = [] if feed.closed else await self._listed()  # its reader may have left while it waited
-            for number, job in enumerate(jobs, 1):
+            if (
+                feed.closed
+            ):  # while it waited the process began to stop, or its reader has left: no list is no empty one
+                raise Unavailable
+            for number, job in enumerate(await self._listed(), 1):
                 self._services.snapshots.remember(job)
                 if rendered := await self._telling.news(job):
                     made.append((job, rendered))

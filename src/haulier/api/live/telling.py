@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from heapq import nsmallest
+from heapq import heappop, heappush
 from uuid import UUID
 
 import msgspec
@@ -40,6 +40,7 @@ class Telling:
         self._with_files = with_files
         self._told: OrderedDict[UUID, Told] = OrderedDict()
         self._waiting: dict[UUID, Job] = {}
+        self._due: list[tuple[float, UUID]] = []  # a heap; an entry counts while its job is due just then
         self._look_at = float("-inf")
 
     def seen(self, job_id: UUID, *, version: int) -> None:
@@ -66,6 +67,7 @@ class Telling:
         if job.status is Status.QUEUED:
             due_at = self._services.clock.monotonic() + max(rendered.retry_after_s or 0, LOOK_AGAIN_S)
             self._waiting[job.id] = job
+            heappush(self._due, (due_at, job.id))
         self._told[job.id] = Told(job.version, rendered.etag, due_at)
         self._told.move_to_end(job.id)
         if len(self._told) > KNOWN_LIMIT:
@@ -74,7 +76,7 @@ class Telling:
 
     def wait_s(self) -> float:
         """Seconds until a queued job is to be looked at again."""
-        first = min((self._due_at(id_) for id_ in self._waiting), default=float("inf"))
+        first = self._first_due_at()
         return max(max(first, self._look_at) - self._services.clock.monotonic(), 0)
 
     async def moved(self) -> AsyncIterator[tuple[Job, Rendered]]:
@@ -83,13 +85,21 @@ class Telling:
         now = self._services.clock.monotonic()
         if now < self._look_at:
             return
-        due = nsmallest(QUEUED_LOOKED_AT, (id_ for id_ in self._waiting if self._due_at(id_) <= now), key=self._due_at)
+        due: dict[UUID, Job] = {}
+        while len(due) < QUEUED_LOOKED_AT and self._first_due_at() <= now:
+            _, job_id = heappop(self._due)
+            due[job_id] = self._waiting[job_id]
         if due:
             self._look_at = now + LOOK_AGAIN_S
-        for job in [self._waiting[id_] for id_ in due]:
+        for job in due.values():
             if rendered := await self.news(job):
                 yield job, rendered
 
-    def _due_at(self, job_id: UUID) -> float:
-        told = self._told.get(job_id)
-        return 0.0 if told is None or told.due_at is None else told.due_at
+    def _first_due_at(self) -> float:
+        while self._due:
+            due_at, job_id = self._due[0]
+            told = self._told.get(job_id)
+            if job_id in self._waiting and told is not None and told.due_at == due_at:
+                return due_at
+            heappop(self._due)  # it was told again meanwhile, or waits no more
+        return float("inf")

@@ -142,7 +142,8 @@ async def change(exchange: Exchange, services: Services) -> Answer:
         every_job=before.every_job if body.every_job is UNSET else body.every_job,
         target=made.target if made else before.target,
     )
-    return json_answer(view(await _keep(before, after, secret | dict(made.secret if made else {}), services)))
+    secret |= dict(made.secret if made else {})
+    return json_answer(view(await _keep(before, after, secret, services, elsewhere=made is not None)))
 
 
 async def remove(exchange: Exchange, services: Services) -> Answer:
@@ -224,9 +225,11 @@ def opened(channel: Channel, services: Services) -> dict[str, Any]:
         raise ChannelsOff from None
 
 
-async def _keep(before: Channel, after: Channel, secret: Mapping[str, Any], services: Services) -> Channel:
-    sealed = services.sealer.seal(before.id, secret)
-    kept = await services.ledger.channels.change(msgspec.structs.replace(after, sealed=sealed), before=before.sealed)
+async def _keep(
+    before: Channel, after: Channel, secret: Mapping[str, Any], services: Services, *, elsewhere: bool = False
+) -> Channel:
+    changed = msgspec.structs.replace(after, sealed=services.sealer.seal(before.id, secret))
+    kept = await services.ledger.channels.change(changed, before=before.sealed, elsewhere=elsewhere)
     if kept is None:
         raise ChannelChanged
     return kept

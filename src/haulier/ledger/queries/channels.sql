@@ -14,10 +14,10 @@ select * from channels where user_id = :user_id order by created_at, id;
 select * from channels where id = :channel_id and user_id = :user_id;
 
 -- name: change_channel :one
--- Change it, if nobody did since `before` was read; no row otherwise.
+-- Change it, if nobody did since `before` was read; no row otherwise. Another receiver has asked for no pause.
 update channels set
     label = :label, target = :target, sealed = :sealed, events = :events::text[], every_job = :every_job,
-    updated_at = haulier_now()
+    not_before = case when not :elsewhere::boolean then not_before end, updated_at = haulier_now()
 where id = :channel_id and user_id = :user_id and sealed = :before
 returning *;
 
