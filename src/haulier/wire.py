@@ -3,6 +3,7 @@
 Times are RFC 3339 in UTC with milliseconds and `Z`; sizes are bytes; ids are UUIDs as text.
 """
 
+import re
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -17,6 +18,7 @@ Time = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds.", extra_jso
 StatusName = Literal["queued", "processing", "completed", "failed", "cancelled"]
 # Control characters have no business in names, and PostgreSQL refuses NUL.
 Word = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
 MAX_LETTERS_NAMED = 1_000
 Params = Annotated[
     dict[str, Any], Meta(description="What the file's preparer lets you choose, by name; see `haulier preparers`.")

@@ -5,6 +5,8 @@ import json
 from collections import deque
 from datetime import timedelta
 
+import pytest
+
 from tests.integration.channel_steps import channel, claim, completed, finish, queue_tests
 
 
@@ -76,23 +78,24 @@ async def test_other_kinds_and_what_is_not_due_yet_are_left(ledger, at):
     assert [each.delivery.attempts for each in await claim(ledger)] == [2]
 
 
-async def test_channels_that_fail_get_no_more_than_their_part_together(ledger, connection):
+@pytest.fixture
+async def fine(ledger, connection):
+    """A channel that does not fail, with something due behind that of 30 that do."""
     for n in range(30):
         await queue_tests(ledger, await channel(ledger, user_id=f"failing {n}"), 1)
     await connection.execute("update channels set failing_since = haulier_now()")
     fine = await channel(ledger, user_id="bob")
     await queue_tests(ledger, fine, 1)
+    return fine
+
+
+async def test_channels_that_fail_get_no_more_than_their_part_together(ledger, fine):
     found = [each.channel.id for each in await claim(ledger, 8, failing=3)]
     assert (len(found), fine.id in found) == (4, True)
     assert await claim(ledger, 8, failing=0) == []
 
 
-async def test_many_channels_that_fail_do_not_hide_one_that_does_not(ledger, connection):
-    for n in range(30):
-        await queue_tests(ledger, await channel(ledger, user_id=f"failing {n}"), 1)
-    await connection.execute("update channels set failing_since = haulier_now()")
-    fine = await channel(ledger, user_id="bob")
-    await queue_tests(ledger, fine, 1)
+async def test_many_channels_that_fail_do_not_hide_one_that_does_not(ledger, fine):
     assert fine.id in {each.channel.id for each in await claim(ledger, 2, failing=1)}
 
 

@@ -19,11 +19,10 @@ from haulier.errors import (
     JobNotFound,
 )
 from haulier.preparers.choosing import told
-from haulier.wire import StatusName
+from haulier.wire import IDEMPOTENCY_KEY, StatusName
 
 LONGEST_WAIT_S = 60
 
-_KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _VERSION = re.compile(r'"(\d{1,9})-[0-9a-f]+"')
 _WAIT = re.compile(r"wait=\"?(\d{1,6})\"?", re.IGNORECASE)
@@ -123,7 +122,7 @@ def _id_of(exchange: Exchange, name: str, otherwise: type[HaulierError]) -> UUID
 def idempotency_key_of(exchange: Exchange) -> str | None:
     """The Idempotency-Key header. Raises InvalidRequest unless it is 1 to 200 visible ASCII characters."""
     key = exchange.header(b"idempotency-key")
-    if key is not None and _KEY.fullmatch(key) is None:
+    if key is not None and IDEMPOTENCY_KEY.fullmatch(key) is None:
         raise InvalidRequest(("Idempotency-Key", "must be 1 to 200 visible ASCII characters"))
     return key
 

@@ -35,6 +35,7 @@ class BatchRun:
         self.batch: BatchStatus | None = None
         self._batch_id = ""
         self._resume = resume
+        self._downloading: set[str] = set()
         self._bytes: dict[str, tuple[int, int | None]] = {}
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._client = client
@@ -125,7 +126,7 @@ class BatchRun:
 
     def _show_ready(self) -> None:
         """How many are prepared, while none is downloaded."""
-        if self.batch and not self.batch.over and not self._bytes:
+        if self.batch and not self.batch.over and not self._downloading:
             self._view.show_ready(self.batch.counts.completed, self.batch.total)
 
     def _progress(self, job_id: str, done: int, total: int | None) -> None:
@@ -151,16 +152,19 @@ class BatchRun:
         # Two files of a batch may have one name; what this run has saved is never replaced.
         path = next(name for name in names if name not in self._taken)
         self._taken.add(path)
-        got = await self._client.save(
-            job,
-            path,
-            force=self._force,
-            resume=self._resume,
-            on_progress=lambda done, total: self._progress(file.job_id, done, total),
-        )
-        self._bytes.pop(file.job_id, None)
-        self._view.saved(path=str(path), size=got.size, sha256=got.sha256, verified=got.verified)
-        self._show_ready()
+        self._downloading.add(file.job_id)
+        try:
+            got = await self._client.save(
+                job,
+                path,
+                force=self._force,
+                resume=self._resume,
+                on_progress=lambda done, total: self._progress(file.job_id, done, total),
+            )
+            self._view.saved(path=str(path), size=got.size, sha256=got.sha256, verified=got.verified)
+        finally:
+            self._downloading.discard(file.job_id)
+            self._show_ready()
 
     def _tell_lost(self, total: int) -> None:
         from haulier.cli.failures import INCOMPLETE, JOB_FAILED, CommandFailed

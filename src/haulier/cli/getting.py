@@ -140,5 +140,9 @@ class Run:
         from haulier.cli.receipts import job_document, save
 
         if self._receipt:
-            save(self._receipt, await job_document(self._client, job.job_id), force=self._force)
-            self._view.say(f"Saved the receipt as {self._receipt}")
+            written = save(self._receipt, await job_document(self._client, job.job_id), force=self._force)
+            self._view.say(
+                f"Saved the receipt as {self._receipt}"
+                if written
+                else f"The receipt is there already as {self._receipt}"
+            )

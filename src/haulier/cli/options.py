@@ -34,9 +34,14 @@ Token = Annotated[
 
 def user_of(text: str) -> str:
     """A user's name. Raises BadParameter for what no token can say."""
-    if not 1 <= len(text) <= 255 or any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
-        raise typer.BadParameter("a user's name has 1 to 255 characters, none of them a control character")
-    return text
+    import msgspec
+
+    from haulier.wire import Word
+
+    try:
+        return msgspec.convert(text, Word)
+    except msgspec.ValidationError:
+        raise typer.BadParameter("a user's name has 1 to 255 characters, none of them a control character") from None
 
 
 User = Annotated[

@@ -13,6 +13,7 @@ from haulier.cli.options import DEFAULT_HOME, DEFAULT_USER, Home, Token, Url, Us
 
 if TYPE_CHECKING:
     from haulier.client import Client
+    from haulier.receipts import OpenedReceipt
 
 Output = Annotated[
     Path | None,
@@ -104,7 +105,7 @@ def refuse_place(path: Path, *, force: bool) -> None:
     from haulier.client import TargetExists
     from haulier.client.getting import try_folder
 
-    if not force and path.exists() and not is_receipt(path):
+    if not force and path.exists() and _receipt_in(path) is None:
         raise TargetExists(path)
     if path.is_dir():
         raise CommandFailed(f"{path} is a folder; name a file.")
@@ -112,17 +113,14 @@ def refuse_place(path: Path, *, force: bool) -> None:
         try_folder(path.parent)
 
 
-def is_receipt(path: Path) -> bool:
-    """Whether a receipt is there already: it may be the same one."""
+def _receipt_in(path: Path) -> "OpenedReceipt | None":
+    """The receipt that is there already, if it is one: it may be the same."""
     from haulier.receipts import MAX_BYTES, BadReceipt, open_receipt
 
     try:
-        if path.is_file() and path.stat().st_size <= MAX_BYTES:
-            open_receipt(path.read_bytes())
-            return True
+        return open_receipt(path.read_bytes()) if path.is_file() and path.stat().st_size <= MAX_BYTES else None
     except (BadReceipt, OSError):
-        pass
-    return False
+        return None
 
 
 def _says_the_same(path: Path, document: bytes) -> bool:
@@ -131,14 +129,18 @@ def _says_the_same(path: Path, document: bytes) -> bool:
 
     from haulier.receipts import open_receipt
 
-    if not is_receipt(path):
+    there = _receipt_in(path)
+    if there is None:
         return path.is_file() and path.read_bytes() == document
-    there, here = open_receipt(path.read_bytes()), open_receipt(document)
-    return not there.altered and replace(there.receipt, issued_at=here.receipt.issued_at) == here.receipt
+    here = open_receipt(document).receipt
+    return not there.altered and replace(there.receipt, issued_at=here.issued_at) == here
 
 
-def save(path: Path, document: bytes, *, force: bool) -> None:
-    """Raises TargetExists without `force`, unless it is the very same; CommandFailed when it cannot be written."""
+def save(path: Path, document: bytes, *, force: bool) -> bool:
+    """Whether it was written; the same receipt is left.
+
+    Raises TargetExists without `force`, CommandFailed when it cannot be written.
+    """
     from haulier.cli.failures import CommandFailed
     from haulier.client import TargetExists
 
@@ -148,5 +150,7 @@ def save(path: Path, document: bytes, *, force: bool) -> None:
     except FileExistsError:
         if not _says_the_same(path, document):
             raise TargetExists(path) from None
+        return False
     except OSError as error:
         raise CommandFailed(f"{path} cannot be written: {error.strerror}.") from error
+    return True

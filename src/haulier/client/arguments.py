@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import httpx
 
 from haulier.client.errors import BadToken
+from haulier.wire import IDEMPOTENCY_KEY
 
-_KEY = re.compile(r"[\x21-\x7e]{1,200}")  # what the API takes; anything else could not be sent or be something else
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _SHOWN = 64
 
@@ -85,6 +85,6 @@ def key_header(key: str | None, *, always: bool = False) -> dict[str, str]:
     """
     if key is None:
         return {"Idempotency-Key": str(uuid4())} if always else {}
-    if not _KEY.fullmatch(key):
+    if not IDEMPOTENCY_KEY.fullmatch(key):
         raise ValueError("idempotency_key must be 1 to 200 visible ASCII characters")
     return {"Idempotency-Key": key}

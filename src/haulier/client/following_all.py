@@ -37,12 +37,8 @@ async def all_jobs(transport: Transport, clock: Clock) -> AsyncGenerator[JobStat
                             yield event.job
                         continue
                     yield None
-                    # A snapshot tells so many of those that ended meanwhile, and no more.
-                    for job_id in sorted(await _without_living(transport, unheard)):
-                        if (job := await _looked_up(transport, job_id)) is None:
-                            known.forget(job_id)
-                        elif known.is_newest(job):
-                            yield job
+                    async for job in _missed(transport, known, unheard):
+                        yield job
                     unheard.clear()
         except Unreachable as error:
             failure = error
@@ -74,6 +70,15 @@ class _Known:
     def forget(self, job_id: str) -> None:
         self._versions.pop(job_id, None)
         self.living.discard(job_id)
+
+
+async def _missed(transport: Transport, known: _Known, unheard: set[str]) -> AsyncGenerator[JobStatus]:
+    """What became of jobs that were told as alive and not again: a snapshot tells so many ends, and no more."""
+    for job_id in sorted(await _without_living(transport, unheard)):
+        if (job := await _looked_up(transport, job_id)) is None:
+            known.forget(job_id)
+        elif known.is_newest(job):
+            yield job
 
 
 async def _without_living(transport: Transport, job_ids: set[str]) -> set[str]:
