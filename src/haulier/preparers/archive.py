@@ -97,5 +97,5 @@ PREPARER = Preparer(
     params=ArchiveParams,
     prepare=prepare,
     description="A ZIP of many objects or files with a manifest, streamed.",
-    version="2",
+    version="3",
 )

@@ -1,6 +1,6 @@
 """Whether bytes are worth compressing: by extension, by magic bytes, by trying."""
 
-from isal import isal_zlib
+from haulier.preparers import deflating
 
 SAMPLE_BYTES = 2**16
 WORTH_IT = 0.95  # of the sample's size; above it, compressing costs time and saves nothing
@@ -26,4 +26,7 @@ def is_compressed(name: str, first: bytes) -> bool:
     if first[4:8] == b"ftyp" or (first[:4] == b"RIFF" and first[8:12] == b"WEBP"):
         return True
     sample = first[:SAMPLE_BYTES]
-    return len(sample) >= 512 and len(isal_zlib.compress(sample, 1)) > len(sample) * WORTH_IT
+    if len(sample) < 512:
+        return False
+    tried = deflating.compressed(sample, level=1, wrapper=deflating.RAW, end=deflating.LAST)
+    return len(tried) > len(sample) * WORTH_IT

@@ -13,6 +13,7 @@ from importlib.metadata import version
 
 from isal import isal_zlib
 
+from haulier.preparers import deflating
 from haulier.preparers.streams import closing
 
 SEGMENT_BYTES = 2**21  # larger ones compress no better (32 KiB is all that deflate looks back)
@@ -44,10 +45,8 @@ async def segments(chunks: AsyncIterator[bytes]) -> AsyncGenerator[list[Piece], 
 
 
 def deflated(segment: Segment) -> bytes:
-    """The segment compressed. Takes milliseconds and releases the GIL: call it in a thread."""
-    compressor = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, -15)
-    # In one call: where isal's output is cut depends on where its input was.
-    return compressor.compress(_whole(segment)) + compressor.flush(isal_zlib.Z_FULL_FLUSH)
+    """The segment compressed. Call it in a thread."""
+    return deflating.compressed(_whole(segment), level=LEVEL, wrapper=deflating.RAW, end=deflating.NOT_LAST)
 
 
 def stored(segment: Segment) -> bytes:

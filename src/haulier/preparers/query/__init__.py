@@ -15,6 +15,7 @@ PREPARER = Preparer(
     prepare=prepare,
     description="The rows of an SQL query, as CSV, JSON Lines or Parquet.",
     request_params=request_params,
+    version="2",
 )
 
 __all__ = ["PREPARER", "QueryParams", "prepare", "request_params"]

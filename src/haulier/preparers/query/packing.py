@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import zstandard
-from isal import igzip
 
+from haulier.preparers import deflating
 from haulier.preparers.query.params import Compression
 
 GZIP_LEVEL = 2  # of isal's 0 to 3
@@ -21,7 +21,7 @@ def packer(compression: Compression) -> Callable[[bytes], bytes]:
 
 
 def _gzip(content: bytes) -> bytes:
-    return igzip.compress(content, compresslevel=GZIP_LEVEL, mtime=0)
+    return deflating.compressed(content, level=GZIP_LEVEL, wrapper=deflating.GZIP, end=deflating.LAST)
 
 
 def _plain(content: bytes) -> bytes:
