@@ -137,6 +137,17 @@ async def test_without_a_key_the_same_file_is_the_same_job_while_it_lives(api, s
     assert await api.initiate() != first
 
 
+@pytest.mark.parametrize("prefer", ["join", "respond-async, JOIN", "join; respond-async"])
+async def test_a_new_key_joins_the_living_job_when_that_is_preferred(api, prefer):
+    first = await api.initiate()
+    headers = {"Idempotency-Key": "k1", "Prefer": prefer}
+    answer = await api.post(INITIATE, {"file_id": 70_000}, headers=headers)
+    assert (answer.status_code, answer.json()["job_id"]) == (202 if "respond" in prefer else 200, first)
+    assert await api.initiate(headers={"Idempotency-Key": "k2"}) != first
+    assert await api.initiate(headers={"Idempotency-Key": "k3", "Prefer": "joint"}) != first
+    assert (await api.post(INITIATE, {"file_id": 70_000}, user="bert", headers=headers)).json()["job_id"] != first
+
+
 async def test_concurrent_requests_make_one_job(api):
     jobs = await asyncio.gather(*(api.initiate(role="admin") for _ in range(8)))
     assert len(set(jobs)) == 1

@@ -22,6 +22,7 @@ async def admit(
     role: Role,
     limits: RoleLimits,
     key: str | None = None,
+    joins: bool = False,
     retry_of: UUID | None = None,
     notify: tuple[UUID, ...] | None = None,
 ) -> Admission:
@@ -37,6 +38,7 @@ async def admit(
             limits=limits,
             keep_for=timedelta(seconds=services.settings.keep_s(role)),
             key=key,
+            joins=joins,
             retry_of=retry_of,
             notify=notify,
         )

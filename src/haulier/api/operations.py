@@ -37,7 +37,10 @@ async def ready(_: Exchange, services: Services) -> Answer:
     return json_answer(answer, status=status_of(answer))
 
 
-PREFER_ASYNC = Header("Prefer", "respond-async asks for 202 and a Location.")
+PREFER_ASYNC = Header(
+    "Prefer",
+    "respond-async asks for 202 and a Location. join: join a living job for the same under a new Idempotency-Key, too.",
+)
 PREFER_WAIT = Header("Prefer", f"wait=N is the same as the query parameter wait; at most {LONGEST_WAIT_S}.")
 IF_NONE_MATCH = Header("If-None-Match", "The ETag of the answer you have: 304 when nothing changed.")
 ETAG = Header("ETag", "Starts with the job's version.")

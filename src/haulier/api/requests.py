@@ -59,6 +59,7 @@ class Preferences(msgspec.Struct, frozen=True):
     """What a Prefer header (RFC 7240) asks for; anything that we do not know is ignored, as it says."""
 
     respond_async: bool = False
+    join: bool = False
     wait_s: int | None = None
 
 
@@ -134,9 +135,8 @@ def preferences_of(exchange: Exchange) -> Preferences:
         return NO_PREFERENCES
     wishes = [wish.strip() for wish in re.split("[,;]", header)]
     waits = [min(int(match[1]), LONGEST_WAIT_S) for wish in wishes if (match := _WAIT.fullmatch(wish))]
-    return Preferences(
-        respond_async=any(wish.lower() == "respond-async" for wish in wishes), wait_s=waits[0] if waits else None
-    )
+    names = {wish.lower() for wish in wishes}
+    return Preferences(respond_async="respond-async" in names, join="join" in names, wait_s=waits[0] if waits else None)
 
 
 NO_PREFERENCES = Preferences()

@@ -82,6 +82,7 @@ async def _submit(
         role=caller.role,
         limits=limits,
         key=key,
+        joins=preferences_of(exchange).join,
         retry_of=retry_of,
         notify=notify,
     )

@@ -25,8 +25,9 @@ class SubmissionQueries(QueryFile, file="submissions.sql"):
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """A request to admit; its file is kept for `keep_for`.
 
-    `key` is the client's Idempotency-Key, or None for the rule of the same file in an hour. `notify` names the channels
-    that are told of the outcome, None those that hear of every job.
+    `key` is the client's Idempotency-Key, or None for the rule of the same file in an hour, which with `joins` holds
+    under a new key as well. `notify` names the channels that are told of the outcome, None those that hear of every
+    job.
     """
 
     id: UUID
@@ -38,8 +39,17 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     limits: RoleLimits
     keep_for: timedelta = timedelta(days=1)
     key: str | None = None
+    joins: bool = False
     retry_of: UUID | None = None
     notify: tuple[UUID, ...] | None = None
+
+
+class _Key(msgspec.Struct, frozen=True):
+    """A key as the ledger has it, the hash of what is asked for under it, and how long it holds."""
+
+    text: str
+    request_hash: bytes
+    ttl: timedelta
 
 
 class Allowance(msgspec.Struct, frozen=True):
@@ -66,6 +76,9 @@ class Submissions:
 
     async def submit(self, submission: Submission) -> Admission:
         """Create the job, join an existing one, or say why not. After the answer the job is durable."""
+        own, same = _own_key(submission), _same_key(submission)
+        asked = own or same
+        joins = same if own and submission.joins else None
         row = await self._database.run(
             SubmissionQueries.submit_job,
             id=submission.id,
@@ -75,10 +88,13 @@ class Submissions:
             preparer=submission.preparer,
             max_attempts=submission.max_attempts,
             retry_of=submission.retry_of,
-            key=_key(submission),
-            request_hash=_hash(submission),
-            key_is_explicit=submission.key is not None,
-            key_ttl=IMPLICIT_KEY_TTL if submission.key is None else EXPLICIT_KEY_TTL,
+            key=asked.text,
+            request_hash=asked.request_hash,
+            key_is_explicit=own is not None,
+            key_ttl=asked.ttl,
+            same_key=joins and joins.text,
+            same_hash=joins and joins.request_hash,
+            same_ttl=joins and joins.ttl,
             rate=submission.limits.rate_per_minute,
             quota=submission.limits.quota_per_day,
             running=submission.limits.running,
@@ -132,14 +148,15 @@ def request_key(digest: bytes) -> str:
     return f"request:{digest.hex()}"
 
 
-def _hash(submission: Submission) -> bytes:
+def _own_key(submission: Submission) -> _Key | None:
+    if submission.key is None:
+        return None
+    digest = with_notify(request_hash(submission.request), submission.notify)
+    return _Key(explicit_key(submission.key), digest, EXPLICIT_KEY_TTL)
+
+
+def _same_key(submission: Submission) -> _Key:
+    """The key of the same request without one of the client's own."""
     digest = request_hash(submission.request)
-    return digest if submission.key is None else with_notify(digest, submission.notify)
-
-
-def _key(submission: Submission) -> str:
-    if submission.key is not None:
-        return explicit_key(submission.key)
-    if submission.retry_of is not None:
-        return f"retry:{submission.retry_of}"
-    return request_key(request_hash(submission.request))
+    retry_of = submission.retry_of
+    return _Key(request_key(digest) if retry_of is None else f"retry:{retry_of}", digest, IMPLICIT_KEY_TTL)
