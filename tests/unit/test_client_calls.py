@@ -35,14 +35,17 @@ def client_of(url: str, sleeper: Sleeper) -> Client:
     return Client(url, token="secret-token", sleep=sleeper, rng=Random(1), patience=Patience(tries=4))
 
 
-async def test_initiate_sends_the_token_and_no_idempotency_key(server: Loopback, sleeper: Sleeper) -> None:
-    server.on("POST", INITIATE, answer(status()))
+async def test_initiate_sends_the_token_and_joins_under_a_key_of_its_own(server: Loopback, sleeper: Sleeper) -> None:
+    server.on("POST", INITIATE, answer(status()), answer(status()))
     async with client_of(server.url, sleeper) as client:
         job = await client.initiate(70_000)
+        await client.initiate(70_000)
     assert (job.job_id, job.status) == (JOB, "queued")
     assert msgspec.json.decode(server.seen[0].body) == {"file_id": 70_000}
     assert server.seen[0].headers["authorization"] == "Bearer secret-token"
-    assert "idempotency-key" not in server.seen[0].headers
+    first, second = [seen.headers for seen in server.seen]
+    assert first["idempotency-key"] != second["idempotency-key"]
+    assert first["prefer"] == second["prefer"] == "join"
 
 
 async def test_a_receipt_is_asked_for_with_the_token_and_its_keys_without(server: Loopback, sleeper: Sleeper) -> None:
@@ -122,11 +125,32 @@ async def test_an_address_that_never_answered_is_given_up_early(sleeper: Sleeper
     assert len(sleeper.slept) == 2
 
 
-async def test_a_broken_retry_call_is_not_sent_twice(server: Loopback, sleeper: Sleeper) -> None:
-    server.on("POST", f"/v1/download/retry/{JOB}", Reply(200, b"{", {"Content-Length": "99"}))
+@pytest.mark.parametrize("key", [None, "mine"])
+@pytest.mark.parametrize("call", ["initiate", "retry"])
+async def test_a_request_whose_answer_is_lost_is_sent_again_under_its_key(
+    call: str, key: str | None, server: Loopback, sleeper: Sleeper
+) -> None:
+    path = INITIATE if call == "initiate" else f"/v1/download/retry/{JOB}"
+    server.on("POST", path, Reply(200, b"{", {"Content-Length": "99"}), answer(status()))
+    async with client_of(server.url, sleeper) as client:
+        ask = (
+            client.initiate(70_000, idempotency_key=key)
+            if call == "initiate"
+            else client.retry(JOB, idempotency_key=key)
+        )
+        assert (await ask).job_id == JOB
+    keys = [seen.headers["idempotency-key"] for seen in server.seen]
+    assert len(keys) == 2
+    assert keys[0] == keys[1]
+    assert keys[0] == key or key is None
+    assert [seen.headers.get("prefer") for seen in server.seen] == [None if key else "join"] * 2
+
+
+async def test_what_a_channel_is_sent_again_for_nobody_knows(server: Loopback, sleeper: Sleeper) -> None:
+    server.on("POST", f"/v1/channels/{JOB}/test", Reply(200, b"{", {"Content-Length": "99"}))
     async with client_of(server.url, sleeper) as client:
         with pytest.raises(Unreachable):
-            await client.retry(JOB)
+            await client.channels.test(JOB)
     assert len(server.seen) == 1
 
 

@@ -28,7 +28,10 @@ export interface CallOptions {
 }
 
 export interface StartOptions extends CallOptions {
-  /** Made anew for each call when absent; give one to repeat a call whose outcome is not known. */
+  /**
+   * Made anew for each call when absent, which then joins the user's living job for the same; give one to repeat a call
+   * whose outcome is not known, or for a job of its own.
+   */
   idempotencyKey?: string | undefined
 }
 
@@ -198,8 +201,11 @@ export class HaulierClient {
 }
 
 function starting(path: string, options: StartOptions) {
-  const key = options.idempotencyKey ?? newKey()
-  return { method: 'POST', path, headers: { 'Idempotency-Key': key }, signal: options.signal, repeatable: true } as const
+  const headers: Record<string, string> =
+    options.idempotencyKey === undefined
+      ? { 'Idempotency-Key': newKey(), Prefer: 'join' }
+      : { 'Idempotency-Key': options.idempotencyKey }
+  return { method: 'POST', path, headers, signal: options.signal, repeatable: true } as const
 }
 
 /** A UUID. `crypto.randomUUID` is missing on pages that are not served over https. */

@@ -33,6 +33,7 @@ it('sends token, body and key, and answers with the job', async () => {
   const [asked] = server.asked
   expect(asked?.headers.get('authorization')).toBe('Bearer secret')
   expect(asked?.headers.get('idempotency-key')).toBe('k')
+  expect(asked?.headers.get('prefer')).toBeNull()
   expect(asked?.body).toEqual({ file_id: 70000 })
 })
 
@@ -47,6 +48,7 @@ it('keeps the key over retries and takes another for another call', async () => 
   expect(keys[0]).toMatch(/^[\x21-\x7e]{20,200}$/)
   expect(keys.slice(1, 3)).toEqual([keys[0], keys[0]])
   expect(keys[3]).not.toBe(keys[0])
+  expect(server.asked.map((asked) => asked.headers.get('prefer'))).toEqual(Array(4).fill('join'))
 })
 
 it('waits as long as Retry-After says, and no shorter', async () => {

@@ -18,7 +18,7 @@ class Batches:
     ) -> BatchAccepted:
         """One job for each of up to 1,000 files, all of them or none; files with a living job of the user join it."""
         # With a key in any case, so that a repeated request makes no second batch; its files still join living jobs.
-        headers = key_header(idempotency_key, always=True)
+        headers = key_header(idempotency_key)
         body = {"file_ids": list(file_ids), "mode": "jobs"} | (
             {} if notify is None else {"notify": channel_ids(notify)}
         )

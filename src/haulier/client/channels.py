@@ -79,7 +79,7 @@ class Channels:
     ) -> ChannelWithSecret:
         wanted |= given(events=None if events is None else list(events))
         # With a key in any case, so that a repeated request makes no second channel.
-        headers = key_header(key, always=True)
+        headers = key_header(key)
         return read(await self._transport.request("POST", PATH, json=wanted, headers=headers), ChannelWithSecret)
 
     async def confirm(self, channel_id: str, code: str) -> Channel:

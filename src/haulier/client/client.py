@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from haulier.client import parallel
-from haulier.client.arguments import channel_ids, key_header, path_id, several, wanted_files
+from haulier.client.arguments import asking, channel_ids, path_id, several, wanted_files
 from haulier.client.batches import Batches
 from haulier.client.channels import Channels
 from haulier.client.dead_letters import DeadLetters
@@ -105,8 +105,9 @@ class Client:
         notify: Sequence[str] | None = None,
         idempotency_key: str | None = None,
     ) -> JobStatus:
-        """Ask for a file, or for several as one ZIP. Without a key it joins the user's living job for the same.
+        """Ask for a file, or for several as one ZIP, under an idempotency key: one job however often it has to be sent.
 
+        Without an `idempotency_key` the call has one of its own, and joins the user's living job for the same.
         `params` are what the preparer of a single file lets you choose; ApiError `invalid_request` says which is wrong.
         `notify` names the channels that are told of the outcome (empty: nobody), else those that hear of every job.
         """
@@ -114,8 +115,7 @@ class Client:
         wanted |= {"params": params} if params else {}
         wanted |= {"allow_missing": True} if allow_missing else {}
         wanted |= {} if notify is None else {"notify": channel_ids(notify)}
-        headers = key_header(idempotency_key)
-        return read(await self._transport.request("POST", f"{API}/initiate", json=wanted, headers=headers), JobStatus)
+        return await self._ask("initiate", idempotency_key, wanted)
 
     async def status(self, job_id: str, *, files: bool = True) -> JobStatus:
         """The job; without `files` an archive's status is small however many files it has."""
@@ -178,10 +178,9 @@ class Client:
         """Also fine when the job is cancelled already; ApiError `job_finished` when it completed or failed."""
         return read(await self._transport.request("DELETE", _path("cancel", job_id)), Cancelled)
 
-    async def retry(self, job_id: str) -> JobStatus:
-        """A new job for a failed or cancelled one."""
-        answer = await self._transport.request("POST", _path("retry", job_id), repeatable=False)
-        return read(answer, JobStatus)
+    async def retry(self, job_id: str, *, idempotency_key: str | None = None) -> JobStatus:
+        """A new job for a failed or cancelled one; keys are as with `initiate`."""
+        return await self._ask(f"retry/{path_id(job_id)}", idempotency_key, None)
 
     async def check(self, file_id: int, *, params: Mapping[str, Any] | None = None) -> CheckAnswer:
         """Whether a file can be had, without starting anything; wrong `params` raise as for `initiate`."""
@@ -215,8 +214,8 @@ class Client:
         `to` is the file, or a folder to save it in under its own name. Goes through restarts, breaks of the connection
         and links that end, resumes what an earlier run has left in `PATH.part`, and renames when all is verified.
 
-        Asking is safe to repeat: the API joins the user's job for the same; an `idempotency_key` makes it a job of its
-        own. Raises JobFailed, JobCancelled, TargetExists without `force`, TargetInUse, DownloadDamaged, DownloadFailed,
+        Keys are as with `initiate`: a lost answer makes no second job, a further run joins that of an interrupted one.
+        Raises JobFailed, JobCancelled, TargetExists without `force`, TargetInUse, DownloadDamaged, DownloadFailed,
         ApiError, Unreachable.
         """
         several(connections)
@@ -286,6 +285,11 @@ class Client:
             return await download_segments(
                 file, self._fetch(job), sha256=sha256, connections=connections, on_progress=on_progress
             )
+
+    async def _ask(self, call: str, key: str | None, body: Mapping[str, Any] | None) -> JobStatus:
+        """The job of a request that may be sent again: it has a key."""
+        headers = asking(key)
+        return read(await self._transport.request("POST", f"{API}/{call}", json=body, headers=headers), JobStatus)
 
     def _fetch(self, job: JobStatus) -> Fetch:
         return Fetch(self._transport, _path("file", job.job_id))
