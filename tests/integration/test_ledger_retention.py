@@ -255,6 +255,20 @@ async def test_old_keys_and_counts_are_forgotten(ledger, connection, at):
     assert [await count(connection, table) for table in ("idempotency", "usage")] == [0, 0]
 
 
+async def test_keys_that_are_being_used_again_are_left_to_the_next_sweep(ledger, connection, database_url, at):
+    for key in ("a", "b"):
+        await ledger.submissions.submit(submission(key=key))
+    await at(days=3)
+    using = await asyncpg.connect(database_url.reveal())
+    async with using.transaction():
+        await using.execute("select from idempotency where key = 'key:a' for update")
+        await asyncio.wait_for(ledger.retention.sweep(), 10)
+        assert await count(connection, "idempotency") == 1
+    await using.close()
+    await ledger.retention.sweep()
+    assert await count(connection, "idempotency") == 0
+
+
 async def test_a_chain_of_retries_survives_a_forgotten_ancestor(ledger, at):
     first = await _failed(ledger)
     await at(days=20)

@@ -80,8 +80,12 @@ returning id;
 select forget_users(:most) as user_id;
 
 -- name: sweep_idempotency :exec
--- Forget keys that are over for a day.
-delete from idempotency where expires_at < haulier_now() - interval '1 day';
+-- Forget keys that are over for a day. Not those that a request is taking up again: it may hold one and want another.
+delete from idempotency
+using (
+    select user_id, key from idempotency where expires_at < haulier_now() - interval '1 day' for update skip locked
+) over
+where idempotency.user_id = over.user_id and idempotency.key = over.key;
 
 -- name: sweep_usage :exec
 -- Forget counts of minutes and days that are over for long, and that an address wants no more codes after its 30 days.
