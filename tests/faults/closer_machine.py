@@ -38,13 +38,16 @@ class Killed(BaseException):
 class CloserWorld(World):
     """More of the house's own calls."""
 
-    def ask(self, user: str, member: Member, file_id: int, key: str | None, retry_of: UUID | None) -> Admission:
+    def ask(
+        self, user: str, member: Member, file_id: int, key: str | None, retry_of: UUID | None, *, joins: bool
+    ) -> Admission:
         request = submission(
             user_id=user,
             role=member.role,
             limits=member.limits,
             request=Request(file_id=file_id),
             key=key,
+            joins=joins,
             retry_of=retry_of,
             keep_for=timedelta(seconds=KEEP_S),
         )
@@ -121,36 +124,52 @@ class CloserMachine(Machine):
         plan=st.sampled_from(sorted(PLANS)),
         file_id=st.integers(70_000, 70_003),
         key=st.sampled_from([None, None, "k1", "k2"]),
+        joins=st.booleans(),
         told=st.booleans(),
     )
-    def submit(self, user: str, plan: str, file_id: int, key: str | None, told: bool) -> None:
-        self._ask(user, PLANS[plan], file_id, key=key, retry_of=None, told=told)
+    def submit(self, user: str, plan: str, file_id: int, key: str | None, joins: bool, told: bool) -> None:
+        self._ask(user, PLANS[plan], file_id, key=key, joins=joins, retry_of=None, told=told)
 
     @precondition(lambda self: any(job.status in ("failed", "cancelled") for job in self.model.jobs.values()))
-    @rule(n=ANY, plan=st.sampled_from(sorted(PLANS)), told=st.booleans())
-    def submit_again(self, n: int, plan: str, told: bool) -> None:
+    @rule(
+        n=ANY,
+        plan=st.sampled_from(sorted(PLANS)),
+        key=st.sampled_from([None, "k1"]),
+        joins=st.booleans(),
+        told=st.booleans(),
+    )
+    def submit_again(self, n: int, plan: str, key: str | None, joins: bool, told: bool) -> None:
         over = self.pick([job for job in self.model.jobs.values() if job.status in ("failed", "cancelled")], n)
-        self._ask(over.user, PLANS[plan], over.file_id, key=None, retry_of=over.id, told=told)
+        self._ask(over.user, PLANS[plan], over.file_id, key=key, joins=joins, retry_of=over.id, told=told)
 
     def _ask(
-        self, user: str, member: Member, file_id: int, *, key: str | None, retry_of: UUID | None, told: bool
+        self,
+        user: str,
+        member: Member,
+        file_id: int,
+        *,
+        key: str | None,
+        joins: bool,
+        retry_of: UUID | None,
+        told: bool,
     ) -> None:
-        model, name = self.model, f"key:{key}" if key else f"retry:{retry_of}" if retry_of else f"request:{file_id}"
+        model, same = self.model, f"retry:{retry_of}" if retry_of else f"request:{file_id}"
+        names = [same] if key is None else [f"key:{key}", same] if joins else [f"key:{key}"]
         if model.rate_limited(user, member):
             expected, joined = "rate_limited", None
         else:
-            expected, joined = model.answer(user, name, file_id)
+            expected, joined = model.answer(user, names, file_id)
             if expected == "created" and model.quota_exceeded(user, member):
                 expected = "quota_exceeded"
         nobody_waits = not any(job.ready for job in model.jobs.values())
-        admission = self.world.ask(user, member, file_id, key, retry_of)
+        admission = self.world.ask(user, member, file_id, key, retry_of, joins=joins)
         assert (admission.outcome, expected != "joined" or admission.job.id == joined) == (expected, True)
         if expected != "created":
             return
         job = admission.job
         assert (job.user_id, job.request.file_id, job.retry_of) == (user, file_id, retry_of)
         counted_on = model.today if member.limits.quota_per_day is not None else None
-        model.admitted(Record(job.id, user, file_id, model.now_s, counted_on), member, name)
+        model.admitted(Record(job.id, user, file_id, model.now_s, counted_on), member, names)
         assert job.handed == (nobody_waits and model.held() < model.window and model.has_room(user))
         if job.handed:
             self._handed(Handed(job.id, job.handover), told=told)

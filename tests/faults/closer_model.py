@@ -66,13 +66,21 @@ class CloserModel(Model):
         self.minutes[user] = since_s, used + 1
         return False
 
-    def answer(self, user: str, key: str, file_id: int) -> tuple[str, UUID | None]:
-        """What a request with this key gets because of earlier ones; `created` when nothing stands in its way."""
-        known = self.keys.get((user, key))
+    def answer(self, user: str, names: list[str], file_id: int) -> tuple[str, UUID | None]:
+        """What a request gets because of earlier ones with these keys; `created` when nothing stands in its way."""
+        answers = (self._answer(user, name, file_id) for name in names)
+        outcome, job_id = next((each for each in answers if each[0] != "created"), ("created", None))
+        own = self.keys.get((user, names[0]))
+        if job_id and names[0].startswith("key:") and (own is None or own.until_s <= self.now_s):
+            self.keys[user, names[0]] = Key(job_id, file_id, self.now_s + DAY_S)
+        return outcome, job_id
+
+    def _answer(self, user: str, name: str, file_id: int) -> tuple[str, UUID | None]:
+        known = self.keys.get((user, name))
         if known is None:
             return "created", None
         job, over = self.jobs[known.job_id], known.until_s <= self.now_s
-        if key.startswith("key:") and not over:
+        if name.startswith("key:") and not over:
             return ("joined", job.id) if known.file_id == file_id else ("mismatch", None)
         alive = job.status not in TERMINAL or (self.lives(job) and not over)
         return ("joined", job.id) if alive and known.file_id == file_id else ("created", None)
@@ -85,11 +93,12 @@ class CloserModel(Model):
         quota = member.limits.quota_per_day
         return quota is not None and self.used.get((user, self.today), 0) >= quota
 
-    def admitted(self, record: Record, member: Member, key: str) -> None:
+    def admitted(self, record: Record, member: Member, names: list[str]) -> None:
         """The request has become this job."""
         user = record.user
-        ttl_s = DAY_S if key.startswith("key:") else HOUR_S
-        self.keys[user, key] = Key(record.id, record.file_id, self.now_s + ttl_s)
+        for name in names:
+            ttl_s = DAY_S if name.startswith("key:") else HOUR_S
+            self.keys[user, name] = Key(record.id, record.file_id, self.now_s + ttl_s)
         if record.counted_on is not None:
             self.used[user, record.counted_on] = self.used.get((user, record.counted_on), 0) + 1
         self.plans[user], self.role_caps[member.role] = member, member.limits.role_running

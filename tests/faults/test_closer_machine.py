@@ -17,8 +17,8 @@ HISTORIES = scale(fast=60, full=5_000)
 CLOSER = settings(PROFILE, max_examples=HISTORIES, derandomize=scale(fast=True, full=False))
 
 
-def submit(file_id, *, user="anna", plan="free", key=None):
-    return lambda m: m.submit(user=user, plan=plan, file_id=file_id, key=key, told=True)
+def submit(file_id, *, user="anna", plan="free", key=None, joins=False):
+    return lambda m: m.submit(user=user, plan=plan, file_id=file_id, key=key, joins=joins, told=True)
 
 
 def announce(slots):
@@ -61,8 +61,16 @@ FAULTS = {
         [*FOUR_FILES, announce(6), hand_over],
     ),
     "a key that is over still means its old job": (
-        ("submit_job", "elsif v_claim.request_hash = p_hash and ", "elsif "),
+        ("submit_job", "elsif v_claim.request_hash = v_asked.hash and ", "elsif "),
         [submit(70_000, key="k1"), a_day_passes, submit(70_001, key="k1")],
+    ),
+    "a key that joined a job lets go of it": (
+        ("submit_job", "where outcome = 'joined' and", "where false and"),
+        [submit(70_000), submit(70_000, key="k1", joins=True), cancel(0), submit(70_000, key="k1", joins=True)],
+    ),
+    "a request without a key does not see the job of one that joins": (
+        ("submit_job", "(2, p_same_key, p_same_hash, p_same_ttl, false)", "(2, null, null, null, false)"),
+        [submit(70_000, key="k1", joins=True), submit(70_000)],
     ),
     "a job takes room in the role it was submitted under": (
         ("take_for_hand_over", ", role = next.role", ""),

@@ -75,7 +75,8 @@ begin
 
     if outcome is not null then
         update idempotency set job_id = job.id, request_hash = p_hash, expires_at = v_now + p_key_ttl
-        where user_id = p_user and key = p_key and job_id <> job.id and outcome = 'joined';
+        where outcome = 'joined' and p_key_is_explicit and user_id = p_user and key = p_key
+            and (job_id <> job.id or expires_at <= v_now);
         select u.used, u.starts_at + interval '1 day' into quota_used, quota_resets_at
         from usage u where u.user_id = p_user and u.period = 'day' and u.starts_at > v_now - interval '1 day';
         return;
