@@ -16,7 +16,7 @@ from haulier.failpoints import Point, acting
 from haulier.job import Attempt, Handed, Request
 from haulier.ledger import Admission
 from tests.builders import submission
-from tests.faults.closer_model import PLANS, CloserModel, Member
+from tests.faults.closer_model import PLANS, CloserModel, Member, names_of
 from tests.faults.machine import ANY, Machine
 from tests.faults.model import Record
 from tests.faults.world import KEEP_S, World
@@ -153,12 +153,11 @@ class CloserMachine(Machine):
         retry_of: UUID | None,
         told: bool,
     ) -> None:
-        model, same = self.model, f"retry:{retry_of}" if retry_of else f"request:{file_id}"
-        names = [same] if key is None else [f"key:{key}", same] if joins else [f"key:{key}"]
+        model, names = self.model, names_of(file_id, key=key, joins=joins, retry_of=retry_of)
         if model.rate_limited(user, member):
             expected, joined = "rate_limited", None
         else:
-            expected, joined = model.answer(user, names, file_id)
+            expected, joined = model.answer(user, names, (file_id, retry_of))
             if expected == "created" and model.quota_exceeded(user, member):
                 expected = "quota_exceeded"
         nobody_waits = not any(job.ready for job in model.jobs.values())
@@ -169,7 +168,7 @@ class CloserMachine(Machine):
         job = admission.job
         assert (job.user_id, job.request.file_id, job.retry_of) == (user, file_id, retry_of)
         counted_on = model.today if member.limits.quota_per_day is not None else None
-        model.admitted(Record(job.id, user, file_id, model.now_s, counted_on), member, names)
+        model.admitted(Record(job.id, user, file_id, model.now_s, counted_on), member, names, (file_id, retry_of))
         assert job.handed == (nobody_waits and model.held() < model.window and model.has_room(user))
         if job.handed:
             self._handed(Handed(job.id, job.handover), told=told)

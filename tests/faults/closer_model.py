@@ -17,13 +17,22 @@ PLANS = {
 }
 
 
+Wish = tuple[int, UUID | None]  # a file, and the job that is retried
+
+
 @dataclass
 class Key:
     """What a request's key stands for."""
 
     job_id: UUID
-    file_id: int
+    wish: Wish
     until_s: float
+
+
+def names_of(file_id: int, *, key: str | None, joins: bool, retry_of: UUID | None) -> list[str]:
+    """The keys of a request, in the order of asking."""
+    same = [f"request:{file_id}"] if retry_of is None else [f"retry:{retry_of}", f"request:{file_id}"]
+    return same if key is None else [f"key:{key}", *same] if joins else [f"key:{key}"]
 
 
 @dataclass
@@ -66,24 +75,29 @@ class CloserModel(Model):
         self.minutes[user] = since_s, used + 1
         return False
 
-    def answer(self, user: str, names: list[str], file_id: int) -> tuple[str, UUID | None]:
+    def answer(self, user: str, names: list[str], wish: Wish) -> tuple[str, UUID | None]:
         """What a request gets because of earlier ones with these keys; `created` when nothing stands in its way."""
-        answers = (self._answer(user, name, file_id) for name in names)
+        asked = [name for name in names if not (name.startswith("request:") and wish[1])]
+        answers = (self._answer(user, name, wish) for name in asked)
         outcome, job_id = next((each for each in answers if each[0] != "created"), ("created", None))
         own = self.keys.get((user, names[0]))
         if job_id and names[0].startswith("key:") and (own is None or own.until_s <= self.now_s):
-            self.keys[user, names[0]] = Key(job_id, file_id, self.now_s + DAY_S)
+            self.keys[user, names[0]] = Key(job_id, wish, self.now_s + DAY_S)
         return outcome, job_id
 
-    def _answer(self, user: str, name: str, file_id: int) -> tuple[str, UUID | None]:
+    def _answer(self, user: str, name: str, wish: Wish) -> tuple[str, UUID | None]:
         known = self.keys.get((user, name))
         if known is None:
             return "created", None
-        job, over = self.jobs[known.job_id], known.until_s <= self.now_s
-        if name.startswith("key:") and not over:
-            return ("joined", job.id) if known.file_id == file_id else ("mismatch", None)
-        alive = job.status not in TERMINAL or (self.lives(job) and not over)
-        return ("joined", job.id) if alive and known.file_id == file_id else ("created", None)
+        is_explicit, over = name.startswith("key:"), known.until_s <= self.now_s
+        is_same = known.wish == wish or not is_explicit
+        if is_explicit and not over:
+            return ("joined", known.job_id) if is_same else ("mismatch", None)
+        return ("joined", known.job_id) if is_same and self.joinable(known) else ("created", None)
+
+    def joinable(self, key: Key) -> bool:
+        job = self.jobs[key.job_id]
+        return job.status not in TERMINAL or (self.lives(job) and key.until_s > self.now_s)
 
     def lives(self, job: Record) -> bool:
         """Whether the job's artefact can be downloaded."""
@@ -93,12 +107,15 @@ class CloserModel(Model):
         quota = member.limits.quota_per_day
         return quota is not None and self.used.get((user, self.today), 0) >= quota
 
-    def admitted(self, record: Record, member: Member, names: list[str]) -> None:
-        """The request has become this job."""
+    def admitted(self, record: Record, member: Member, names: list[str], wish: Wish) -> None:
+        """The request has become this job. One for a retry leaves its file's key with a living job."""
         user = record.user
         for name in names:
+            known = self.keys.get((user, name))
+            if name.startswith("request:") and known and self.joinable(known):
+                continue
             ttl_s = DAY_S if name.startswith("key:") else HOUR_S
-            self.keys[user, name] = Key(record.id, record.file_id, self.now_s + ttl_s)
+            self.keys[user, name] = Key(record.id, wish, self.now_s + ttl_s)
         if record.counted_on is not None:
             self.used[user, record.counted_on] = self.used.get((user, record.counted_on), 0) + 1
         self.plans[user], self.role_caps[member.role] = member, member.limits.role_running

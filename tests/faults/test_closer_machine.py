@@ -21,6 +21,10 @@ def submit(file_id, *, user="anna", plan="free", key=None, joins=False):
     return lambda m: m.submit(user=user, plan=plan, file_id=file_id, key=key, joins=joins, told=True)
 
 
+def submit_again(m):
+    m.submit_again(0, "free", key=None, joins=False, told=True)
+
+
 def announce(slots):
     return lambda m: m.announce(slots)
 
@@ -61,7 +65,7 @@ FAULTS = {
         [*FOUR_FILES, announce(6), hand_over],
     ),
     "a key that is over still means its old job": (
-        ("submit_job", "elsif v_claim.request_hash = v_asked.hash and ", "elsif "),
+        ("submit_job", "v_is_joinable := v_claim.request_hash = v_asked.hash and ", "v_is_joinable := "),
         [submit(70_000, key="k1"), a_day_passes, submit(70_001, key="k1")],
     ),
     "a key that joined a job lets go of it": (
@@ -69,8 +73,12 @@ FAULTS = {
         [submit(70_000), submit(70_000, key="k1", joins=True), cancel(0), submit(70_000, key="k1", joins=True)],
     ),
     "a request without a key does not see the job of one that joins": (
-        ("submit_job", "(2, p_same_key, p_same_hash, p_same_ttl, false)", "(2, null, null, null, false)"),
+        ("submit_job", "as also (key, hash, joins, place)\n", "as also (key, hash, joins, place) where false\n"),
         [submit(70_000, key="k1", joins=True), submit(70_000)],
+    ),
+    "a retry's job is none that its file's next request joins": (
+        ("submit_job", "continue when v_is_joinable and not v_asked.joins;", "continue when not v_asked.joins;"),
+        [submit(70_000), cancel(0), submit_again, submit(70_000)],
     ),
     "a job takes room in the role it was submitted under": (
         ("take_for_hand_over", ", role = next.role", ""),

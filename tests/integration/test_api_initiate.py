@@ -137,15 +137,45 @@ async def test_without_a_key_the_same_file_is_the_same_job_while_it_lives(api, s
     assert await api.initiate() != first
 
 
-@pytest.mark.parametrize("prefer", ["join", "respond-async, JOIN", "join; respond-async"])
-async def test_a_new_key_joins_the_living_job_when_that_is_preferred(api, prefer):
+@pytest.mark.parametrize(
+    ("prefer", "status", "applied"),
+    [
+        ("join", 200, "join"),
+        ("respond-async, JOIN", 202, "respond-async, join"),
+        ("join; respond-async", 202, "respond-async, join"),
+    ],
+)
+async def test_a_new_key_joins_the_living_job_when_that_is_preferred(api, prefer, status, applied):
     first = await api.initiate()
     headers = {"Idempotency-Key": "k1", "Prefer": prefer}
     answer = await api.post(INITIATE, {"file_id": 70_000}, headers=headers)
-    assert (answer.status_code, answer.json()["job_id"]) == (202 if "respond" in prefer else 200, first)
-    assert await api.initiate(headers={"Idempotency-Key": "k2"}) != first
-    assert await api.initiate(headers={"Idempotency-Key": "k3", "Prefer": "joint"}) != first
+    assert (answer.status_code, answer.json()["job_id"]) == (status, first)
+    assert answer.headers["preference-applied"] == applied
     assert (await api.post(INITIATE, {"file_id": 70_000}, user="bert", headers=headers)).json()["job_id"] != first
+
+
+@pytest.mark.parametrize("prefer", ["", "joint", "join=1", "respond-later"])
+async def test_a_new_key_makes_a_job_of_its_own_otherwise(api, prefer):
+    first = await api.initiate()
+    answer = await api.post(INITIATE, {"file_id": 70_000}, headers={"Idempotency-Key": "k", "Prefer": prefer})
+    assert answer.json()["job_id"] != first
+    assert "preference-applied" not in answer.headers
+
+
+async def test_a_retry_is_another_request_than_what_it_retries(api, services):
+    headers = {"Idempotency-Key": "k"}
+    first = await api.initiate(headers=headers)
+    await failed(services, first)
+    answer = await api.post(f"/v1/download/retry/{first}", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+    again = await api.post(f"/v1/download/retry/{first}", headers={"Idempotency-Key": "r", "Prefer": "join"})
+    assert await api.initiate() == again.json()["job_id"]
+
+
+async def test_two_idempotency_keys_are_none(api):
+    headers = [("Idempotency-Key", "a"), ("Idempotency-Key", "b"), ("Authorization", f"Bearer {api.token('anna')}")]
+    answer = await api.http.post(INITIATE, json={"file_id": 70_000}, headers=headers)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "Idempotency-Key")
 
 
 async def test_concurrent_requests_make_one_job(api):

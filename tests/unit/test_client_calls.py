@@ -1,5 +1,6 @@
 """The client's calls: retries, errors, following a job."""
 
+from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
@@ -125,28 +126,27 @@ async def test_an_address_that_never_answered_is_given_up_early(sleeper: Sleeper
     assert len(sleeper.slept) == 2
 
 
-@pytest.mark.parametrize("key", [None, "mine"])
-@pytest.mark.parametrize("call", ["initiate", "retry"])
+@pytest.mark.parametrize(
+    ("path", "ask"),
+    [
+        (INITIATE, lambda client, **key: client.initiate(70_000, **key)),
+        (f"/v1/download/retry/{JOB}", lambda client, **key: client.retry(JOB, **key)),
+    ],
+)
 async def test_a_request_whose_answer_is_lost_is_sent_again_under_its_key(
-    call: str, key: str | None, server: Loopback, sleeper: Sleeper
+    path: str, ask: Callable[..., Awaitable[JobStatus]], server: Loopback, sleeper: Sleeper
 ) -> None:
-    path = INITIATE if call == "initiate" else f"/v1/download/retry/{JOB}"
-    server.on("POST", path, Reply(200, b"{", {"Content-Length": "99"}), answer(status()))
+    lost = Reply(200, b"{", {"Content-Length": "99"})
+    server.on("POST", path, lost, answer(status()), lost, answer(status()))
     async with client_of(server.url, sleeper) as client:
-        ask = (
-            client.initiate(70_000, idempotency_key=key)
-            if call == "initiate"
-            else client.retry(JOB, idempotency_key=key)
-        )
-        assert (await ask).job_id == JOB
-    keys = [seen.headers["idempotency-key"] for seen in server.seen]
-    assert len(keys) == 2
-    assert keys[0] == keys[1]
-    assert keys[0] == key or key is None
-    assert [seen.headers.get("prefer") for seen in server.seen] == [None if key else "join"] * 2
+        assert (await ask(client)).job_id == (await ask(client, idempotency_key="mine")).job_id == JOB
+    first, again, *mine = [seen.headers["idempotency-key"] for seen in server.seen]
+    assert first == again
+    assert mine == ["mine", "mine"]
+    assert [seen.headers.get("prefer") for seen in server.seen] == ["join", "join", None, None]
 
 
-async def test_what_a_channel_is_sent_again_for_nobody_knows(server: Loopback, sleeper: Sleeper) -> None:
+async def test_a_test_delivery_whose_answer_is_lost_is_not_asked_for_again(server: Loopback, sleeper: Sleeper) -> None:
     server.on("POST", f"/v1/channels/{JOB}/test", Reply(200, b"{", {"Content-Length": "99"}))
     async with client_of(server.url, sleeper) as client:
         with pytest.raises(Unreachable):

@@ -22,13 +22,13 @@ def repeating(rng: random.Random) -> bytes:
     return "".join(f"{start}{rng.randbytes(200).hex()}" for _ in range(4)).encode()
 
 
-@pytest.mark.parametrize("level", [1, 2])
+@pytest.mark.parametrize("level", [1, 2])  # with so many streams one of them has told every time
 def test_the_output_does_not_depend_on_the_compressors_address(level: int):
     rng = random.Random(level)
-    contents = [repeating(rng) for _ in range(300)]
+    contents = [repeating(rng) for _ in range(1_500)]
     expected = [packed(content, level=level) for content in contents]
     moving_the_next_one: list[object] = []
-    for _ in range(100):
+    for _ in range(60):
         moving_the_next_one.append(isal_zlib.compressobj(level, isal_zlib.DEFLATED, -15))
         assert [packed(content, level=level) for content in contents] == expected
 

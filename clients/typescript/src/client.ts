@@ -201,10 +201,9 @@ export class HaulierClient {
 }
 
 function starting(path: string, options: StartOptions) {
+  const own = options.idempotencyKey ?? undefined // JavaScript hands null over
   const headers: Record<string, string> =
-    options.idempotencyKey === undefined
-      ? { 'Idempotency-Key': newKey(), Prefer: 'join' }
-      : { 'Idempotency-Key': options.idempotencyKey }
+    own === undefined ? { 'Idempotency-Key': newKey(), Prefer: 'join' } : { 'Idempotency-Key': own }
   return { method: 'POST', path, headers, signal: options.signal, repeatable: true } as const
 }
 

@@ -37,7 +37,7 @@ async def ready(_: Exchange, services: Services) -> Answer:
     return json_answer(answer, status=status_of(answer))
 
 
-PREFER_ASYNC = Header(
+PREFER_START = Header(
     "Prefer",
     "respond-async asks for 202 and a Location. join: join a living job for the same under a new Idempotency-Key, too.",
 )
@@ -89,7 +89,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="Ask for a file, or for several: as one ZIP, or as one job each",
         body=wire.InitiateRequest,
         example='{"file_id": 70000}',
-        headers=(IDEMPOTENCY_KEY, PREFER_ASYNC),
+        headers=(IDEMPOTENCY_KEY, PREFER_START),
         replies=_ACCEPTED_OR_BATCH,
         errors=(*BODY_ERRORS, *_LIMIT_ERRORS, errors.LedgerUnavailable),
     ),
@@ -203,7 +203,7 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/v1/download/retry/{job_id}",
         handler=submitting.retry,
         summary="A new job for a failed or cancelled one",
-        headers=(IDEMPOTENCY_KEY, PREFER_ASYNC),
+        headers=(IDEMPOTENCY_KEY, PREFER_START),
         replies=_ACCEPTED,
         errors=(
             errors.InvalidRequest,

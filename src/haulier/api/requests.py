@@ -121,10 +121,10 @@ def _id_of(exchange: Exchange, name: str, otherwise: type[HaulierError]) -> UUID
 
 
 def idempotency_key_of(exchange: Exchange) -> str | None:
-    """The Idempotency-Key header. Raises InvalidRequest unless it is 1 to 200 visible ASCII characters."""
-    key = exchange.header(b"idempotency-key")
+    """The Idempotency-Key header. Raises InvalidRequest unless it is one, of 1 to 200 visible ASCII characters."""
+    key = exchange.header_list(b"idempotency-key")
     if key is not None and IDEMPOTENCY_KEY.fullmatch(key) is None:
-        raise InvalidRequest(("Idempotency-Key", "must be 1 to 200 visible ASCII characters"))
+        raise InvalidRequest(("Idempotency-Key", "must be one, of 1 to 200 visible ASCII characters"))
     return key
 
 

@@ -25,6 +25,7 @@ from haulier.limits import RoleLimits
 from haulier.wire import InitiateRequest
 
 ASYNC_APPLIED = (b"preference-applied", b"respond-async")
+JOIN_APPLIED = (b"preference-applied", b"join")
 
 
 async def initiate(exchange: Exchange, services: Services) -> Answer:
@@ -75,6 +76,7 @@ async def _submit(
 ) -> Answer:
     caller = exchange.caller
     limits = services.settings.limits(caller.role)
+    joins = key is not None and preferences_of(exchange).join
     admission = await admit(
         services,
         request,
@@ -82,13 +84,15 @@ async def _submit(
         role=caller.role,
         limits=limits,
         key=key,
-        joins=preferences_of(exchange).join,
+        joins=joins,
         retry_of=retry_of,
         notify=notify,
     )
     exchange.extra_headers += rate_limit_headers(admission, limits, now=services.clock.now())
     _raise_unless_admitted(admission, limits, services, needed=1)
     assert admission.job is not None
+    if joins:
+        exchange.extra_headers.append(JOIN_APPLIED)
     return await _answer(admission.job, exchange, services)
 
 

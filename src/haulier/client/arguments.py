@@ -78,18 +78,22 @@ def several(connections: object) -> int:
     return connections
 
 
-def key_header(key: str | None) -> dict[str, str]:
+def key_header(key: object) -> dict[str, str]:
     """The Idempotency-Key header for `key`, or a fresh one where there is none.
 
-    Raises ValueError for a key that is not 1 to 200 visible ASCII characters.
+    Raises ValueError for a key that is not 1 to 200 visible ASCII characters, TypeError for what is not text.
     """
-    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
+    if key is None:
+        return {"Idempotency-Key": str(uuid4())}
+    if not isinstance(key, str):
+        raise TypeError(f"idempotency_key is text, not {type(key).__name__}")
+    if not IDEMPOTENCY_KEY.fullmatch(key):
         raise ValueError("idempotency_key must be 1 to 200 visible ASCII characters")
-    return {"Idempotency-Key": str(uuid4()) if key is None else key}
+    return {"Idempotency-Key": key}
 
 
 def asking(key: str | None) -> dict[str, str]:
     """The headers of a request for a job that may be sent again: one job however often, and without a `key` of the
-    caller's the living one for the same. Raises ValueError as `key_header`.
+    caller's the living one for the same. Raises as `key_header`.
     """
     return key_header(key) | ({"Prefer": "join"} if key is None else {})

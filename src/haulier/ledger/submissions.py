@@ -45,11 +45,11 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Key(msgspec.Struct, frozen=True):
-    """A key as the ledger has it, the hash of what is asked for under it, and how long it holds."""
+    """A key as the ledger has it, the hash of what is asked for under it, and whether its living job is joined."""
 
     text: str
     request_hash: bytes
-    ttl: timedelta
+    joins: bool = True
 
 
 class Allowance(msgspec.Struct, frozen=True):
@@ -76,9 +76,7 @@ class Submissions:
 
     async def submit(self, submission: Submission) -> Admission:
         """Create the job, join an existing one, or say why not. After the answer the job is durable."""
-        own, same = _own_key(submission), _same_key(submission)
-        asked = own or same
-        joins = same if own and submission.joins else None
+        first, *also = _keys(submission)
         row = await self._database.run(
             SubmissionQueries.submit_job,
             id=submission.id,
@@ -88,13 +86,14 @@ class Submissions:
             preparer=submission.preparer,
             max_attempts=submission.max_attempts,
             retry_of=submission.retry_of,
-            key=asked.text,
-            request_hash=asked.request_hash,
-            key_is_explicit=own is not None,
-            key_ttl=asked.ttl,
-            same_key=joins and joins.text,
-            same_hash=joins and joins.request_hash,
-            same_ttl=joins and joins.ttl,
+            key=first.text,
+            request_hash=first.request_hash,
+            key_is_explicit=submission.key is not None,
+            key_ttl=IMPLICIT_KEY_TTL if submission.key is None else EXPLICIT_KEY_TTL,
+            also_keys=[key.text for key in also],
+            also_hashes=[key.request_hash for key in also],
+            also_joins=[key.joins for key in also],
+            also_ttl=IMPLICIT_KEY_TTL,
             rate=submission.limits.rate_per_minute,
             quota=submission.limits.quota_per_day,
             running=submission.limits.running,
@@ -148,15 +147,16 @@ def request_key(digest: bytes) -> str:
     return f"request:{digest.hex()}"
 
 
-def _own_key(submission: Submission) -> _Key | None:
+def _keys(submission: Submission) -> list[_Key]:
+    """The keys of a request in the order of asking: the client's own, then those that it has without it."""
+    digest, retry_of = request_hash(submission.request), submission.retry_of
+    # The job of a retry is one that the same request joins, but it joins none but another retry.
+    same = [_Key(request_key(digest), digest, joins=retry_of is None)]
+    if retry_of is not None:
+        same.insert(0, _Key(f"retry:{retry_of}", digest))
     if submission.key is None:
-        return None
-    digest = with_notify(request_hash(submission.request), submission.notify)
-    return _Key(explicit_key(submission.key), digest, EXPLICIT_KEY_TTL)
-
-
-def _same_key(submission: Submission) -> _Key:
-    """The key of the same request without one of the client's own."""
-    digest = request_hash(submission.request)
-    retry_of = submission.retry_of
-    return _Key(request_key(digest) if retry_of is None else f"retry:{retry_of}", digest, IMPLICIT_KEY_TTL)
+        return same
+    asked = with_notify(
+        digest if retry_of is None else hashlib.sha256(digest + retry_of.bytes).digest(), submission.notify
+    )
+    return [_Key(explicit_key(submission.key), asked), *(same if submission.joins else ())]

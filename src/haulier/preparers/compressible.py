@@ -1,6 +1,6 @@
 """Whether bytes are worth compressing: by extension, by magic bytes, by trying."""
 
-from haulier.preparers import deflating
+from haulier.preparers.segments import deflated
 
 SAMPLE_BYTES = 2**16
 WORTH_IT = 0.95  # of the sample's size; above it, compressing costs time and saves nothing
@@ -28,5 +28,4 @@ def is_compressed(name: str, first: bytes) -> bool:
     sample = first[:SAMPLE_BYTES]
     if len(sample) < 512:
         return False
-    tried = deflating.compressed(sample, level=1, wrapper=deflating.RAW, end=deflating.LAST)
-    return len(tried) > len(sample) * WORTH_IT
+    return len(deflated((sample,))) > len(sample) * WORTH_IT

@@ -10,9 +10,9 @@ drop function if exists submit_job(
 
 -- Admit one request: rate, idempotency, quota, fair place and the job's row, in one statement and one commit.
 --
--- outcome: created | joined | mismatch | rate_limited | quota_exceeded. Only created and joined carry a job.
--- p_same_* (null: not asked for) are the key, hash and life of the same request without a key: a request under a key that is
--- new joins what that one would join, and where there is nothing, requests without a key join the job of this one.
+-- outcome: created | joined | mismatch | rate_limited | quota_exceeded. A job counts with created and joined only.
+-- p_also_* are further keys of the request, looked at in this order behind p_key. The living job of one that joins is joined,
+-- under p_key as well; the others keep theirs. A key without a living job is the new job's.
 -- All calls of one user run one after the other (row locks on usage, idempotency and users), so limits have no races.
 -- p_notify names the channels that are told of the outcome; null: those that hear of every job. A retry tells whom the job
 -- that it retries would have told. A job that is joined tells them too.
@@ -22,7 +22,8 @@ create or replace function submit_job(
     p_key text, p_hash bytea, p_key_is_explicit boolean, p_key_ttl interval,
     p_rate integer, p_quota integer, p_running integer, p_weight double precision, p_role_running integer default null,
     p_keep_for interval default interval '1 day', p_notify uuid[] default null,
-    p_same_key text default null, p_same_hash bytea default null, p_same_ttl interval default null,
+    p_also_keys text[] default '{}', p_also_hashes bytea[] default '{}', p_also_joins boolean[] default '{}',
+    p_also_ttl interval default null,
     out outcome text, out job jobs,
     out rate_used integer, out rate_resets_at timestamptz, out quota_used integer, out quota_resets_at timestamptz
 ) language plpgsql as $$
@@ -32,6 +33,7 @@ declare
     v_asked record;
     v_claim idempotency;
     v_admitted boolean;
+    v_is_joinable boolean;
     v_notify uuid[] := coalesce(p_notify, '{}');
     v_every boolean := p_notify is null;
 begin
@@ -46,19 +48,23 @@ begin
     end if;
 
     for v_asked in
-        select * from (values
-            (1, p_key, p_hash, p_key_ttl, p_key_is_explicit), (2, p_same_key, p_same_hash, p_same_ttl, false)
-        ) as asked (place, key, hash, ttl, is_explicit) where key is not null order by place
+        select 0 as place, p_key as key, p_hash as hash, p_key_ttl as ttl, true as joins, p_key_is_explicit as is_explicit
+        union all
+        select place, key, hash, p_also_ttl, joins, false
+        from unnest(p_also_keys, p_also_hashes, p_also_joins) with ordinality as also (key, hash, joins, place)
+        order by place
     loop
         insert into idempotency as i values (p_user, v_asked.key, v_asked.hash, p_id, v_now + v_asked.ttl)
         on conflict (user_id, key) do update set job_id = i.job_id -- changes nothing; takes the row's lock
         returning i.* into v_claim;
         continue when v_claim.job_id = p_id;
         select * into job from jobs where id = v_claim.job_id;
+        v_is_joinable := v_claim.request_hash = v_asked.hash and is_joinable(job, v_claim.expires_at);
+        continue when v_is_joinable and not v_asked.joins;
+        -- A key that is over may be used for another request.
         if v_asked.is_explicit and v_claim.expires_at > v_now then
             outcome := case when v_claim.request_hash = v_asked.hash then 'joined' else 'mismatch' end;
-        -- A key that is over may be used for another request.
-        elsif v_claim.request_hash = v_asked.hash and is_joinable(job, v_claim.expires_at) then
+        elsif v_is_joinable then
             outcome := 'joined';
         end if;
         if outcome = 'joined' and job.id is not null then
@@ -70,13 +76,14 @@ begin
         -- A key that was used for a batch names no job.
         exit when outcome = 'mismatch' or (outcome is not null and job.id is not null);
         outcome := null;
-        job := null;
+        update idempotency set job_id = p_id, request_hash = v_asked.hash, expires_at = v_now + v_asked.ttl
+        where user_id = p_user and key = v_asked.key;
     end loop;
 
     if outcome is not null then
-        update idempotency set job_id = job.id, request_hash = p_hash, expires_at = v_now + p_key_ttl
+        update idempotency set job_id = job.id, expires_at = v_now + p_key_ttl
         where outcome = 'joined' and p_key_is_explicit and user_id = p_user and key = p_key
-            and (job_id <> job.id or expires_at <= v_now);
+            and (job_id = p_id or expires_at <= v_now);
         select u.used, u.starts_at + interval '1 day' into quota_used, quota_resets_at
         from usage u where u.user_id = p_user and u.period = 'day' and u.starts_at > v_now - interval '1 day';
         return;
@@ -92,15 +99,11 @@ begin
         if not found then
             select u.used, u.starts_at + interval '1 day' into quota_used, quota_resets_at
             from usage u where u.user_id = p_user and u.period = 'day';
-            delete from idempotency where user_id = p_user and key in (p_key, p_same_key) and job_id = p_id;
+            delete from idempotency where user_id = p_user and key = any(p_key || p_also_keys) and job_id = p_id;
             outcome := 'quota_exceeded';
             return;
         end if;
     end if;
-
-    update idempotency set job_id = p_id, request_hash = asked.hash, expires_at = v_now + asked.ttl
-    from (values (p_key, p_hash, p_key_ttl), (p_same_key, p_same_hash, p_same_ttl)) as asked (key, hash, ttl)
-    where user_id = p_user and idempotency.key = asked.key and job_id <> p_id;
 
     select * into job from place_jobs(
         p_user, p_role, array[p_id], array[p_request], array[p_preparer], p_max_attempts, p_retry_of, null,

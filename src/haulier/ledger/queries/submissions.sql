@@ -4,5 +4,5 @@ select * from submit_job(
     :id, :user_id, :role, :request, :preparer, :max_attempts, :retry_of,
     :key, :request_hash, :key_is_explicit, :key_ttl,
     :rate, :quota, :running, :weight, :role_running, :keep_for::interval, :notify::uuid[],
-    :same_key, :same_hash, :same_ttl
+    :also_keys, :also_hashes, :also_joins, :also_ttl
 );
