@@ -113,7 +113,7 @@ class RangeNotSatisfiable(HaulierError):
 
 class IdempotencyMismatch(HaulierError):
     code, status, title = "idempotency_key_reused", 422, "Idempotency key reused"
-    sentence = "This Idempotency-Key was used with another body. Use a new key for a new request."
+    sentence = "This Idempotency-Key was used for another request. Use a new key for a new one."
 
 
 class RateLimited(HaulierError):
