@@ -76,7 +76,8 @@ async def _submit(
 ) -> Answer:
     caller = exchange.caller
     limits = services.settings.limits(caller.role)
-    joins = key is not None and preferences_of(exchange).join
+    wishes = preferences_of(exchange)
+    joins = key is not None and wishes.join
     admission = await admit(
         services,
         request,
@@ -93,7 +94,7 @@ async def _submit(
     assert admission.job is not None
     if joins:
         exchange.extra_headers.append(JOIN_APPLIED)
-    return await _answer(admission.job, exchange, services)
+    return await _answer(admission.job, services, respond_async=wishes.respond_async)
 
 
 async def _submit_batch(
@@ -135,9 +136,9 @@ def _wait_s(allowance: Allowance | None, services: Services, *, most: int) -> in
     return most if allowance is None else seconds_until(allowance.resets_at, now=services.clock.now(), most=most)
 
 
-async def _answer(job: Job, exchange: Exchange, services: Services) -> Answer:
+async def _answer(job: Job, services: Services, *, respond_async: bool) -> Answer:
     rendered = await services.statuses.first(job)
-    if not preferences_of(exchange).respond_async:
+    if not respond_async:
         return json_bytes(rendered.body)
     headers = (_location(f"/v1/download/status/{job.id}"), ASYNC_APPLIED)
     return json_bytes(rendered.body, status=202, headers=(*PRIVATE, *headers))

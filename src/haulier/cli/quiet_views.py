@@ -21,6 +21,8 @@ BYTES_EVERY_S = 1.0
 class Quiet:
     """Shows nothing; errors are told when the program ends."""
 
+    _said = ""
+
     def __enter__(self) -> Self:
         return self
 
@@ -46,6 +48,12 @@ class Quiet:
 
     def resume(self) -> None: ...
 
+    def _say_news(self, text: str) -> None:
+        """`say` it, unless it was what was said so last."""
+        if text != self._said:
+            self._said = text
+            self.say(text)
+
 
 class JsonEvents(Quiet):
     """`{"event": "status" | "downloading" | "note" | "saved" | "error", …}`, a line each."""
@@ -54,7 +62,6 @@ class JsonEvents(Quiet):
         self._clock = clock
         self._told_at = float("-inf")
         self._told: tuple[int, int | None] | None = None
-        self._ready = ""
 
     def show_job(self, job: JobStatus) -> None:
         emit("status", job=job)
@@ -66,9 +73,7 @@ class JsonEvents(Quiet):
             emit("downloading", done_bytes=done, total_bytes=total)
 
     def show_ready(self, done: int, total: int) -> None:
-        if (words := ready_words(done, total)) != self._ready:
-            self._ready = words
-            self.say(words)
+        self._say_news(ready_words(done, total))
 
     def say(self, text: str) -> None:
         emit("note", message=one_line(text))

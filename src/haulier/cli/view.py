@@ -183,7 +183,6 @@ class Lines(Notes):
         self._clock = clock
         self._steps = Steps()
         self._at = 0.0
-        self._ready = ""
 
     def show_job(self, job: JobStatus) -> None:
         words = one_line(state_words(job, now=self._clock.now()))
@@ -197,9 +196,7 @@ class Lines(Notes):
             self.say(f"{doing}, {size_words(done)}" + (f" of {size_words(total)}" if total else ""))
 
     def show_ready(self, done: int, total: int) -> None:
-        if (words := ready_words(done, total)) != self._ready:
-            self._ready = words
-            self.say(words)
+        self._say_news(ready_words(done, total))
 
     def _due(self, phase: str, percent: int) -> bool:
         now = self._clock.monotonic()

@@ -26,6 +26,4 @@ def is_compressed(name: str, first: bytes) -> bool:
     if first[4:8] == b"ftyp" or (first[:4] == b"RIFF" and first[8:12] == b"WEBP"):
         return True
     sample = first[:SAMPLE_BYTES]
-    if len(sample) < 512:
-        return False
-    return len(deflated((sample,))) > len(sample) * WORTH_IT
+    return len(sample) >= 512 and len(deflated((sample,))) > len(sample) * WORTH_IT

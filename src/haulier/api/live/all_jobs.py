@@ -54,9 +54,8 @@ class AllJobs:
         """The whole list before any of it is told: a slow reader keeps no seat."""
         made: list[tuple[Job, Rendered]] = []
         async with self._services.list_seats.of(self._user_id):
-            if (
-                feed.closed
-            ):  # while it waited the process began to stop, or its reader has left: no list is no empty one
+            # While it waited the process began to stop, or its reader has left: no list is no empty one.
+            if feed.closed:
                 raise Unavailable
             for number, job in enumerate(await self._listed(), 1):
                 self._services.snapshots.remember(job)
