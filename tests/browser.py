@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.jwk import ECKey
 from joserfc.jwt import decode
 
+from haulier.destinations.vapid_keys import fresh_vapid_key
+from haulier.settings import Secret, Settings
+
 
 def unpadded(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
@@ -24,6 +27,16 @@ def padded(text: str) -> bytes:
 
 def hkdf(secret: bytes, *, salt: bytes, info: bytes, length: int) -> bytes:
     return HKDF(algorithm=SHA256(), length=length, salt=salt, info=info).derive(secret)
+
+
+def pushing(settings: Settings) -> Settings:
+    """The same, with push to services on the loopback."""
+    return msgspec.structs.replace(
+        settings,
+        channel_allow_private=True,
+        vapid_key=Secret(fresh_vapid_key()),
+        vapid_subject="mailto:operator@haulier.example",
+    )
 
 
 class Browser:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from haulier.job import Attempt, Handed, Job, Request, new_job_id
+from haulier.job import Attempt, Failure, Handed, Job, Request, new_job_id
 from haulier.ledger import BatchFile, BatchSubmission, Ledger
 from haulier.limits import RoleLimits
 from tests.builders import artefact, submission
@@ -24,6 +24,11 @@ async def claimed(ledger: Ledger, job: Job, *, worker: str = "w1") -> Attempt:
     attempt = await ledger.attempts.claim(await handed(ledger, job), worker=worker, lease=LEASE)
     assert attempt is not None
     return attempt
+
+
+async def failed(ledger: Ledger, job: Job) -> Job:
+    """The job, whose source is missing for good."""
+    return await ledger.attempts.fail(await claimed(ledger, job), Failure("source_missing", "There is none."))
 
 
 async def queue(

@@ -2,14 +2,12 @@
 
 import asyncio
 
-import msgspec
 import pytest
 
-from haulier.destinations.vapid_keys import fresh_vapid_key
 from haulier.notify.resealing import reseal
 from haulier.sealing import Sealer
 from haulier.settings import Secret
-from tests.browser import Browser
+from tests.browser import Browser, pushing
 from tests.couriers import another_api, running_couriers
 from tests.integration.api_steps import completed
 from tests.integration.mail_steps import code_in, mailed, mails, vouched
@@ -27,12 +25,7 @@ APPRISE = {"kind": "apprise", "url": SLACK}
 
 @pytest.fixture
 def settings(mail_settings):
-    return msgspec.structs.replace(
-        mail_settings,
-        channel_allow_private=True,
-        vapid_key=Secret(fresh_vapid_key()),
-        vapid_subject="mailto:o@h.example",
-    )
+    return pushing(mail_settings)
 
 
 async def ids(api, **request):

@@ -1,14 +1,10 @@
 """The client asks a real API for a file: one job however often the answer is lost, and whoever asks again joins it."""
 
-import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
-
 import pytest
 
 from haulier.client import Client, JobFailed
 from tests.integration.api_steps import failed
+from tests.proxies import losing
 from tests.serving import serving
 
 
@@ -16,32 +12,6 @@ from tests.serving import serving
 async def server(settings):
     async with serving(settings) as server:
         yield server
-
-
-@asynccontextmanager
-async def losing(target: str, *, answers: int) -> AsyncGenerator[str]:
-    """The address of a proxy in front of `target` that loses the first `answers`, which `target` has given."""
-    to, left = urlsplit(target), answers
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal left
-        upstream, sender = await asyncio.open_connection(to.hostname, to.port)
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            sender.write(head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
-            length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0].strip()
-            sender.write(await reader.readexactly(int(length or 0)))
-            answer = await upstream.read()
-            if left:
-                left -= 1
-            else:
-                writer.write(answer)
-        finally:
-            sender.close()
-            writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
-        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
 
 
 async def test_a_lost_answer_makes_no_second_job_even_when_the_first_has_failed_meanwhile(server, tmp_path):

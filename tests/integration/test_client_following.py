@@ -8,8 +8,8 @@ import pytest
 from haulier.client import Client, Patience
 from haulier.client import following as module
 from haulier.embedded.ports import free_port
-from tests.holding_proxy import holding_back
 from tests.integration.api_steps import completed, processing
+from tests.proxies import holding_back
 from tests.serving import serving
 from tests.waiting import eventually
 

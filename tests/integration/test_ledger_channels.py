@@ -6,11 +6,10 @@ import asyncpg
 import msgspec
 import pytest
 
-from haulier.job import Failure
 from haulier.ledger import MOST_CHANNELS
 from tests.builders import artefact, submission
 from tests.integration.channel_steps import channel, completed, job, told
-from tests.integration.ledger_steps import batch, claimed
+from tests.integration.ledger_steps import batch, claimed, failed
 from tests.waiting import eventually
 
 # ---- what a job's end queues
@@ -19,13 +18,11 @@ from tests.waiting import eventually
 async def test_every_way_a_job_ends_queues_its_event(ledger, connection):
     hears = await channel(ledger)
     done = await completed(ledger)
-    failed = await ledger.attempts.fail(
-        await claimed(ledger, await job(ledger, key="2")), Failure("source_missing", "There is none.")
-    )
+    lost = await failed(ledger, await job(ledger, key="2"))
     cancelled = await job(ledger, key="3")
     await ledger.attempts.cancel(cancelled.id, user_id="anna")
     assert await told(connection, done.id) == {(hears.id, "job.completed")}
-    assert await told(connection, failed.id) == {(hears.id, "job.failed")}
+    assert await told(connection, lost.id) == {(hears.id, "job.failed")}
     assert await told(connection, cancelled.id) == {(hears.id, "job.cancelled")}
 
 
@@ -108,7 +105,7 @@ async def test_a_retry_tells_whom_the_first_one_told(ledger, connection):
     await channel(ledger)
     named = await channel(ledger, every_job=False)
     first = await job(ledger, notify=(named.id,))
-    await ledger.attempts.fail(await claimed(ledger, first), Failure("source_missing", "There is none."))
+    await failed(ledger, first)
     retry = await completed(ledger, retry_of=first.id)
     assert await told(connection, retry.id) == {(named.id, "job.completed")}
 

@@ -5,22 +5,17 @@ from collections import Counter
 
 import pytest
 
-from haulier.job import Failure, Job, Request
+from haulier.job import Request
 from haulier.ledger import Admission, Ledger
 from haulier.limits import ADMIN, RoleLimits
 from tests.builders import artefact, submission
-from tests.integration.ledger_steps import batch, claimed
+from tests.integration.ledger_steps import batch, claimed, failed
 
 OTHER = Request(file_id=70_001)
 
 
 async def submit(ledger: Ledger, key: str | None, *, joins: bool = True, **fields) -> Admission:
     return await ledger.submissions.submit(submission(key=key, joins=joins, **fields))
-
-
-async def failed(ledger: Ledger, job: Job | None) -> None:
-    assert job is not None
-    await ledger.attempts.fail(await claimed(ledger, job), Failure("source_missing", "Gone."))
 
 
 @pytest.mark.parametrize("earlier", [None, "before"])

@@ -8,10 +8,10 @@ import asyncpg
 import pytest
 
 from haulier.dispatch.sweeping import expire_artefacts
-from haulier.job import Failure, Request, Status
+from haulier.job import Request, Status
 from haulier.limits import FREE
 from tests.builders import artefact, submission
-from tests.integration.ledger_steps import HOUR, claimed, taken
+from tests.integration.ledger_steps import HOUR, claimed, failed, taken
 from tests.waiting import eventually
 
 KEY = "artifacts/shared/1/a.bin"
@@ -284,6 +284,6 @@ async def test_a_chain_of_retries_survives_a_forgotten_ancestor(ledger, at):
 
 async def _failed(ledger, **fields):
     job = (await ledger.submissions.submit(submission(request=Request(file_id=70_001), **fields))).job
-    failed = await ledger.attempts.fail(await claimed(ledger, job), Failure("source_missing", "There is none."))
-    assert failed.status is Status.FAILED
-    return failed
+    over = await failed(ledger, job)
+    assert over.status is Status.FAILED
+    return over

@@ -5,11 +5,11 @@ from collections import Counter
 
 import pytest
 
-from haulier.job import Failure, Request, Status
+from haulier.job import Request, Status
 from haulier.ledger import Ledger
 from haulier.limits import ADMIN, FREE, RoleLimits
 from tests.builders import artefact, submission
-from tests.integration.ledger_steps import HOUR, claimed
+from tests.integration.ledger_steps import HOUR, claimed, failed
 
 ROOMY = RoleLimits()
 
@@ -43,7 +43,7 @@ async def test_a_failed_or_cancelled_job_never_blocks_a_new_one(ledger, ending):
     if ending == "cancel":
         await ledger.attempts.cancel(first.id, user_id=first.user_id)
     else:
-        await ledger.attempts.fail(await claimed(ledger, first), Failure("source_missing", "Gone."))
+        await failed(ledger, first)
     second = await submit(ledger)
     assert second.outcome == "created"
     assert second.job.id != first.id
@@ -77,7 +77,7 @@ async def test_a_job_that_is_still_alive_after_an_hour_is_joined(ledger, at):
 
 async def test_a_key_with_the_same_body_is_the_same_job_even_when_it_failed(ledger):
     first = (await submit(ledger, key="k")).job
-    await ledger.attempts.fail(await claimed(ledger, first), Failure("source_missing", "Gone."))
+    await failed(ledger, first)
     assert (await submit(ledger, key="k")).job.id == first.id
 
 

@@ -4,12 +4,10 @@ import msgspec
 import pytest
 
 from haulier.clock import SYSTEM_CLOCK
-from haulier.destinations.vapid_keys import fresh_vapid_key
 from haulier.job import Failure, Request
 from haulier.notify.port import Delivered, GiveUp, TryAgain
 from haulier.notify.push import message_of, open_push
-from haulier.settings import Secret
-from tests.browser import Browser, signed_claims, unpadded
+from tests.browser import Browser, pushing, signed_claims, unpadded
 from tests.builders import artefact
 from tests.couriers import running_couriers
 from tests.integration.api_steps import completed
@@ -20,12 +18,7 @@ from tests.receiver import over, receiver
 
 @pytest.fixture
 def settings(settings):
-    return msgspec.structs.replace(
-        settings,
-        channel_allow_private=True,
-        vapid_key=Secret(fresh_vapid_key()),
-        vapid_subject="mailto:operator@haulier.example",
-    )
+    return pushing(settings)
 
 
 async def push(api, browser, **fields):

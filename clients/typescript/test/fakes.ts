@@ -113,6 +113,24 @@ export const broken = (): Response => {
   throw new TypeError('fetch failed')
 }
 
+/** Answers that are held until they are let go. */
+export class HeldAnswers {
+  readonly #held: (() => void)[] = []
+
+  get count(): number {
+    return this.#held.length
+  }
+
+  handler(body: unknown): Handler {
+    return () => new Promise((resolve) => this.#held.push(() => resolve(answer(body))))
+  }
+
+  async letGo(): Promise<void> {
+    for (const release of this.#held) release()
+    await settled()
+  }
+}
+
 /** An event stream that a test writes to; it ends with the request. */
 export class FakeStream {
   readonly #encoder = new TextEncoder()
@@ -163,6 +181,10 @@ export function job(changes: Partial<JobStatus> = {}): JobStatus {
     ...changes,
   }
 }
+
+/** One of many jobs, and the call that asks for its status. */
+export const numbered = (number: number, changes: Partial<JobStatus> = {}) => job({ job_id: `job-${number}`, ...changes })
+export const statusOf = (number: number) => `GET /v1/download/status/job-${number}`
 
 export const JOB = job().job_id
 export const STATUS = `GET /v1/download/status/${JOB}`

@@ -1,6 +1,21 @@
 import { expect, it } from 'vitest'
 import { DownloadsStore, HaulierClient, type ClientOptions } from '../src/index.js'
-import { answer, Collected, EVENTS, FakeClock, FakeServer, FakeStream, job, JOB, problem, settled, STATUS } from './fakes.js'
+import {
+  answer,
+  Collected,
+  EVENTS,
+  FakeClock,
+  FakeServer,
+  FakeStream,
+  HeldAnswers,
+  job,
+  JOB,
+  numbered,
+  problem,
+  settled,
+  STATUS,
+  statusOf,
+} from './fakes.js'
 
 const ALL = 'GET /v1/download/events'
 const LIST = 'GET /v1/download/jobs'
@@ -79,9 +94,6 @@ it('does not bring all streams back at the moment that the server named', async 
   expect(most).toBeLessThan(9_000)
 })
 
-const numbered = (number: number, changes = {}) => job({ job_id: `job-${number}`, ...changes })
-const statusOf = (number: number) => `GET /v1/download/status/job-${number}`
-
 /** Follows a stream that told `count` living jobs, and then another one. */
 async function reconnected(count: number) {
   const { server, clock, client, stream, list } = setUp()
@@ -102,21 +114,18 @@ async function reconnected(count: number) {
 
 it('looks up what lived and is told no more by another stream, a few at once', async () => {
   const { server, second, told } = await reconnected(8)
-  const waiting: (() => void)[] = []
+  const held = new HeldAnswers()
   for (let number = 1; number < 8; number += 1) {
-    const done = () => answer(numbered(number, { status: 'completed', version: 9 }))
-    server.on(statusOf(number), () => new Promise((resolve) => waiting.push(() => resolve(done()))))
+    server.on(statusOf(number), held.handler(numbered(number, { status: 'completed', version: 9 })))
   }
   second.tell(numbered(0, { version: 2 }))
   await settled()
-  expect(waiting).toHaveLength(0)
+  expect(held.count).toBe(0)
   second.write(READY)
   await settled()
-  expect(waiting).toHaveLength(4)
-  for (const release of waiting) release()
-  await settled()
-  for (const release of waiting) release()
-  await settled()
+  expect(held.count).toBe(4)
+  await held.letGo()
+  await held.letGo()
   expect(server.calls(statusOf(0))).toEqual([])
   expect(told()).toEqual(['job-0 queued', 'ready', ...[1, 2, 3, 4, 5, 6, 7].map((number) => `job-${number} completed`)])
 })

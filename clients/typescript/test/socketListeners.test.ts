@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { JobStatus } from '../src/index.js'
-import { answer, broken, job, JOB, problem, settled } from './fakes.js'
+import { answer, broken, HeldAnswers, job, JOB, numbered, problem, settled, statusOf } from './fakes.js'
 import { opened, type FakeSocket } from './fakeSocket.js'
 
 const ALL = { type: 'subscribe', all: true }
@@ -96,31 +96,26 @@ describe('after another connection', () => {
     second.say({ type: 'ready' })
     return { ...all, second, heard }
   }
-  const status = (number: number) => `GET /v1/download/status/job-${number}`
-
   it('what lived and is told no more is looked up, a few at once', async () => {
     const { server, second, heard } = await reconnected(8)
-    const waiting: (() => void)[] = []
+    const held = new HeldAnswers()
     for (let number = 1; number < 8; number += 1) {
-      const done = () => answer(job({ job_id: `job-${number}`, status: 'completed', version: 9 }))
-      server.on(status(number), () => new Promise((resolve) => waiting.push(() => resolve(done()))))
+      server.on(statusOf(number), held.handler(numbered(number, { status: 'completed', version: 9 })))
     }
     tell(second, { job_id: 'job-0' })
     second.say(TOLD)
     await settled()
-    expect(waiting).toHaveLength(4)
-    for (const release of waiting) release()
-    await settled()
-    for (const release of waiting) release()
-    await settled()
-    expect(server.calls(status(0))).toEqual([])
+    expect(held.count).toBe(4)
+    await held.letGo()
+    await held.letGo()
+    expect(server.calls(statusOf(0))).toEqual([])
     expect(heard.slice(0, 2)).toEqual(['job-0 queued', 'ready'])
     expect(heard.slice(2)).toEqual([1, 2, 3, 4, 5, 6, 7].map((number) => `job-${number} completed`))
   })
 
   it('what is refused does not break it', async () => {
     const { server, clock, made, second, socket } = await reconnected(1)
-    server.on(status(0), () => problem(500, 'internal_error'))
+    server.on(statusOf(0), () => problem(500, 'internal_error'))
     second.say(TOLD)
     await clock.advance(10_000)
     expect([socket.state, made.length]).toEqual(['open', 2])
@@ -128,20 +123,20 @@ describe('after another connection', () => {
 
   it('what cannot be looked up is asked for with the next one, and what is not there any more never again', async () => {
     const { server, clock, made, second, heard } = await reconnected(2)
-    server.on(status(0), () => problem(404, 'job_not_found')).on(status(1), broken)
+    server.on(statusOf(0), () => problem(404, 'job_not_found')).on(statusOf(1), broken)
     second.say(TOLD)
     await clock.advance(20_000)
-    server.on(status(1), () => answer(job({ job_id: 'job-1', status: 'failed', version: 5 })))
+    server.on(statusOf(1), () => answer(numbered(1, { status: 'failed', version: 5 })))
     made[2]?.say({ type: 'ready' })
     made[2]?.say(TOLD)
     await settled()
     expect(heard.at(-1)).toBe('job-1 failed')
-    const before = server.calls(status(0)).length
+    const before = server.calls(statusOf(0)).length
     made[2]?.end(1012)
     await clock.advance(2_000)
     made[3]?.say({ type: 'ready' })
     made[3]?.say(TOLD)
     await settled()
-    expect(server.calls(status(0))).toHaveLength(before)
+    expect(server.calls(statusOf(0))).toHaveLength(before)
   })
 })
