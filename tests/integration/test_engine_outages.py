@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from haulier.engine import Engine, runner
-from tests.integration.engine_steps import Book, Look, Valkey, handed, runner_of
+from tests.integration.engine_steps import Book, Look, Valkey, handed, runner_of, taken
 from tests.waiting import until
 
 PREFIX = "{haulier}"
@@ -129,7 +129,7 @@ async def test_gap_7_a_loop_that_ended_is_started_again_and_running_handlers_sta
         await engine.hand_over([later])
         await until(lambda: later in book.started)
         # The old lock runs out, the entry comes back, and joins its handler.
-        await until(lambda: _locked_by(look, running, runner._worker.id), within_s=5)
+        await until(lambda: taken(runner, running), within_s=5)
         book.hold.set()
         await until(lambda: _is(look, running, "completed"))
     assert not book.cancelled
@@ -164,7 +164,3 @@ async def test_a_busy_runner_is_not_taken_for_stuck(valkey, engine, monkeypatch,
 
 async def _is(look: Look, job, state: str) -> bool:
     return await look.state(job) == state
-
-
-async def _locked_by(look: Look, job, worker: str) -> bool:
-    return (await look.lock(job) or "").startswith(worker)
