@@ -25,7 +25,9 @@ async def api() -> AsyncGenerator[Loopback]:
         yield server
 
 
-async def started_into_a_full_pipe(api: Loopback, folder: Path, *args: str) -> tuple[asyncio.subprocess.Process, int]:
+async def started_into_a_full_pipe(
+    url: str, folder: Path, *args: str, unheard_s: float
+) -> tuple[asyncio.subprocess.Process, int]:
     """The program, whose stdout is the end of a pipe that takes no byte more; and the other end."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -35,11 +37,11 @@ async def started_into_a_full_pipe(api: Loopback, folder: Path, *args: str) -> t
         except BlockingIOError:
             break
     os.set_blocking(writing, True)
-    quick = "import haulier.cli.signals as s; s.UNHEARD_S = 0.2; from haulier.cli import main; main()"
+    program = f"import haulier.cli.signals as s; s.UNHEARD_S = {unheard_s}; from haulier.cli import main; main()"
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", quick, *args),
+        *(sys.executable, "-c", program, *args),
         cwd=folder,
-        env=os.environ | {"HAULIER_URL": api.url, "HAULIER_TOKEN": "t"},
+        env=os.environ | {"HAULIER_URL": url, "HAULIER_TOKEN": "t"},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=writing,
         stderr=asyncio.subprocess.PIPE,
@@ -52,7 +54,8 @@ async def started_into_a_full_pipe(api: Loopback, folder: Path, *args: str) -> t
 async def test_one_signal_ends_a_download_into_a_pipe_that_nobody_reads(
     api: Loopback, tmp_path: Path, number: signal.Signals
 ) -> None:
-    process, reading = await started_into_a_full_pipe(api, tmp_path, "get", "70000", "-o", "-")
+    # Only a loop that hears the signal says how to go on: it has the time to.
+    process, reading = await started_into_a_full_pipe(api.url, tmp_path, "get", "70000", "-o", "-", unheard_s=60)
     await eventually(lambda: api.to(FILE))
     await asyncio.sleep(0.3)  # it hangs in its write now
     process.send_signal(number)
@@ -66,13 +69,34 @@ async def test_one_signal_ends_a_download_into_a_pipe_that_nobody_reads(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_one_signal_ends_json_that_nobody_reads(api: Loopback, tmp_path: Path, number: signal.Signals) -> None:
-    process, reading = await started_into_a_full_pipe(api, tmp_path, "get", "70000", "--json")
+    process, reading = await started_into_a_full_pipe(api.url, tmp_path, "get", "70000", "--json", unheard_s=0.2)
     await eventually(lambda: api.seen)
     await asyncio.sleep(0.3)
     process.send_signal(number)
     await asyncio.wait_for(process.communicate(), 10)
     os.close(reading)
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_one_signal_ends_json_that_waits_for_an_answer_and_has_no_reader(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    asked = asyncio.Event()
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()  # until the program is gone
+        writer.close()
+
+    async with await asyncio.start_server(hold, "127.0.0.1", 0) as silent:
+        url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+        process, reading = await started_into_a_full_pipe(url, tmp_path, "get", "70000", "--json", unheard_s=2)
+        await eventually(asked.is_set)
+        process.send_signal(number)
+        _, err = await asyncio.wait_for(process.communicate(), 20)
+    os.close(reading)
+    assert (process.returncode, err) == (130, b"Interrupted.\n")
 
 
 async def test_a_pipe_that_is_read_slowly_gets_everything(api: Loopback, tmp_path: Path) -> None:

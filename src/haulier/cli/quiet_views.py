@@ -6,8 +6,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from haulier.cli.failures import CommandFailed, code_of, words_of
-from haulier.cli.stdout import print_json
+from haulier.cli import signals
+from haulier.cli.failures import INTERRUPTED, CommandFailed, code_of, words_of
+from haulier.cli.stdout import offer_json, print_json
 from haulier.cli.words import one_line, ready_words
 from haulier.client import ClientError
 from haulier.clock import SYSTEM_CLOCK, Clock
@@ -90,13 +91,19 @@ class JsonEvents(Quiet):
 
 @contextmanager
 def telling_errors(on: bool) -> Generator[None]:
-    """What ends the block badly becomes the last event; the sentence on stderr and the exit code stay as they are."""
+    """What ends the block badly becomes the last event; the sentence on stderr and the exit code stay as they are.
+
+    Who leaves is not kept waiting for a stdout that nobody reads.
+    """
     try:
         yield
     except (CommandFailed, ClientError, HaulierError, OSError) as error:
-        if on:
+        event = {"event": "error", "code": code_of(error), "message": words_of(error)}
+        if on and isinstance(error, CommandFailed) and error.exit_code == INTERRUPTED:
+            offer_json(event, within_s=signals.UNHEARD_S)
+        elif on:
             with suppress(OSError):  # it may be stdout that is wrong
-                emit("error", code=code_of(error), message=words_of(error))
+                print_json(event)
         raise
 
 
