@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
@@ -85,6 +86,14 @@ async def loopback() -> AsyncGenerator[Loopback]:
         port = listening.sockets[0].getsockname()[1]
         server.url = f"http://127.0.0.1:{port}"
         yield server
+
+
+@contextmanager
+def refusing() -> Generator[str]:
+    """The address of an API that is gone; the port stays taken, so that nobody else begins to listen there."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 def status(**changes: object) -> dict[str, object]:

@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from haulier.client import ApiError, Client, JobCancelled, JobFailed, Patience, UnexpectedAnswer, Unreachable
 from haulier.wire import JobStatus
-from tests.loopback import JOB, Loopback, Reply, answer, completed, loopback, problem, status
+from tests.loopback import JOB, Loopback, Reply, answer, completed, problem, refusing, status
 from tests.receipts import KEYS, receipt, signed
 
 INITIATE = "/v1/download/initiate"
@@ -118,11 +118,10 @@ async def test_a_refusal_is_not_repeated(server: Loopback, sleeper: Sleeper) -> 
 
 
 async def test_an_address_that_never_answered_is_given_up_early(sleeper: Sleeper) -> None:
-    async with loopback() as gone:
-        url = gone.url
-    async with client_of(url, sleeper) as client:
-        with pytest.raises(Unreachable, match="Is it running"):
-            await client.jobs()
+    with refusing() as url:
+        async with client_of(url, sleeper) as client:
+            with pytest.raises(Unreachable, match="Is it running"):
+                await client.jobs()
     assert len(sleeper.slept) == 2
 
 

@@ -10,7 +10,7 @@ import pytest
 from haulier.client import ApiError, Client, Patience, UnexpectedAnswer, Unreachable
 from haulier.client.following import Streams
 from tests.clocks import HandClock
-from tests.loopback import JOB, Loopback, Reply, Seen, answer, completed, loopback, problem, status
+from tests.loopback import JOB, Loopback, Reply, Seen, answer, completed, problem, refusing, status
 
 ALL = "/v1/download/events"
 ONE = f"{ALL}/{JOB}"
@@ -91,11 +91,10 @@ async def _until_job(client: Client) -> AsyncGenerator[Any]:
 
 
 async def test_a_silent_api_is_given_up_when_patience_ends(client: Client, server: Loopback) -> None:
-    async with loopback() as gone:
-        pass
-    async with Client(gone.url, token="t", patience=Patience(tries=3, first_s=0.001)) as lost:
-        with pytest.raises(Unreachable):
-            await first_of_all(lost)
+    with refusing() as url:
+        async with Client(url, token="t", patience=Patience(tries=3, first_s=0.001)) as lost:
+            with pytest.raises(Unreachable):
+                await first_of_all(lost)
 
 
 @pytest.mark.parametrize(
