@@ -11,12 +11,13 @@ import {
 } from '../../src/index.js'
 import { Haulier, installed } from '../../../testing/haulier.js'
 import { Proxy } from './proxy.js'
+import { occupied, SEATS } from './seats.js'
 import { socketTests } from './sockets.js'
 
 const [QUICK, LONG, FAILING] = [71000, 71100, 71200]
 
 describe.skipIf(!installed)('with a server', () => {
-  const installation = new Haulier({ quickSeconds: 1, quickBytes: 2_000, role: 'premium' })
+  const installation = new Haulier({ quickSeconds: 1, quickBytes: 2_000, role: 'premium', settings: SEATS })
 
   beforeAll(() => installation.start(), 90_000)
   afterAll(() => installation.remove(), 40_000)
@@ -29,10 +30,13 @@ describe.skipIf(!installed)('with a server', () => {
 
   it.each<Transport>(['sse', 'long-poll', 'poll'])('a job is followed to its file by %s', async (transport) => {
     const client = clientOf(transport, { transports: [transport] })
+    const free = await occupied(client)
     const { job_id } = await client.initiate(QUICK)
     const seen: JobStatus[] = []
     const ways = new Set<Connection>()
-    for await (const job of client.follow(job_id, { onTransport: (way) => ways.add(way) })) seen.push(job)
+    for await (const job of client.follow(job_id, { onTransport: (way) => ways.add(way) })) {
+      if (seen.push(job) === 1) await free()
+    }
     expect([...ways]).toEqual([transport])
     expect(seen.at(-1)).toMatchObject({ status: 'completed', progress: 100, file_name: `quick-${QUICK}.bin` })
     expect(seen.length).toBeGreaterThan(1)
@@ -127,7 +131,7 @@ describe.skipIf(!installed)('with a server', () => {
   it('a job is followed through broken connections and an outage, and never goes back', async () => {
     const proxy = new Proxy(installation.url)
     await proxy.start()
-    const client = clientOf('outage', { baseUrl: proxy.url, clock: hurried(3) })
+    const client = clientOf('outage', { baseUrl: proxy.url, clock: hurried(2) })
     const { job_id } = await client.initiate(LONG)
     const versions: number[] = []
     let cuts = 0

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { HaulierClient, type JobStatus, type LiveSocket, type Ready, type SocketState } from '../../src/index.js'
 import type { Haulier } from '../../../testing/haulier.js'
+import { occupied } from './seats.js'
 
 const [QUICK, LONG] = [71000, 71100]
 
@@ -35,16 +36,17 @@ function tests(installation: Haulier): void {
 
   it('tells a job until its end', async () => {
     const { client, socket } = connected('socket-one')
+    const free = await occupied(client)
     const { job_id } = await client.initiate(QUICK)
     const seen: JobStatus[] = []
     await new Promise<void>((resolve) => {
       socket.subscribe(job_id, (job) => {
-        seen.push(job)
+        if (seen.push(job) === 1) void free()
         if (job.status === 'completed') resolve()
       })
     })
     expect(seen.length).toBeGreaterThan(1)
-    expect(seen.at(-1)).toEqual(await client.status(job_id))
+    expect(unsigned(seen.at(-1))).toEqual(unsigned(await client.status(job_id)))
   })
 
   it('tells all jobs, to each who asks, and those to come', async () => {
@@ -105,6 +107,11 @@ function tests(installation: Haulier): void {
     })
     expect(error).toMatchObject({ code: 'unauthenticated' })
   })
+}
+
+/** Without the URL, which is signed anew now and then. */
+function unsigned(job: JobStatus | undefined): object {
+  return { ...job, download_url: undefined, download_url_expires_at: undefined }
 }
 
 /** What a new listener to all jobs is told until all that live were told. */
