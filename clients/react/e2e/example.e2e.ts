@@ -126,8 +126,8 @@ test('a start in one tab shows in the other, which hears of it over a WebSocket'
   expect(sockets).toEqual(['/ws'])
 })
 
-test('a server that goes away and comes back is shown, and the job completes', async () => {
-  const button = await visit(71002)
+test('a server that goes away and comes back is shown, and the job goes on to its end', async () => {
+  const button = await visit(71102)
   await button.press('Download')
   await button.passes(0)
   await haulier.stop()
@@ -135,7 +135,10 @@ test('a server that goes away and comes back is shown, and the job completes', a
   expect(await button.part('status').textContent()).toContain('No connection')
   expect(await violations()).toEqual([])
   await haulier.start()
-  await button.is('completed')
+  await button.connects('live', 'polling')
+  await button.is('processing')
+  await button.press('Cancel')
+  await button.is('cancelled')
   expect(await haulier.jobs(user)).toBe(1)
 })
 
