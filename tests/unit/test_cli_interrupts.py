@@ -27,14 +27,16 @@ class Terminal:
     def __init__(self, process: asyncio.subprocess.Process, master: int) -> None:
         self.process = process
         self._master = master
+        self._over = asyncio.Event()
         self.shown = ""
         asyncio.get_running_loop().add_reader(master, self._read)
 
     def _read(self) -> None:
         try:
             self.shown += os.read(self._master, 65_536).decode(errors="replace")
-        except OSError:
+        except OSError:  # nobody has the terminal any more, and all of it was read
             asyncio.get_running_loop().remove_reader(self._master)
+            self._over.set()
 
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
@@ -50,8 +52,9 @@ class Terminal:
         await self.shows(QUESTION.strip())
 
     async def ended(self) -> int:
-        code = await asyncio.wait_for(self.process.wait(), 20)
-        await asyncio.sleep(0.05)
+        async with asyncio.timeout(20):
+            code = await self.process.wait()
+            await self._over.wait()
         return code
 
 
