@@ -13,6 +13,7 @@ from haulier.cli.failures import INTERRUPTED, CommandFailed
 T = TypeVar("T")
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 UNHEARD_S = 1.0
+_LOOKS = 10
 
 
 class Signalled(CommandFailed):
@@ -34,12 +35,11 @@ def heard(acts: Mapping[signal.Signals, Callable[[], Any]]) -> Generator[None]:
     loop = asyncio.get_running_loop()
 
     def handle(number: int, _frame: Any) -> None:
-        last_resort = threading.Timer(UNHEARD_S, os._exit, [INTERRUPTED])
-        last_resort.daemon = True
-        last_resort.start()
+        was_heard = threading.Event()
+        threading.Thread(target=_end_unless, args=[was_heard], daemon=True).start()
 
         def act() -> None:
-            last_resort.cancel()
+            was_heard.set()
             acts[signal.Signals(number)]()
 
         loop.call_soon_threadsafe(act)
@@ -51,6 +51,14 @@ def heard(acts: Mapping[signal.Signals, Callable[[], Any]]) -> Generator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)
+
+
+def _end_unless(was_heard: threading.Event) -> None:
+    """The last resort. A time in which the whole process stood still is one look, and not the end of its patience."""
+    for _ in range(_LOOKS):
+        if was_heard.wait(UNHEARD_S / _LOOKS):
+            return
+    os._exit(INTERRUPTED)
 
 
 async def until_signalled(work: Coroutine[Any, Any, T]) -> T:
