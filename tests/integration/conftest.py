@@ -1,10 +1,21 @@
-"""The engine of a test, on the test process's Valkey, or on a Valkey that the test may stop and lose."""
+"""The engine of a test, on the test process's Valkey, or on a Valkey that the test may stop and lose; a patient API."""
 
 import pytest
 
 from haulier.engine import Engine, Runner
 from haulier.settings import Secret
 from tests.integration.engine_steps import Look, Valkey, opened
+
+PATIENCE_S = 20
+
+
+@pytest.fixture(autouse=True)
+def answer_s(monkeypatch):
+    """How long APIs of a test wait for PostgreSQL: longer than a busy machine stands still. Tests about silence have a
+    fixture of this name that keeps to ANSWER_S."""
+    for module in ("services", "places", "checking", "health", "live.tickets"):
+        monkeypatch.setattr(f"haulier.api.{module}.ANSWER_S", PATIENCE_S)
+    return PATIENCE_S
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
+from haulier.api.patience import ANSWER_S
 from haulier.settings import Secret
 from tests.faults.proxy import proxy_before
 
@@ -24,6 +25,12 @@ CALLS = (
     ("POST", "/v1/download/retry/{job_id}", None),
     ("DELETE", "/v1/download/cancel/{job_id}", None),
 )
+
+
+@pytest.fixture
+def answer_s():
+    """As it is outside tests."""
+    return ANSWER_S
 
 
 @pytest.fixture
