@@ -125,6 +125,18 @@ class Look:
     async def lock(self, job: Handed) -> str | None:
         return await self.client.get(self.key(f"{job.job_id}.{job.handover}:lock"))
 
+    async def until_renewed(self, job: Handed) -> None:
+        """Wait until the job's lock has been given more time than it had left."""
+        name = self.key(f"{job.job_id}.{job.handover}:lock")
+        left_ms = await self.client.pttl(name)
+
+        async def renewed() -> bool:
+            nonlocal left_ms
+            before_ms, left_ms = left_ms, await self.client.pttl(name)
+            return left_ms > before_ms
+
+        await until(renewed)
+
     async def state(self, job: Handed) -> str:
         """The one list that holds the entry, or `unknown`."""
         entry = f"{job.job_id}.{job.handover}"
