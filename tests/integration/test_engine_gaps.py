@@ -149,11 +149,11 @@ async def test_gap_5_a_listener_for_lost_locks_may_fail(engine, run, look):
 
 async def test_an_entry_that_comes_back_while_its_handler_runs_joins_it(engine, run, look):
     job, book = handed(), Book(hold=True)
-    async with run(book, slots=2, lease_s=1) as runner:
+    async with run(book, slots=2, lease_s=4) as runner:
         await engine.hand_over([job])
         await until(lambda: book.started)
         await look.client.delete(look.key(f"{job.job_id}.1:lock"))
-        await until(lambda: taken(runner, job) == 2, within_s=5)
+        await until(lambda: taken(runner, job) == 2)
         book.hold.set()
         await until(lambda: _is(look, job, "completed"))
     assert book.started == [job]

@@ -119,7 +119,7 @@ async def test_gap_7_a_runner_opens_without_redis_and_starts_when_it_comes(tmp_p
 
 async def test_gap_7_a_loop_that_ended_is_started_again_and_running_handlers_stay(valkey, engine, look, run):
     running, later, book = handed(), handed(), Book(hold=True)
-    async with run(book, lease_s=1) as runner:
+    async with run(book, lease_s=4) as runner:
         await engine.hand_over([running])
         await until(lambda: book.started == [running])
         first = runner._worker
@@ -128,8 +128,8 @@ async def test_gap_7_a_loop_that_ended_is_started_again_and_running_handlers_sta
         await until(lambda: runner._worker not in (first, None))
         await engine.hand_over([later])
         await until(lambda: later in book.started)
-        # The old lock runs out, the entry comes back, and joins its handler.
-        await until(lambda: taken(runner, running), within_s=5)
+        # The old lock runs out, the entry comes back within 7 s, and joins its handler.
+        await until(lambda: taken(runner, running), within_s=20)
         book.hold.set()
         await until(lambda: _is(look, running, "completed"))
     assert not book.cancelled
