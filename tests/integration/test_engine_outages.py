@@ -150,12 +150,12 @@ async def test_gap_7_a_watchdog_restarts_a_loop_that_is_stuck(valkey, engine, mo
 
 
 async def test_a_busy_runner_is_not_taken_for_stuck(valkey, engine, monkeypatch, run):
-    monkeypatch.setattr(runner, "STUCK_S", 0.3)
     monkeypatch.setattr(runner, "LOOK_S", 0.05)
     book = Book(hold=True)
     async with run(book, slots=1) as running:
         await engine.hand_over([handed()])
         await until(lambda: book.started)
+        monkeypatch.setattr(runner, "STUCK_S", 0.3)  # not before it is busy
         worker = running._worker
         await asyncio.sleep(0.8)
         assert running._worker is worker
