@@ -28,7 +28,7 @@ async def test_gap_1_an_idle_runner_picks_up_at_once_after_idle_seconds(engine, 
         await asyncio.sleep(6.5)
         job = handed()
         await engine.hand_over([job])
-        assert await until(lambda: book.started == [job]) < 0.2
+        assert await until(lambda: book.started == [job]) < guarded.BLOCK_S
         assert runner.state.since == well_since
 
 

@@ -87,7 +87,7 @@ async def test_leaving_while_redis_hangs_ends_within_seconds(valkey, engine, run
         await until(lambda: book.started)
         valkey.signal(signal.SIGSTOP)
         began = time.monotonic()
-    assert time.monotonic() - began < SETTLE_S + 1
+    assert time.monotonic() - began < SETTLE_S + 4
     assert len(book.cancelled) == 1
 
 
@@ -96,7 +96,7 @@ async def test_a_runner_that_never_reached_redis_closes_at_once():
     began = time.monotonic()
     async with Runner.open(url, prefix=PREFIX, name="test", slots=2, lease_s=15, handle=Book()) as runner:
         await until(lambda: "ConnectionError" in runner.state.error)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
 
 
 async def test_a_runner_stopped_during_an_outage_takes_nothing_after_it_and_ends_what_it_has(valkey, engine, run):
