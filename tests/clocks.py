@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from haulier.clock import SYSTEM_CLOCK
+
 MORNING = datetime(2026, 11, 23, 10, tzinfo=UTC)
 
 
@@ -17,6 +19,12 @@ class HandClock:
 
     def monotonic(self) -> float:
         return self.passed_s
+
+
+def minutes_to_one_o_clock() -> float:
+    """Minutes until 01:00 UTC of the next day."""
+    now = SYSTEM_CLOCK.now()
+    return 25 * 60 - (now.hour * 60 + now.minute + now.second / 60)
 
 
 def later_by(seconds: float) -> str:

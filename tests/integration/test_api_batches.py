@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.clocks import minutes_to_one_o_clock
 from tests.integration.api_steps import completed, failed
 
 INITIATE, BATCH, JOBS = "/v1/download/initiate", "/v1/download/batch/", "/v1/download/jobs"
@@ -78,7 +79,8 @@ async def test_a_key_covers_the_whole_request(api):
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
 
 
-async def test_a_batch_beyond_the_quota_is_refused_as_a_whole(api, connection):
+async def test_a_batch_beyond_the_quota_is_refused_as_a_whole(api, connection, at):
+    await at(minutes=minutes_to_one_o_clock())  # the quota's day is the UTC day: it must not end meanwhile
     await started(api, range(70_000, 70_040))
     answer = await api.post(INITIATE, {"file_ids": list(range(80_000, 80_011)), "mode": "jobs"})
     assert (answer.status_code, answer.json()["code"]) == (429, "quota_exceeded")

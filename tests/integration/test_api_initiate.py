@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from haulier.clock import SYSTEM_CLOCK
 from haulier.job import Handed
+from tests.clocks import minutes_to_one_o_clock
 from tests.integration.api_steps import completed, failed
 
 INITIATE = "/v1/download/initiate"
@@ -193,12 +193,6 @@ async def test_a_minute_allows_as_many_requests_as_the_role_says(api):
     assert refused.headers["ratelimit-policy"] == '"minute";q=10;w=60, "day";q=50;w=86400'
     assert refused.headers["ratelimit"].startswith('"minute";r=0;t=')
     assert (await api.post(INITIATE, {"file_id": 70_100}, user="bert")).status_code == 200
-
-
-def minutes_to_one_o_clock() -> float:
-    """Minutes until 01:00 UTC of the next day."""
-    now = SYSTEM_CLOCK.now()
-    return 25 * 60 - (now.hour * 60 + now.minute + now.second / 60)
 
 
 async def test_a_day_allows_as_many_jobs_as_the_role_says(api, at):
