@@ -9,9 +9,11 @@ import pytest
 
 from haulier.api.patience import ANSWER_S
 from haulier.settings import Secret
+from haulier.tasks import background
 from tests.faults.proxy import proxy_before
 
 LONGEST_S = 2.0
+TURN_S = 0.02
 NOBODYS = "0190a6c0-0000-7000-8000-000000000001"
 CALLS = (
     ("GET", "/health", None),
@@ -63,6 +65,22 @@ async def job_id(api):
     return job_id
 
 
+@pytest.fixture
+async def passed():
+    """`passed()`: seconds that this process had, without those for which the machine stood still."""
+    passed_s = 0.0
+
+    async def count():
+        nonlocal passed_s
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(TURN_S)
+            passed_s += min(time.monotonic() - began, 2 * TURN_S)
+
+    async with background(count()):
+        yield lambda: passed_s
+
+
 @asynccontextmanager
 async def silent(*links):
     for link in links:
@@ -72,36 +90,36 @@ async def silent(*links):
         link.heal()
 
 
-async def answers(api, job_id):
+async def answers(api, job_id, passed=time.monotonic):
     """{path: (status, seconds)} of all calls, made at once."""
 
     async def one(method, path, body):
-        began = time.monotonic()
+        began = passed()
         answer = await api.call(method, path.format(job_id=job_id), json=body)
-        return answer.status_code, time.monotonic() - began
+        return answer.status_code, passed() - began
 
     found = await asyncio.gather(*(one(*call) for call in CALLS))
     return {f"{method} {path}": each for (method, path, _), each in zip(CALLS, found, strict=True)}
 
 
 @pytest.mark.parametrize("silenced", [("database",), ("redis",), ("database", "redis")], ids="+".join)
-async def test_every_call_is_answered_within_two_seconds(api, job_id, database, redis, silenced):
+async def test_every_call_is_answered_within_two_seconds(api, job_id, database, redis, passed, silenced):
     links = {"database": database, "redis": redis}
     async with silent(*(links[name] for name in silenced)):
-        first = await answers(api, job_id)
-        second = await answers(api, job_id)
+        first = await answers(api, job_id, passed)
+        second = await answers(api, job_id, passed)
     late = {call: took_s for found in (first, second) for call, (_, took_s) in found.items() if took_s > LONGEST_S}
     assert not late
 
 
-async def test_who_knows_more_and_who_may_not_know_wait_no_longer(api, job_id, database):
+async def test_who_knows_more_and_who_may_not_know_wait_no_longer(api, job_id, database, passed):
     newer = {"headers": {"If-None-Match": '"9-0"'}}
     async with silent(database):
         for ask in (api.status(job_id, **newer), api.status(job_id, user="ben"), api.status(NOBODYS, user="ben")):
-            began = time.monotonic()
+            began = passed()
             answer = await ask
             assert (answer.status_code, answer.json()["code"]) == (503, "ledger_unavailable")
-            assert time.monotonic() - began < LONGEST_S
+            assert passed() - began < LONGEST_S
 
 
 async def test_a_silent_ledger_accepts_nothing_and_known_jobs_are_told(api, job_id, database):
