@@ -21,7 +21,9 @@ from haulier.redis_client import redis_client
 from haulier.settings import Secret
 from tests.waiting import until
 
-OPTIONS = ("--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction")
+# What is answered has been written, and outlives the process; while it syncs, Valkey may put that off.
+DURABLE = ("--appendonly", "yes", "--appendfsync", "no")
+OPTIONS = ("--bind", "127.0.0.1", "--save", "", *DURABLE, "--maxmemory-policy", "noeviction")
 
 
 def handed(handover: int = 1) -> Handed:

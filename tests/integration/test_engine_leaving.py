@@ -121,7 +121,6 @@ async def test_a_runner_stopped_while_redis_is_down_completes_its_entry_once_red
     async with run(book, lease_s=30) as runner:
         await engine.hand_over([running])
         await until(lambda: book.started == [running])
-        await asyncio.sleep(1.1)  # the append-only file is synced each second
         await valkey.kill()
         await until(lambda: not runner.healthy)
         await runner.stop_taking()
