@@ -127,6 +127,11 @@ async def test_a_killed_valkey_comes_back_with_its_keys(tmp_path):
         async with Redis.from_url(url) as redis:
             for number in range(200):
                 await redis.set(f"key-{number}", number)
+
+            async def has_written():
+                return not (await redis.info("persistence"))["aof_buffer_length"]
+
+            await until(has_written)  # while it syncs it puts that off: at most a second may be lost
         (pid,) = processes_in(tmp_path)
         os.kill(pid, signal.SIGKILL)
         await until(lambda: processes_in(tmp_path) not in ([], [pid]))
