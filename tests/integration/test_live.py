@@ -11,6 +11,7 @@ from haulier.live import open_announcements, open_live, repair
 from haulier.live import snapshots as module
 from haulier.settings import Secret
 from tests.builders import job, submission
+from tests.clocks import HandClock
 from tests.integration.ledger_steps import LEASE, claimed
 from tests.waiting import eventually
 
@@ -123,29 +124,22 @@ async def test_a_read_that_nobody_waits_for_ends_with_the_process(settings, ledg
     assert ended.is_set()
 
 
-@pytest.fixture
-def quick_repair(monkeypatch):
+async def test_an_unchanged_job_costs_its_readers_no_look_at_the_ledger(settings, queued, ledger, monkeypatch):
     monkeypatch.setattr(repair, "REPAIR_S", 0.02)
-    monkeypatch.setattr(module, "FRESH_S", 0.5)
-
-
-async def test_an_unchanged_job_costs_its_readers_no_look_at_the_ledger(
-    quick_repair, snapshots, queued, ledger, monkeypatch
-):
-    await listening(snapshots)
-    await snapshots.get(queued.id)
+    clock = HandClock()
 
     async def none(_):
         raise AssertionError("somebody looked by himself")
 
-    async def compared():
-        return snapshots._entries[queued.id].seen_at > began + 1
-
-    monkeypatch.setattr(ledger.jobs, "get", none)
-    began = SYSTEM_CLOCK.monotonic()
-    while not await compared():
-        assert (await snapshots.get(queued.id)).version == queued.version
-        await asyncio.sleep(0.01)
+    async with open_live(settings, ledger=ledger, clock=clock) as live:
+        snapshots = live.snapshots
+        await listening(snapshots)
+        await snapshots.get(queued.id)
+        monkeypatch.setattr(ledger.jobs, "get", none)
+        for _ in range(3):
+            clock.passed_s += module.FRESH_S - 1
+            await eventually(lambda: snapshots._entries[queued.id].seen_at == clock.passed_s)
+            assert (await snapshots.get(queued.id)).version == queued.version
 
 
 async def test_nothing_older_than_what_the_client_has_seen_elsewhere(snapshots, ledger, queued):
@@ -154,7 +148,8 @@ async def test_nothing_older_than_what_the_client_has_seen_elsewhere(snapshots, 
     assert (await snapshots.at_least(queued.id, version=attempt.job.version)).version == attempt.job.version
 
 
-async def test_without_the_ledger_the_last_announced_state_answers(settings, other):
+async def test_without_the_ledger_the_last_announced_state_answers(settings, other, monkeypatch):
+    monkeypatch.setattr(module, "KEPT_ANSWER_S", 10)
     async with open_ledger(Secret("postgresql://nobody@127.0.0.1:1/none")) as away:
         known = job(version=7)
         other.changed(known)
