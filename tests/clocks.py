@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from haulier.clock import SYSTEM_CLOCK
+from haulier.clock import SYSTEM_CLOCK, SystemClock
 
 MORNING = datetime(2026, 11, 23, 10, tzinfo=UTC)
 
@@ -19,6 +19,16 @@ class HandClock:
 
     def monotonic(self) -> float:
         return self.passed_s
+
+
+class AheadClock(SystemClock):
+    """The machine's clock, but for its date, which is `ahead_s` seconds later."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.ahead_s)
 
 
 def minutes_to_one_o_clock() -> float:

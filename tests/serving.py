@@ -12,6 +12,7 @@ import msgspec
 from haulier.api.app import create_app
 from haulier.api.serve import Server
 from haulier.api.services import Services, open_services
+from haulier.clock import SYSTEM_CLOCK, Clock
 from haulier.settings import Settings
 from tests.api_client import ApiClient
 from tests.waiting import eventually
@@ -40,11 +41,13 @@ class Serving(ApiClient):
 
 
 @asynccontextmanager
-async def serving(settings: Settings, *, grace_s: int = 2, port: int = 0, **changes: Any) -> AsyncGenerator[Serving]:
+async def serving(
+    settings: Settings, *, grace_s: int = 2, port: int = 0, clock: Clock = SYSTEM_CLOCK, **changes: Any
+) -> AsyncGenerator[Serving]:
     """The API on `port` (0: a free one), over services of its own with `changes` of the settings, during the block."""
     with closing(socket.create_server(("127.0.0.1", port), backlog=2_048)) as listener:
         own = msgspec.structs.replace(settings, host="127.0.0.1", port=listener.getsockname()[1], **changes)
-        async with open_services(own) as services:
+        async with open_services(own, clock=clock) as services:
             server = Server.of(create_app(services), host=own.host, port=own.port, grace_s=grace_s)
             task = asyncio.create_task(server.serve(sockets=[listener]))
             try:

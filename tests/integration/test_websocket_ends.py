@@ -13,6 +13,7 @@ import pytest
 
 from haulier.api.live.websocket_protocol import MOST_FRAGMENTS
 from haulier.wire_live import MALFORMED_MESSAGES, MAX_MESSAGE_BYTES, CloseCode
+from tests.clocks import AheadClock
 from tests.integration.api_steps import processing
 from tests.serving import serving
 from tests.sockets import opened, refused, socket
@@ -20,11 +21,18 @@ from tests.waiting import eventually
 
 KEY = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 CLOSES = 1_000
+TTL_S = 600
 
 
 @pytest.fixture
-async def server(settings):
-    async with serving(settings) as api:
+def clock():
+    """The server's."""
+    return AheadClock()
+
+
+@pytest.fixture
+async def server(settings, clock):
+    async with serving(settings, clock=clock) as api:
         yield api
 
 
@@ -115,24 +123,28 @@ async def test_no_connection_is_taken_over_while_it_is_answered(server):
     writer.close()
 
 
-async def test_it_ends_with_its_token(server):
-    async with socket(server, ttl_s=2) as ws:
+async def test_it_ends_with_its_token(server, clock):
+    async with socket(server, ttl_s=TTL_S) as ws:
+        clock.ahead_s = TTL_S - 1
+        await ws.say("ping")  # the server looks how long the token is still good for
         assert await ws.closed() == 4410
 
 
-async def test_a_renewed_token_goes_on(server):
-    async with socket(server, ttl_s=2) as ws:
-        await ws.say("auth", token=server.token("anna", ttl_s=600))
+async def test_a_renewed_token_goes_on(server, clock):
+    async with socket(server, ttl_s=TTL_S) as ws:
+        await ws.say("auth", token=server.token("anna", ttl_s=2 * TTL_S))
         assert await ws.hear() == {"type": "ready"}
-        await asyncio.sleep(2)
+        clock.ahead_s = TTL_S + 1
         assert await ws.silent()
 
 
-async def test_a_token_of_someone_else_or_none_renews_nothing(server):
-    async with socket(server, ttl_s=2) as ws:
-        for token in (server.token("bob"), "a.b.c"):
+async def test_a_token_of_someone_else_or_none_renews_nothing(server, clock):
+    async with socket(server, ttl_s=TTL_S) as ws:
+        for token in (server.token("bob", ttl_s=2 * TTL_S), "a.b.c"):
             await ws.say("auth", token=token)
             assert await ws.error() == "unauthenticated"
+        clock.ahead_s = TTL_S + 1
+        await ws.say("ping")
         assert await ws.closed() == 4410
 
 
