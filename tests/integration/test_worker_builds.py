@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -65,8 +66,9 @@ def content_of(house, job) -> bytes:
     return (house.store / job.artefact.key).read_bytes()
 
 
-def files_below(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+def files_below(folder: Path) -> list[str]:
+    """While folders come and go, which `rglob` does not bear."""
+    return [name for _, _, names in os.walk(folder) for name in names]
 
 
 async def leader_and_follower(house, bakery, connection):
