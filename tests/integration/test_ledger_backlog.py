@@ -33,9 +33,9 @@ async def test_a_running_job_has_no_position(ledger):
 async def test_fresh_hand_overs_are_not_doubted(ledger, at):
     (job,) = await queue(ledger, "anna", 1)
     ticket = await handed(ledger, job)
-    assert await ledger.backlog.unclaimed(age=timedelta(seconds=2)) == []
-    await at(seconds=3)
-    assert await ledger.backlog.unclaimed(age=timedelta(seconds=2)) == [ticket]
+    assert await ledger.backlog.unclaimed(age=timedelta(minutes=2)) == []
+    await at(minutes=3)
+    assert await ledger.backlog.unclaimed(age=timedelta(minutes=2)) == [ticket]
 
 
 async def test_artefacts_expire_once(ledger, at):
