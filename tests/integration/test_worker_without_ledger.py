@@ -90,7 +90,7 @@ async def test_an_attempt_goes_on_when_its_checkpoint_cannot_be_saved(settings, 
 
 
 async def test_a_checkpoint_that_could_not_be_saved_is_there_for_the_next_attempt(settings, ledger, database, at):
-    started, go_on = asyncio.Event(), asyncio.Event()
+    started, go_on, tried = asyncio.Event(), asyncio.Event(), asyncio.Event()
     found = []
 
     async def prepare(build):
@@ -100,6 +100,7 @@ async def test_a_checkpoint_that_could_not_be_saved_is_there_for_the_next_attemp
         started.set()
         await go_on.wait()
         await build.save({"done": 1})
+        tried.set()
         raise SourceUnavailable(name="source", reason="test")
 
     async with worker(settings, ledger, prepare) as house:
@@ -107,7 +108,7 @@ async def test_a_checkpoint_that_could_not_be_saved_is_there_for_the_next_attemp
         await started.wait()
         with database.refusing():
             go_on.set()
-            await asyncio.sleep(0.5)
+            await tried.wait()
         await house.until_backing_off(job)
         await at(minutes=1)
         await house.until(job, Status.COMPLETED)
