@@ -21,6 +21,9 @@ select md5(string_agg(line, '|' order by line)) from (
     from pg_attribute join pg_class on pg_class.oid = attrelid where relnamespace = 'public'::regnamespace
     union all
     select concat(conrelid::regclass, conname) from pg_constraint where connamespace = 'public'::regnamespace
+    union all
+    select concat('setting', setrole, setconfig)
+    from pg_db_role_setting join pg_database on pg_database.oid = setdatabase where datname = current_database()
 ) lines
 """
 
