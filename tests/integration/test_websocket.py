@@ -30,6 +30,13 @@ async def moved(api, attempt, *, percent):
     return job
 
 
+async def known_for_good(api):
+    """A job of which the server says what it will say: once it knows of no workers, the job waits for them."""
+    job_id = await api.initiate()
+    await api.services.estimator.refresh()
+    return job_id
+
+
 # ---- opening
 
 
@@ -132,7 +139,7 @@ async def test_at_other_paths_there_is_none(server):
 
 
 async def test_a_job_is_told_now_and_at_each_change_until_its_end(server):
-    job_id = await server.initiate()
+    job_id = await known_for_good(server)
     async with socket(server) as ws:
         (snapshot,) = await ws.follow(job_id)
         assert snapshot == {"type": "status", **(await server.status(job_id)).json()}
@@ -146,7 +153,7 @@ async def test_a_job_is_told_now_and_at_each_change_until_its_end(server):
 
 
 async def test_subscribing_again_tells_again(server):
-    job_id = await server.initiate()
+    job_id = await known_for_good(server)
     async with socket(server) as ws:
         assert await ws.follow(job_id) == await ws.follow(job_id)
         await ws.say("unsubscribe", job_id=job_id)
