@@ -27,7 +27,7 @@ from haulier.ledger import migrate
 from haulier.settings import Secret
 from tests.acceptance.installation import clean_environment
 from tests.clocks import later_by
-from tests.faults.preparers import catalogue
+from tests.faults.preparers import catalogue, released
 from tests.servers import PASSWORD
 from tests.waiting import eventually
 
@@ -170,6 +170,10 @@ class Fleet:
             yield client
         finally:
             await client.aclose()
+
+    def release(self) -> None:
+        """Let HELD jobs end."""
+        released(self.diary).touch()
 
     def token(self, user: str, role: str = "free") -> str:
         return mint_token(JWT_SECRET, user=user, role=role, ttl_s=7_200, now=datetime.now(UTC))

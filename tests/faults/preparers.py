@@ -10,8 +10,10 @@ from pathlib import Path
 import msgspec
 
 from haulier.preparers import Build, Preparer, Result, Stream
+from tests.waiting import eventually
 
 PIECE = 64 * 1024
+HELD_S = 300  # longer than any test
 
 
 class Steps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,6 +23,11 @@ class Steps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps: int = 5
     step_s: float = 0.1
     size: int = 100_000
+
+
+def released(diary: Path) -> Path:
+    """The file that lets held jobs end, once it is there."""
+    return diary.with_suffix(".released")
 
 
 def content_of(file_id: int, size: int) -> bytes:
@@ -53,6 +60,17 @@ async def _steps(build: Build) -> Result:
     return Stream(file_name=f"{file_id}.bin", chunks=_pieces(content), size=len(content))
 
 
+async def _held(build: Build) -> Result:
+    """Takes its steps and waits until the test releases it; says in the diary when it was stopped, or has ended."""
+    params: Steps = build.params
+    try:
+        result = await _steps(build)
+        await eventually(released(Path(params.diary)).exists, within_s=HELD_S)
+        return result
+    finally:
+        _note(params, f"{build.request.file_id} ended")
+
+
 async def _poison(_: Build) -> Result:
     """Takes its whole process down."""
     await asyncio.sleep(0.3)
@@ -81,13 +99,14 @@ async def _busy(build: Build) -> Result:
 
 PREPARERS = (
     Preparer(name="steps", params=Steps, prepare=_steps),
+    Preparer(name="held", params=Steps, prepare=_held),
     Preparer(name="poison", params=Steps, prepare=_poison),
     Preparer(name="busy", params=Steps, prepare=_busy),
 )
 
 # Files by number: who makes them, and how long they are.
-QUICK, SLOW, BIG, BUSY, POISON = 100_000, 200_000, 300_000, 400_000, 500_000
-SIZES = {QUICK: 10_000, SLOW: 10_000, BIG: 5_000_000, BUSY: 10_000}
+QUICK, SLOW, BIG, BUSY, POISON, HELD = 100_000, 200_000, 300_000, 400_000, 500_000, 600_000
+SIZES = {QUICK: 10_000, SLOW: 10_000, HELD: 10_000, BIG: 5_000_000, BUSY: 10_000}
 
 
 def expected_content(file_id: int) -> bytes:
@@ -108,7 +127,8 @@ def catalogue(diary: Path) -> str:
             rule(QUICK, "steps", steps=0, size=SIZES[QUICK]),
             rule(SLOW, "steps", steps=8, step_s=0.25, size=SIZES[SLOW]),
             rule(BIG, "steps", steps=0, size=SIZES[BIG]),
-            rule(BUSY, "busy", steps=40, step_s=0.25, size=SIZES[BUSY]),
+            rule(BUSY, "busy", steps=400, step_s=0.25, size=SIZES[BUSY]),
             rule(POISON, "poison"),
+            rule(HELD, "held", steps=8, step_s=0.25, size=SIZES[HELD]),
         ]
     )

@@ -10,7 +10,7 @@ from haulier.job import Handed, Request, Status
 from tests.builders import artefact, submission
 from tests.faults.fleet import fleet
 from tests.faults.oracle import Oracle
-from tests.faults.preparers import BUSY, QUICK, SLOW
+from tests.faults.preparers import BUSY, HELD, QUICK
 from tests.faults.scale import FULL, scale
 from tests.integration.ledger_steps import LEASE
 from tests.waiting import eventually
@@ -18,15 +18,12 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.timeout(scale(fast=120, full=1_200))
 
 
-def has_let_go(house, job_id, file_id) -> bool:
-    """Whether the preparer ended: a computing one says it in the diary, of a waiting one the worker's log tells."""
-    if file_id >= BUSY:
-        return f"{file_id} ended" in house.diary.read_text()
-    (worker,) = house.workers
-    return any("attempt_lost" in line and job_id in line for line in worker.log.read_text().splitlines())
+def has_let_go(house, file_id) -> bool:
+    """Whether the preparer ended, which by itself it would not within the time of a test."""
+    return f"{file_id} ended" in house.diary.read_text()
 
 
-@pytest.mark.parametrize("kinds", scale(fast=[(SLOW, BUSY)], full=[(SLOW,), (BUSY,)]), ids=str)
+@pytest.mark.parametrize("kinds", scale(fast=[(HELD, BUSY)], full=[(HELD,), (BUSY,)]), ids=str)
 async def test_a_running_preparer_on_another_process_is_stopped(tmp_path, note, kinds):
     """One that waits, and one that computes in a thread and reports progress every 0.25 s."""
     verdicts, waits = [], []
@@ -37,13 +34,13 @@ async def test_a_running_preparer_on_another_process_is_stopped(tmp_path, note, 
                 await oracle.until(job_id, "processing")
                 began = time.monotonic()
                 assert (await oracle.call("DELETE", f"/v1/download/cancel/{job_id}")).status_code == 200
-                await eventually(lambda: has_let_go(house, job_id, file_id))  # noqa: B023  called at once
+                await eventually(lambda: has_let_go(house, file_id))  # noqa: B023  called at once
                 waits.append(time.monotonic() - began)
                 verdict = await oracle.verdict()
                 verdicts.append(verdict)
                 verdict.assert_clean()
                 assert (verdict.cancelled, verdict.leftovers) == (1, 0)
-    named = " and ".join({SLOW: "waiting", BUSY: "computing in a thread"}[kind] for kind in kinds)
+    named = " and ".join({HELD: "waiting", BUSY: "computing in a thread"}[kind] for kind in kinds)
     note(f"cancel of a running preparer, {named}", verdicts, recovery_s=waits)
     assert not FULL or max(waits) <= 1.0
 

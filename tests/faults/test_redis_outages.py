@@ -9,7 +9,7 @@ import pytest
 
 from haulier.tasks import background, repeat
 from tests.faults.outages import ANSWER_S, BUSY_AGAIN_S, Load, judged
-from tests.faults.preparers import QUICK, SLOW
+from tests.faults.preparers import HELD, QUICK, SLOW
 from tests.faults.scale import FULL, only_full, scale
 from tests.integration.engine_steps import opened
 
@@ -180,7 +180,7 @@ async def test_every_announcement_is_lost(broken, oracle, note, lost):
         began = time.monotonic()
         await polling
         repaired_s = time.monotonic() - began
-        cancelled = await oracle.submit(SLOW + 1)
+        cancelled = await oracle.submit(HELD)
         await broken.processing()
         assert (await oracle.call("DELETE", f"/v1/download/cancel/{cancelled}")).status_code == 200
         await oracle.submit(QUICK)

@@ -12,7 +12,7 @@ from haulier.client import Client, Patience
 from haulier.client import following as module
 from haulier.wire_live import StatusMessage
 from tests.faults.fleet import fleet
-from tests.faults.preparers import SLOW
+from tests.faults.preparers import HELD
 from tests.faults.scale import scale
 from tests.sockets import Socket
 from tests.waiting import eventually
@@ -92,7 +92,7 @@ def soon(monkeypatch):
 
 async def started(house, port: int) -> str:
     async with Client(f"http://127.0.0.1:{port}", token=house.token("anna")) as client:
-        return (await client.initiate(SLOW)).job_id
+        return (await client.initiate(HELD)).job_id
 
 
 async def test_an_api_that_is_killed_and_comes_back_is_a_pause(tmp_path):
@@ -104,6 +104,7 @@ async def test_an_api_that_is_killed_and_comes_back_is_a_pause(tmp_path):
             first.kill()
             await first.ended()
             await house.start_api(port=first.port)
+            house.release()
         assert socket.broken
 
 
@@ -113,3 +114,4 @@ async def test_announcements_that_are_lost_and_a_redis_that_forgets_are_no_matte
         async with following(house, [house.apis[0].port], job_id), house.redis() as redis:
             await redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
             await redis.flushall()
+            house.release()
