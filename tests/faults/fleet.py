@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -182,6 +183,10 @@ class Fleet:
         """Move the ledger's clock."""
         async with self.connection() as connection:
             await connection.execute(later_by(seconds))
+
+    async def at_noon(self) -> None:
+        """Move the ledger's clock to noon (UTC): no day ends while the test runs."""
+        await self.later((43_200 - int(time.time())) % 86_400)
 
     @asynccontextmanager
     async def api_of(self, user: str, **settings: str) -> AsyncGenerator[httpx.AsyncClient]:
