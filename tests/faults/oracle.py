@@ -69,9 +69,13 @@ class Oracle:
         user: str = "anna",
         role: str = "free",
         first: Process | None = None,
+        once: bool = False,
         **request: object,
     ) -> httpx.Response:
-        """Ask one API after the other, from `first` on, until one answers at all; a refused connection is no answer."""
+        """Ask one API after the other, from `first` on, until one answers; a refused connection is no answer.
+
+        Nor is 503, unless `once`: on a busy machine PostgreSQL may be silent for a moment, and clients ask again.
+        """
         headers = {"Authorization": f"Bearer {self._house.token(user, role)}"}
         end = time.monotonic() + 30
         while True:
@@ -87,13 +91,15 @@ class Oracle:
                     self.broken_off += 1
                     continue
                 self.slowest_s = max(self.slowest_s, time.monotonic() - began)
-                return answer
+                if once or answer.status_code != 503:
+                    return answer
             assert time.monotonic() < end, "no API answered for 30 s"
             await asyncio.sleep(0.02)
 
-    async def submit(self, file_id: int, *, user: str = "anna", role: str = "free") -> str | None:
-        """Ask for a file; the job's id, or None when it was refused (which is remembered)."""
-        answer = await self.call("POST", "/v1/download/initiate", user=user, role=role, json={"file_id": file_id})
+    async def submit(self, file_id: int, *, user: str = "anna", role: str = "free", once: bool = False) -> str | None:
+        """Ask for a file; the job's id, or None when it was refused (which is remembered). `once`: so is a 503."""
+        wish = {"file_id": file_id}
+        answer = await self.call("POST", "/v1/download/initiate", user=user, role=role, once=once, json=wish)
         if answer.status_code != 200:
             self.refused.append(answer.status_code)
             return None

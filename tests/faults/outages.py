@@ -154,10 +154,10 @@ class Load:
 
     async def _run(self) -> None:
         while True:
-            self._last = await self._oracle.submit(self._next) or self._last
+            self._last = await self._oracle.submit(self._next, once=True) or self._last
             self._next += 1
             if self._last is not None:
-                answer = await self._oracle.call("GET", f"/v1/download/status/{self._last}")
+                answer = await self._oracle.call("GET", f"/v1/download/status/{self._last}", once=True)
                 self.untold += answer.status_code != 200
             await asyncio.sleep(self._every_s)
 

@@ -21,7 +21,7 @@ async def test_rolling_restarts_under_load(tmp_path, note):
             n = 0
             while not deployed.is_set():
                 file_id = (SLOW if n % 5 == 0 else QUICK) + n
-                await oracle.submit(file_id, user=f"user {n % 7}")
+                await oracle.submit(file_id, user=f"user {n % 7}", once=True)
                 n += 1
                 await asyncio.sleep(0.05)
 

@@ -41,7 +41,7 @@ async def test_a_soak_of_kills_flushes_and_a_restart(tmp_path, note):
         async def load() -> None:
             kinds = [QUICK, QUICK, QUICK, SLOW, BIG]
             for n in range(JOBS):
-                await oracle.submit(kinds[n % 5] + n, user=f"user {n % 20}")
+                await oracle.submit(kinds[n % 5] + n, user=f"user {n % 20}", once=True)
                 await asyncio.sleep(SOAK_S / JOBS * 0.8)
 
         async def kill() -> None:
