@@ -37,7 +37,7 @@ async def test_a_zombie_writes_nothing_visible(tmp_path, note):
     verdicts = []
     async with fleet(tmp_path / "home", workers=0) as house:
         for round_ in range(scale(fast=1, full=10)):
-            zombie = await house.start_worker(at=["part_sent=delay:0.3"])
+            zombie = await house.start_worker(at=["part_sent=delay:2"])
             await house.manned()
             async with Oracle(house) as oracle:
                 jobs = await oracle.submit_many([BIG + round_ * 10 + n for n in range(3)], users=1)
