@@ -61,10 +61,7 @@ async def test_postgres_killed_and_started_again(broken, oracle, note):
     async def away():
         broken.postgres.kill()
 
-    async def back():
-        pass
-
-    await gone(broken, oracle, note, "PostgreSQL killed (-9)", away=away, back=back)
+    await gone(broken, oracle, note, "PostgreSQL killed (-9)", away=away, back=broken.postgres_answers)
 
 
 @only_full
