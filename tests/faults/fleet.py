@@ -34,6 +34,7 @@ from tests.waiting import eventually
 
 JWT_SECRET = Secret("a-secret-for-tests-a-secret-for-tests")
 LEASE_S = 3
+DEFAULT_LEASE_S = "15"  # where no worker dies: it outlives the pauses of a busy machine
 ROOT = Path(__file__).parents[2]
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.faults.fleet import fleet
+from tests.faults.fleet import DEFAULT_LEASE_S, fleet
 from tests.faults.oracle import Oracle
 from tests.faults.preparers import SLOW
 from tests.faults.scale import only_full, scale
@@ -35,6 +35,7 @@ def clock_off_by(offset: str) -> dict[str, str]:
 async def test_a_clock_that_is_an_hour_off_steals_no_lease(tmp_path, note, offset):
     """The one with the wrong clock leads as well: it decides which leases have run out."""
     async with fleet(tmp_path / "home", workers=0) as house, Oracle(house) as oracle:
+        house.env["HAULIER_LEASE_S"] = DEFAULT_LEASE_S
         skewed = await house.start_worker(**clock_off_by(offset))
         await eventually(lambda: "dispatch_leading" in skewed.log.read_text(), within_s=60)
         await house.start_worker()

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.faults.fleet import fleet
+from tests.faults.fleet import DEFAULT_LEASE_S, fleet
 from tests.faults.oracle import Oracle
 from tests.faults.preparers import QUICK, SLOW
 from tests.faults.scale import scale
@@ -14,7 +14,11 @@ pytestmark = pytest.mark.timeout(scale(fast=120, full=1_200))
 
 async def test_rolling_restarts_under_load(tmp_path, note):
     restarts = scale(fast=2, full=10)
-    async with fleet(tmp_path / "home", workers=2, apis=2) as house, Oracle(house) as oracle:
+    async with fleet(tmp_path / "home", workers=0, apis=2) as house, Oracle(house) as oracle:
+        house.env["HAULIER_LEASE_S"] = DEFAULT_LEASE_S
+        for _ in range(2):
+            await house.start_worker()
+        await house.manned(8)
         deployed = asyncio.Event()
 
         async def load() -> None:

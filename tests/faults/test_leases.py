@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.faults.fleet import LEASE_S, fleet
+from tests.faults.fleet import DEFAULT_LEASE_S, LEASE_S, fleet
 from tests.faults.oracle import Oracle
 from tests.faults.preparers import BIG, POISON, QUICK, SLOW
 from tests.faults.scale import only_full, scale
@@ -112,7 +112,7 @@ async def test_a_killed_workers_jobs_are_back_soon(tmp_path, note):
 @only_full
 async def test_the_default_lease_recovers_within_lease_and_five_seconds(tmp_path, note):
     async with fleet(tmp_path / "home", workers=0) as house, Oracle(house) as oracle:
-        house.env["HAULIER_LEASE_S"] = "15"
+        house.env["HAULIER_LEASE_S"] = DEFAULT_LEASE_S
         victim = await house.start_worker()
         await house.manned()
         jobs = await oracle.submit_many([SLOW + n for n in range(4)], users=1)
