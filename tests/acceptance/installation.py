@@ -43,6 +43,7 @@ class Installation:
         self.log = home.with_suffix(".log")
         self._options = options
         self._settings = settings
+        self._logged = 0  # bytes, by earlier starts
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Installation":
@@ -54,6 +55,7 @@ class Installation:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
+            self._logged = log.tell()
             self.process = subprocess.Popen(
                 [
                     sys.executable,
@@ -81,7 +83,8 @@ class Installation:
             answered = httpx.get(f"{self.url}/health/ready", timeout=2).status_code == 200
         except httpx.HTTPError:
             return False
-        return answered and "Bearer" in self.log.read_text()
+        # The greeting comes last: other commands find the home then, too.
+        return answered and b"Bearer" in self.log.read_bytes()[self._logged :]
 
     def stop(self) -> int:
         """Ctrl-C; answers the exit code."""
