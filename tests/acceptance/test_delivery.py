@@ -14,6 +14,7 @@ import pytest
 from haulier.client import Client
 from haulier.embedded.ports import free_port
 from tests.acceptance.deliveries import (
+    LASTING,
     Shop,
     another_api,
     command,
@@ -55,6 +56,18 @@ def source(tmp_path_factory) -> Path:
 def handle(shop: Shop, source: Path) -> str:
     shop.put(80_000, source)
     return shop.prepared(80_000)
+
+
+@pytest.fixture(scope="module")
+def lasting(shop: Shop) -> Iterator[str]:
+    """The address of an API whose links last, for tests of other things than their end."""
+    with another_api(shop, **LASTING) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def lasting_handle(shop: Shop, lasting: str, handle: str) -> str:
+    return handle.replace(shop.installation.url, lasting)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +123,7 @@ def test_a_gibibyte_is_finished_after_its_link_has_expired(shop, gibibyte, tmp_p
 
 
 def test_aria2c_goes_on_by_itself_while_links_expire(shop, handle, source, tmp_path):
-    # 64 MiB at 16 MiB/s take twice as long as a link lives.
+    # 64 MiB at 16 MiB/s take longer than a link lives.
     run(command("aria2c", handle, tmp_path / "file", *shop.with_bearer, *throttled("aria2c", 16)))
     assert sha256(tmp_path / "file") == sha256(source)
 
@@ -148,7 +161,7 @@ async def test_the_client_goes_on_after_a_break_and_an_expiry(shop, handle, sour
     assert seen == sorted(seen)  # never from the start again
 
 
-def test_the_etag_is_the_same_from_every_link_process_and_way(shop, handle):
+def test_the_etag_is_the_same_from_every_link_process_and_way(shop, lasting, lasting_handle):
     def tags(url: str) -> set[str]:
         path = url.partition("/v1/")[2]
         address = url.removesuffix(f"/v1/{path}")
@@ -159,31 +172,31 @@ def test_the_etag_is_the_same_from_every_link_process_and_way(shop, handle):
                 client.head(way).headers["etag"] for way in ways
             }
 
-    known = tags(handle)
+    known = tags(lasting_handle)
     assert len(known) == 1
     assert known.pop().startswith('"')
     for _ in range(2):  # another process, and one after a restart
-        with another_api(shop) as address:
-            assert tags(handle) == tags(handle.replace(shop.installation.url, address))
+        with another_api(shop, **LASTING) as address:
+            assert tags(lasting_handle) == tags(lasting_handle.replace(lasting, address))
 
 
 @pytest.mark.parametrize("way", ["", "?via=api"])
-def test_ranges_are_answered_alike_on_every_way(shop, handle, source, way):
-    content = source.read_bytes()
+def test_ranges_are_answered_alike_on_every_way(shop, lasting_handle, source, way):
+    content, url = source.read_bytes(), lasting_handle + way
     with httpx.Client(headers={"Authorization": shop.bearer}, follow_redirects=True) as client:
-        part = client.get(handle + way, headers={"Range": "bytes=1000000-1999999"})
-        rest = client.get(handle + way, headers={"Range": f"bytes={QUICK - 10}-", "If-Range": part.headers["etag"]})
-        beyond = client.get(handle + way, headers={"Range": f"bytes={QUICK}-"})
+        part = client.get(url, headers={"Range": "bytes=1000000-1999999"})
+        rest = client.get(url, headers={"Range": f"bytes={QUICK - 10}-", "If-Range": part.headers["etag"]})
+        beyond = client.get(url, headers={"Range": f"bytes={QUICK}-"})
     assert (part.status_code, part.content) == (206, content[1_000_000:2_000_000])
     assert part.headers["content-range"] == f"bytes 1000000-1999999/{QUICK}"
     assert (rest.status_code, rest.content) == (206, content[-10:])
     assert beyond.status_code == 416
 
 
-def test_head_tells_size_and_name_and_redirects_are_never_kept(shop, handle):
+def test_head_tells_size_and_name_and_redirects_are_never_kept(shop, lasting_handle):
     with httpx.Client(headers={"Authorization": shop.bearer}, follow_redirects=True) as client:
-        head = client.head(handle)
-        redirect = client.get(handle, follow_redirects=False)
+        head = client.head(lasting_handle)
+        redirect = client.get(lasting_handle, follow_redirects=False)
     assert (head.status_code, head.headers["content-length"]) == (200, str(QUICK))
     assert 'filename="80000.zip"' in head.headers["content-disposition"]
     assert head.headers["accept-ranges"] == "bytes"
@@ -191,10 +204,10 @@ def test_head_tells_size_and_name_and_redirects_are_never_kept(shop, handle):
 
 
 @pytest.mark.parametrize("way", ["", "?via=api", "?via=store"])
-def test_bytes_of_a_replaced_file_never_join_those_of_the_old_one(shop, tmp_path, way):
+def test_bytes_of_a_replaced_file_never_join_those_of_the_old_one(shop, lasting, tmp_path, way):
     old, new = noise(tmp_path / "old", MIB), noise(tmp_path / "new", MIB)
     shop.put(80_010, old)
-    handle = shop.prepared(80_010) + way
+    handle = shop.prepared(80_010, at=lasting) + way
     with httpx.Client(headers={"Authorization": shop.bearer}, follow_redirects=True) as client:
         etag = client.get(handle, headers={"Range": "bytes=0-9"}).headers["etag"]
         shop.put(80_010, new)
@@ -206,14 +219,14 @@ def test_bytes_of_a_replaced_file_never_join_those_of_the_old_one(shop, tmp_path
 
 
 @pytest.mark.parametrize("way", ["", "?via=api", "?via=store"])
-def test_the_old_etag_brings_a_new_build_whole(shop, tmp_path, way):
+def test_the_old_etag_brings_a_new_build_whole(shop, lasting, tmp_path, way):
     part = {"Range": "bytes=10-"}
     with httpx.Client(headers={"Authorization": shop.bearer}, follow_redirects=True) as client:
         shop.put(80_030, noise(tmp_path / "constant", MIB))
         etags = []
         for _ in range(2):
             shop.put(80_031, noise(tmp_path / "changing", MIB))
-            handle = shop.prepared(80_030, 80_031) + way
+            handle = shop.prepared(80_030, 80_031, at=lasting) + way
             etags.append(client.get(handle).headers["etag"])
         same = client.get(handle, headers=part | {"If-Range": etags[1]})
         other = client.get(handle, headers=part | {"If-Range": etags[0]})
@@ -223,10 +236,10 @@ def test_the_old_etag_brings_a_new_build_whole(shop, tmp_path, way):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_programs_refuse_to_continue_a_replaced_file(shop, tmp_path, program):
+def test_programs_refuse_to_continue_a_replaced_file(shop, lasting, tmp_path, program):
     old, new = noise(tmp_path / "old", 4 * MIB), noise(tmp_path / "new", 4 * MIB)
     shop.put(80_020, old)
-    handle, target = shop.prepared(80_020), tmp_path / "file"
+    handle, target = shop.prepared(80_020, at=lasting), tmp_path / "file"
     half = old.read_bytes()[: 2 * MIB]
     target.write_bytes(half)
     shop.put(80_020, new)
@@ -245,10 +258,10 @@ def test_no_token_and_no_signature_is_in_any_log(shop, handle):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_whole_file_stays_as_it_is_when_asked_for_again(shop, handle, source, tmp_path, program):
+def test_a_whole_file_stays_as_it_is_when_asked_for_again(shop, lasting_handle, source, tmp_path, program):
     target = tmp_path / "file"
     target.write_bytes(source.read_bytes())
-    done = subprocess.run(command(program, handle, target, *shop.with_bearer), check=False, timeout=60)
+    done = subprocess.run(command(program, lasting_handle, target, *shop.with_bearer), check=False, timeout=60)
     # curl 7.88 takes a 416 for success only when it lacks the Content-Range that RFC 9110 asks for.
     assert done.returncode in ((0, 22) if program == "curl" else (0,))
     assert sha256(target) == sha256(source)
@@ -257,7 +270,7 @@ def test_a_whole_file_stays_as_it_is_when_asked_for_again(shop, handle, source, 
 GUIDE = Path(__file__).parents[2] / "docs" / "downloading.md"
 
 
-def test_every_command_of_the_guide_works(shop, source, handle, tmp_path):
+def test_every_command_of_the_guide_works(shop, lasting, source, handle, tmp_path):
     haulier = tmp_path / "bin" / "haulier"
     haulier.parent.mkdir()
     haulier.write_text(f'#!/bin/sh\nexec {sys.executable} -m haulier "$@"\n')
@@ -266,8 +279,8 @@ def test_every_command_of_the_guide_works(shop, source, handle, tmp_path):
     environ = {
         "HOME": str(tmp_path),
         "PATH": f"{haulier.parent}:{os.environ['PATH']}",
-        "API": shop.installation.url,
-        "HAULIER_URL": shop.installation.url,
+        "API": lasting,
+        "HAULIER_URL": lasting,
         "HAULIER_TOKEN": token,
         "TOKEN": token,
         "JOB_ID": handle.rpartition("/")[2],
