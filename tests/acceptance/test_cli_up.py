@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from haulier.embedded.ports import free_port
 from tests.receipts import archive
 
 READY_S = 60
@@ -43,9 +43,7 @@ class Beside:
 @pytest.fixture(scope="module")
 def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
     commands = Beside(tmp_path_factory.mktemp("up"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = commands.folder / "up.log"
     with log.open("wb") as output:
         argv = commands.argv("up", "--demo", "--port", str(port))

@@ -6,6 +6,7 @@ import stat
 import msgspec
 import pytest
 
+from haulier.embedded import ports
 from haulier.embedded.home import Home, running_environment
 from haulier.errors import ConfigurationError, HomeInUse
 from haulier.receipt_keys import private_key
@@ -71,6 +72,15 @@ def test_a_damaged_secrets_file_is_named(home):
         (home.folder / "secrets.json").write_text("{}")
         with pytest.raises(ConfigurationError, match=r"secrets\.json"):
             home.secrets()
+
+
+def test_no_two_servers_get_one_port(home, monkeypatch):
+    monkeypatch.setattr(ports, "is_free", lambda port: True)
+    monkeypatch.setattr(ports, "_QUIET", few := range(20_000, 20_020))
+    monkeypatch.setattr(ports, "_DRAWS", len(few))
+    with home.held():
+        chosen = home.ports(*(f"server {number}" for number in few))
+    assert sorted(chosen.values()) == list(few)
 
 
 def test_ports_stay_the_same_while_they_are_free(home):

@@ -92,7 +92,9 @@ class Home:
             known = msgspec.json.decode(path.read_bytes(), type=dict[str, int])
         except (FileNotFoundError, msgspec.MsgspecError):
             known = {}
-        chosen = {name: free_port(preferred=known.get(name, 0)) for name in names}
+        chosen: dict[str, int] = {}
+        for name in names:
+            chosen[name] = free_port(preferred=known.get(name, 0), taken=chosen.values())
         _write_private(path, msgspec.json.encode(known | chosen))
         return chosen
 

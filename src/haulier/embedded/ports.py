@@ -3,11 +3,13 @@
 import errno
 import random
 import socket
+from collections.abc import Collection
 
 # Below what systems lend to outgoing connections (Linux: ip_local_port_range, from 32768): a port from there can be
 # gone between our looking and a server's listening.
 _QUIET = range(20_000, 32_768)
 _DRAWS = 100
+_random = random.SystemRandom()  # programs that seed `random` alike must not all draw the same port
 
 
 def is_free(port: int, *, host: str = "127.0.0.1") -> bool:
@@ -28,10 +30,13 @@ def is_free(port: int, *, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def free_port(*, preferred: int = 0) -> int:
-    """`preferred` when it is free on 127.0.0.1, any free port otherwise. Another server may take it before we do."""
-    for port in (preferred, *random.sample(_QUIET, _DRAWS)):
-        if port and is_free(port):
+def free_port(*, preferred: int = 0, taken: Collection[int] = ()) -> int:
+    """`preferred` when it is free on 127.0.0.1, any free port otherwise, but none of `taken`.
+
+    Another server may take it before we do.
+    """
+    for port in (preferred, *_random.sample(_QUIET, _DRAWS)):
+        if port and port not in taken and is_free(port):
             return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

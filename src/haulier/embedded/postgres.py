@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -93,7 +94,8 @@ async def _initialise(folder: Path, *, identity: Identity, password: Secret) -> 
     try:
         output, _ = await process.communicate(f"{password.reveal()}\n".encode())
     except asyncio.CancelledError:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may have ended by itself just now
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
         raise
     if process.returncode != 0:
