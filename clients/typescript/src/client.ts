@@ -28,11 +28,10 @@ export interface CallOptions {
 }
 
 export interface StartOptions extends CallOptions {
-  /**
-   * Made anew for each call when absent, which then joins the user's living job for the same; give one to repeat a call
-   * whose outcome is not known, or for a job of its own.
-   */
+  /** Made anew for each call when absent; give one to repeat a call whose outcome is not known. */
   idempotencyKey?: string | undefined
+  /** Whether the user's living job for the same is joined; when absent, it is if no `idempotencyKey` is given. */
+  join?: boolean | undefined
 }
 
 export interface StatusOptions extends CallOptions {
@@ -201,9 +200,8 @@ export class HaulierClient {
 }
 
 function starting(path: string, options: StartOptions) {
-  const own = options.idempotencyKey ?? undefined // JavaScript hands null over
-  const headers: Record<string, string> =
-    own === undefined ? { 'Idempotency-Key': newKey(), Prefer: 'join' } : { 'Idempotency-Key': own }
+  const { idempotencyKey: own, join = own == null } = options // JavaScript hands null over
+  const headers: Record<string, string> = { 'Idempotency-Key': own ?? newKey(), ...(join ? { Prefer: 'join' } : {}) }
   return { method: 'POST', path, headers, signal: options.signal, repeatable: true } as const
 }
 

@@ -64,8 +64,9 @@ export class DownloadStore {
   }
 
   /**
-   * Asks for the file, unless that is under way here or in another tab; a job that is not followed any more it follows
-   * again. One that was named by its id, and is over without a file, it retries. Resolves when the server answered.
+   * Asks for the file, unless that is under way here or in another tab; a living job that the user started elsewhere is
+   * joined, and one that is not followed any more is followed again. One that was named by its id, and is over without a
+   * file, is retried. Resolves when the server answered.
    */
   readonly start = (): Promise<void> => {
     const { phase } = this.getState()
@@ -78,9 +79,10 @@ export class DownloadStore {
       return this.#begin('look', () => this.#client.status(key.jobId))
     }
     const request = { file_id: key.fileId, ...(key.params ? { params: key.params } : {}) }
+    const join = phase !== 'completed' // who has a file and asks again is not content with it
     return this.#begin(
       'start',
-      async (idempotencyKey) => (await this.#remembered()) ?? this.#client.initiate(request, { idempotencyKey }),
+      async (idempotencyKey) => (await this.#remembered()) ?? this.#client.initiate(request, { idempotencyKey, join }),
     )
   }
 
@@ -110,7 +112,7 @@ export class DownloadStore {
   readonly retry = (): Promise<void> => {
     const { job, phase } = this.getState()
     if (!job || (phase !== 'failed' && phase !== 'cancelled')) return this.#starting ?? Promise.resolve()
-    return this.#begin(job.job_id, (idempotencyKey) => this.#client.retry(job.job_id, { idempotencyKey }))
+    return this.#begin(job.job_id, (idempotencyKey) => this.#client.retry(job.job_id, { idempotencyKey, join: true }))
   }
 
   /** No listener hears anything from now on. The job goes on. */

@@ -51,6 +51,16 @@ it('keeps the key over retries and takes another for another call', async () => 
   expect(server.asked.map((asked) => asked.headers.get('prefer'))).toEqual(Array(4).fill('join'))
 })
 
+it('joins, or does not, as it is told', async () => {
+  const { server, client } = setUp()
+  server.on(INITIATE, () => answer(job()))
+  await client.initiate(70000, { idempotencyKey: 'k', join: true })
+  await client.initiate(70000, { join: false })
+  const [own, fresh] = server.asked.map(({ headers }) => [headers.get('idempotency-key'), headers.get('prefer')])
+  expect(own).toEqual(['k', 'join'])
+  expect(fresh).toEqual([expect.stringMatching(/./), null])
+})
+
 it('waits as long as Retry-After says, and no shorter', async () => {
   const { server, clock, client } = setUp()
   server.onEach(INITIATE, () => problem(429, 'rate_limited', { 'Retry-After': '7' }), () => answer(job()))

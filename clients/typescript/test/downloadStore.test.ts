@@ -71,6 +71,17 @@ describe('a download', () => {
     await store.retry()
     const keys = server.asked.map((asked) => asked.headers.get('idempotency-key')).filter((key) => key)
     expect(new Set([keys[0], keys[1], keys.at(-1)]).size).toBe(3)
+    expect(server.asked.at(-1)?.headers.get('prefer')).toBe('join')
+  })
+
+  it('joins what the user started elsewhere, but not the file that it has', async () => {
+    const { server, tab } = browser()
+    server.on(INITIATE, () => answer(DONE)).on(STATUS, () => answer(DONE))
+    const store = tab({ fileId: 70000 }, { storage: null })
+    await store.start()
+    expect(store.getState().phase).toBe('completed')
+    await store.start()
+    expect(server.calls(INITIATE).map((asked) => asked.headers.get('prefer'))).toEqual(['join', null])
   })
 
   it('is cancelled, also when it was completed a moment before', async () => {

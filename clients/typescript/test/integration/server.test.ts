@@ -58,6 +58,15 @@ describe.skipIf(!installed)('with a server', () => {
     await expect(client.initiate(1)).rejects.toMatchObject({ code: 'invalid_request', errors: [{ pointer: '/file_id' }] })
   })
 
+  it('what was started elsewhere is joined when that is wanted', async () => {
+    const client = clientOf('elsewhere')
+    const { job_id } = await client.initiate(LONG)
+    const joined = await client.initiate(LONG, { idempotencyKey: 'mine', join: true })
+    const own = await client.initiate(LONG, { idempotencyKey: 'other' })
+    expect([joined.job_id === job_id, own.job_id === job_id]).toEqual([true, false])
+    await Promise.all([job_id, own.job_id].map((id) => client.cancel(id)))
+  })
+
   it('a cancelled job ends its followers, and is retried by a new one', async () => {
     const client = clientOf('cancel')
     const { job_id } = await client.initiate(LONG)
