@@ -1,7 +1,5 @@
 """Whether a file could be had, without starting anything."""
 
-import asyncio
-
 from msgspec import UNSET
 
 from haulier.api.bodies import body_of
@@ -12,6 +10,7 @@ from haulier.api.services import Services
 from haulier.catalogue import Recipe
 from haulier.errors import AttemptError, StorageUnavailable
 from haulier.job import Request
+from haulier.silence import answered_within
 from haulier.storage import ObjectInfo
 from haulier.wire import CheckAnswer, CheckRequest
 
@@ -45,7 +44,7 @@ async def _look(request: Request, file_id: int, services: Services) -> CheckAnsw
 
 async def _found(key: str, services: Services) -> ObjectInfo | None:
     try:
-        async with asyncio.timeout(ANSWER_S):
+        async with answered_within(ANSWER_S):
             return await services.storage.head(key)
     except TimeoutError as error:
         raise StorageUnavailable(reason="it did not answer in time") from error

@@ -11,6 +11,7 @@ from haulier.clock import Clock
 from haulier.errors import Unavailable
 from haulier.observe.events import HEALTH_CHECK_FAILED
 from haulier.observe.stalls import Stalls
+from haulier.silence import answered_within
 from haulier.wire import Health, HealthCheck
 
 log = structlog.get_logger()
@@ -73,7 +74,8 @@ class Checks:
 
     async def _ask(self, name: str, ping: Ping) -> HealthCheck:
         try:
-            await asyncio.wait_for(ping(), ANSWER_S)
+            async with answered_within(ANSWER_S):
+                await ping()
         except (Unavailable, TimeoutError):
             return _SILENT
         except Unwell as error:

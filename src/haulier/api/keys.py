@@ -15,6 +15,7 @@ from haulier.clock import Clock
 from haulier.errors import Unavailable
 from haulier.observe.events import KEYS_AWAY
 from haulier.settings import Secret
+from haulier.silence import answered_within
 
 log = structlog.get_logger()
 
@@ -80,7 +81,7 @@ class FetchedKeys:
                 return
             self._tried_at = self._clock.monotonic()
             try:
-                async with asyncio.timeout(ANSWER_S):  # a request waits for this
+                async with answered_within(ANSWER_S):  # a request waits for this
                     answer = await self._client.get(self._url)
                 answer.raise_for_status()
                 if len(answer.content) > MAX_BYTES:

@@ -8,6 +8,7 @@ from haulier.clock import Clock
 from haulier.errors import LedgerUnavailable
 from haulier.job import Job
 from haulier.ledger import Jobs, Line, Place
+from haulier.silence import answered_within
 
 FRESH_S = 2.0
 ANSWER_S = 0.2  # a place is never a reason to wait
@@ -47,7 +48,7 @@ class Places:
 
     async def _look(self) -> None:
         try:
-            async with asyncio.timeout(ANSWER_S), self._one_look:
+            async with answered_within(ANSWER_S), self._one_look:
                 if not self._is_fresh():  # nobody else has looked meanwhile
                     began_at = self._clock.monotonic()
                     self._line, self._looked_at, self._silent = await self._jobs.line(), began_at, False
@@ -63,7 +64,7 @@ class Places:
             return place
         self._asking += 1
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with answered_within(ANSWER_S):
                 place = await self._jobs.place_in_line(job.id)
         except (LedgerUnavailable, TimeoutError):
             self._no_answer_at = self._clock.monotonic()

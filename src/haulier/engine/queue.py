@@ -16,6 +16,7 @@ from haulier.failpoints import Point, reached
 from haulier.job import Handed
 from haulier.redis_client import redis_client
 from haulier.settings import Secret
+from haulier.silence import answered_within
 
 SOCKET_TIMEOUT_S = 1.5
 ANSWER_S = 2.0
@@ -127,7 +128,7 @@ class Engine:
 async def _answered() -> AsyncGenerator[None]:
     """EngineUnavailable for whatever Redis does instead of answering, and for a sum of waits above ANSWER_S."""
     try:
-        async with asyncio.timeout(ANSWER_S):
+        async with answered_within(ANSWER_S):
             yield
     except (redis.exceptions.RedisError, OSError, TimeoutError) as error:
         raise EngineUnavailable from error

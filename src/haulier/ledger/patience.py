@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from haulier.clock import Clock
 from haulier.errors import LedgerUnavailable
+from haulier.silence import answered_within
 
 
 class Patience:
@@ -34,7 +35,7 @@ class Patience:
         began_at = self._clock.monotonic()
         self._asking += 1
         try:
-            async with asyncio.timeout(self._answer_s):
+            async with answered_within(self._answer_s):
                 yield
         except TimeoutError as error:
             # Others were answered meanwhile: this statement is slow, the server is not silent.

@@ -17,6 +17,7 @@ from haulier.errors import LedgerUnavailable
 from haulier.job import Job
 from haulier.ledger import Ledger
 from haulier.live.announcements import Announcements
+from haulier.silence import answered_within
 
 FRESH_S = 4.0  # how long a snapshot answers without being compared; the repair looks more often
 FRESH_WITHOUT_ANNOUNCEMENTS_S = 0.25
@@ -259,7 +260,7 @@ class Snapshots:
     async def _kept(self, job_id: UUID) -> Job | None:
         """What was announced last, if Redis tells it soon: the ledger's silence has taken most of the reader's time."""
         try:
-            async with asyncio.timeout(KEPT_ANSWER_S):
+            async with answered_within(KEPT_ANSWER_S):
                 return await self.announcements.kept(job_id)
         except TimeoutError:
             return None

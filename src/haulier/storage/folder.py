@@ -16,6 +16,7 @@ from obstore.store import LocalStore
 from haulier.artefacts import ARTEFACTS, is_ours
 from haulier.clock import SYSTEM_CLOCK
 from haulier.errors import SourceChanged, SourceMissing, SourceTruncated, StorageFailed, StorageUnavailable
+from haulier.silence import answered_within
 from haulier.storage.failures import STORE_ERRORS, open_failure, read_failure, unavailable
 from haulier.storage.growing import MAX_NAME_BYTES, FolderUpload, flush, handle_in, new_handle
 from haulier.storage.keys import check_key, check_prefix
@@ -214,7 +215,7 @@ class FolderStorage(ObjectStorage):
 
     async def ping(self) -> None:
         try:
-            async with asyncio.timeout(PING_S):
+            async with answered_within(PING_S):
                 usable = await asyncio.to_thread(os.access, self._root, os.R_OK | os.W_OK | os.X_OK)
         except TimeoutError as error:
             raise unavailable(error) from error

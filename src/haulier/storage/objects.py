@@ -10,6 +10,7 @@ from obstore.store import ObjectStore
 
 from haulier.errors import HaulierError, SourceMissing, SourceTruncated
 from haulier.job import Artefact
+from haulier.silence import answered_within
 from haulier.storage.failures import STORE_ERRORS, is_denied, open_failure, read_failure, unavailable, write_failure
 from haulier.storage.keys import check_key, check_prefix
 from haulier.storage.names import content_disposition, media_type
@@ -48,7 +49,7 @@ class ObjectStorage(ABC):
         if not await self._holds(key):
             return None
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with answered_within(ANSWER_S):
                 return info_of(await obstore.head_async(self._store, key))
         except FileNotFoundError:
             return None
@@ -60,7 +61,7 @@ class ObjectStorage(ABC):
         if not is_denied(error):
             return open_failure(error, key)
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with answered_within(ANSWER_S):
                 await obstore.get_async(self._store, key, options={"range": (0, 1)})
         except STORE_ERRORS as refusal:
             return open_failure(refusal, key)
@@ -160,7 +161,7 @@ class ObjectStorage(ABC):
         if not keys:
             return
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with answered_within(ANSWER_S):
                 await obstore.delete_async(self._store, [check_key(key) for key in keys])
         except FileNotFoundError:
             return
@@ -189,7 +190,7 @@ class ObjectStorage(ABC):
 
     async def ping(self) -> None:
         try:
-            async with asyncio.timeout(PING_S):
+            async with answered_within(PING_S):
                 await obstore.list_with_delimiter_async(self._store, _PING_PREFIX)
         except STORE_ERRORS as error:
             raise unavailable(error) from error

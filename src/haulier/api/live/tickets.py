@@ -4,7 +4,6 @@ Redis keeps a ticket's digest, never itself, with who asked for it; taking it ou
 API processes.
 """
 
-import asyncio
 import hashlib
 import re
 import secrets
@@ -22,6 +21,7 @@ from haulier.clock import Clock, wire_time
 from haulier.errors import EngineUnavailable, TooManyTickets, Unauthenticated
 from haulier.redis_client import redis_client
 from haulier.settings import Settings
+from haulier.silence import answered_within
 from haulier.wire_live import Ticket
 
 LIFE_S = 30.0
@@ -58,7 +58,7 @@ class Tickets:
         keys = (self._key("tickets-of", caller.user_id), self._key("ticket", text))
         value = msgspec.json.encode(caller)
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with answered_within(ANSWER_S):
                 wait_s = await self._client.eval(  # pyright: ignore[reportGeneralTypeIssues]
                     _ISSUE, len(keys), *keys, WINDOW_S, MOST_IN_WINDOW, value, max(int(life_s * 1000), 1)
                 )
@@ -73,7 +73,7 @@ class Tickets:
         raw = None
         if _TICKET.fullmatch(text):
             try:
-                async with asyncio.timeout(ANSWER_S):
+                async with answered_within(ANSWER_S):
                     raw = await self._client.getdel(self._key("ticket", text))
             except _AWAY:
                 raise EngineUnavailable from None
