@@ -25,10 +25,10 @@ $(MODULE): $(shell find clients/element clients/typescript -not -path '*/node_mo
 run: setup
 	@$(BIN)/haulier up --demo
 
-# Much of a test is waiting: three at a time fill two cores.
+# Much of a test is waiting: four at a time fill two cores.
 test: .venv/installed-dev
 	@tests/setup
-	$(BIN)/pytest -n 3
+	$(BIN)/pytest -n 4
 
 # Every fault test at full length: most of an hour. Prints the table of docs/reliability.md.
 faults: .venv/installed-dev
