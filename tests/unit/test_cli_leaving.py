@@ -4,11 +4,13 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
+from haulier.cli import signals
 from tests.loopback import CONTENT, JOB, Loopback, Reply, answer, complete, completed, loopback, status
 from tests.programs import start
 from tests.waiting import eventually
@@ -26,9 +28,9 @@ async def api() -> AsyncGenerator[Loopback]:
 
 
 async def started_into_a_full_pipe(
-    url: str, folder: Path, *args: str, unheard_s: float
+    url: str, folder: Path, *args: str, unheard_s: float, with_stderr: bool = False
 ) -> tuple[asyncio.subprocess.Process, int]:
-    """The program, whose stdout is the end of a pipe that takes no byte more; and the other end."""
+    """The program, whose stdout (or stderr, too) is the end of a pipe that takes no byte more; and the other end."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     while True:
@@ -44,7 +46,7 @@ async def started_into_a_full_pipe(
         env=os.environ | {"HAULIER_URL": url, "HAULIER_TOKEN": "t"},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=writing,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=writing if with_stderr else asyncio.subprocess.PIPE,
     )
     os.close(writing)
     return process, reading
@@ -62,7 +64,7 @@ async def test_one_signal_ends_a_download_into_a_pipe_that_nobody_reads(
     _, err = await asyncio.wait_for(process.communicate(), 10)
     os.close(reading)
     assert process.returncode == 130
-    assert "`haulier get 70000 -o -` continues the download" in err.decode()
+    assert "`haulier get 70000 -o -` downloads it again" in err.decode()
     assert "Traceback" not in err.decode()
     assert "Fatal" not in err.decode()
 
@@ -73,9 +75,49 @@ async def test_one_signal_ends_json_that_nobody_reads(api: Loopback, tmp_path: P
     await eventually(lambda: api.seen)
     await asyncio.sleep(0.3)
     process.send_signal(number)
-    await asyncio.wait_for(process.communicate(), 10)
+    _, err = await asyncio.wait_for(process.communicate(), 10)
     os.close(reading)
     assert process.returncode == 130
+    assert err.startswith(b"Interrupted")
+
+
+@pytest.mark.parametrize("args", [("--json",), ("-o", "-")], ids=" ".join)
+async def test_one_signal_ends_a_program_of_which_nobody_reads_anything(
+    api: Loopback, tmp_path: Path, args: tuple[str, ...]
+) -> None:
+    process, reading = await started_into_a_full_pipe(
+        api.url, tmp_path, "get", "70000", *args, unheard_s=0.2, with_stderr=True
+    )
+    await eventually(lambda: api.seen)
+    await asyncio.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), 20) == 130
+    os.close(reading)
+
+
+class Hearing(threading.Event):
+    """Heard, or not, at the look of this number."""
+
+    def __init__(self, *, at: int) -> None:
+        super().__init__()
+        self.looks: list[float | None] = []
+        self._at = at
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.looks.append(timeout)
+        return len(self.looks) == self._at
+
+
+@pytest.mark.parametrize(("at", "codes", "said"), [(1, [], ""), (10, [], ""), (11, [130], "How to go on.\n")])
+def test_a_pause_of_the_program_is_one_look_of_ten(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], at: int, codes: list[int], said: str
+) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    hearing = Hearing(at=at)
+    signals._end_unless(hearing, lambda: "How to go on.")
+    assert (ended, capfd.readouterr().err) == (codes, said)
+    assert set(hearing.looks) == {signals.UNHEARD_S / 10}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -142,3 +184,19 @@ async def test_the_commands_that_are_told_ask_the_same_for_the_same_user(
     stop = f"--batch {BATCH}" if batch else JOB
     assert f"`haulier cancel {stop} --user anna --home 'my home'` stops" in err.decode()
     assert "--user anna --home 'my home'` continues" in err.decode()
+
+
+async def test_ctrl_c_while_the_program_is_read_from_disk_is_no_traceback() -> None:
+    reading = (
+        "import builtins, haulier.cli\n"
+        "found = builtins.__import__\n"
+        "def interrupted(name, *args, **options):\n"
+        "    if name == 'typer.main':\n"
+        "        raise KeyboardInterrupt\n"
+        "    return found(name, *args, **options)\n"
+        "builtins.__import__ = interrupted\n"
+        "haulier.cli.main()\n"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", reading, stderr=asyncio.subprocess.PIPE)
+    _, err = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, err) == (130, b"Interrupted.\n")

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from haulier.cli.offering import offer
 from haulier.errors import ConfigurationError, HaulierError, NotVerifiable
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ LIMITED = 7
 UNREACHABLE = 8
 DAMAGED = 9
 INTERRUPTED = 130
+LAST_WORDS_S = 1.0
 _OF_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 _CODES = {
     FAILURE: "failed",
@@ -61,10 +63,10 @@ def tell(error: BaseException) -> int:
     if _is_stdout_s(error):
         _abandon_stdout()
     if isinstance(error, KeyboardInterrupt):
-        say("Interrupted.")
+        say_last("Interrupted.")
         return INTERRUPTED
     if isinstance(error, CommandFailed):
-        say(str(error))
+        (say_last if error.exit_code == INTERRUPTED else say)(str(error))
         return error.exit_code
     if isinstance(error, ConfigurationError):
         say(f"The configuration is not right. [{error.code}]")
@@ -143,6 +145,11 @@ def say(text: str) -> None:
     with contextlib.suppress(OSError):
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
+
+
+def say_last(text: str) -> None:
+    """As `say`, of a program that was told to end: it does not wait for long until somebody reads it."""
+    offer(f"{text}\n".encode(sys.stderr.encoding, errors="replace"), to=sys.stderr.fileno(), within_s=LAST_WORDS_S)
 
 
 def _sentence(error: BaseException) -> str:

@@ -78,7 +78,8 @@ class Run:
         if self.job is None:
             return "Interrupted."
         if self.job.status == "completed":
-            return f"Interrupted. `{again}` continues the download."
+            done = "downloads it again" if self._output == STDOUT else "continues the download"
+            return f"Interrupted. `{again}` {done}."
         stop = command("cancel", self.job.job_id, values=where)
         return f"Interrupted; the job goes on. `{again}` continues, `{stop}` stops it."
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import Any, Protocol
 
-from haulier.cli.signals import ENDING, heard
+from haulier.cli.signals import ENDING, heard, interrupted
 
 QUESTION = "[l]eave the job running, [c]ancel it, or [g]o on? Then Enter (Ctrl-C: leave)"
 
@@ -38,15 +38,21 @@ class Pausable(Protocol):
 
 
 async def interruptible(
-    work: Coroutine[Any, Any, None], view: Pausable, *, asks: bool, can_cancel: Callable[[], bool]
+    work: Coroutine[Any, Any, None],
+    view: Pausable,
+    *,
+    asks: bool,
+    can_cancel: Callable[[], bool],
+    last_words: Callable[[], str] = interrupted,
 ) -> None:
     """Run `work`; raise Interrupted when the user leaves it. It goes on while he is asked.
 
-    `asks`: there is a terminal to ask at. SIGTERM, and a terminal that is gone, leave without a question.
+    `asks`: there is a terminal to ask at. SIGTERM, and a terminal that is gone, leave without a question. `last_words`
+    are said when `work` hangs so that it cannot even be left.
     """
     task = asyncio.ensure_future(work)
     interrupts = _Interrupts(task, view, asks=asks, can_cancel=can_cancel)
-    with interrupts.heard():
+    with interrupts.heard(last_words):
         try:
             await task
         except asyncio.CancelledError:
@@ -70,10 +76,11 @@ class _Interrupts:
         self._asking = False
 
     @contextmanager
-    def heard(self) -> Generator[None]:
+    def heard(self, last_words: Callable[[], str]) -> Generator[None]:
         """Listen to signals during the block."""
+        acts = {**dict.fromkeys(ENDING, self._leave), signal.SIGINT: self._interrupted}
         try:
-            with heard({**dict.fromkeys(ENDING, self._leave), signal.SIGINT: self._interrupted}):
+            with heard(acts, last_words=last_words):
                 yield
         finally:
             if self._asking:

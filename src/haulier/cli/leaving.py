@@ -26,13 +26,16 @@ async def until_left(
     from haulier.cli.failures import INTERRUPTED, JOB_CANCELLED, CommandFailed
     from haulier.cli.interrupts import Interrupted, interruptible
 
+    def how_to_go_on() -> str:
+        return run.after_interrupt(again, where=where)
+
     asks = sys.stdin.isatty() and sys.stderr.isatty()
     while True:
         try:
-            await interruptible(work, view, asks=asks, can_cancel=lambda: run.can_cancel)
+            await interruptible(work, view, asks=asks, can_cancel=lambda: run.can_cancel, last_words=how_to_go_on)
         except Interrupted as left:
             if not left.cancel:
-                raise CommandFailed(run.after_interrupt(again, where=where), exit_code=INTERRUPTED) from None
+                raise CommandFailed(how_to_go_on(), exit_code=INTERRUPTED) from None
         else:
             return
         if cancelled := await run.cancel():

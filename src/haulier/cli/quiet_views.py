@@ -6,8 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from haulier.cli import signals
-from haulier.cli.failures import INTERRUPTED, CommandFailed, code_of, words_of
+from haulier.cli.failures import INTERRUPTED, LAST_WORDS_S, CommandFailed, code_of, words_of
 from haulier.cli.stdout import offer_json, print_json
 from haulier.cli.words import one_line, ready_words
 from haulier.client import ClientError
@@ -100,7 +99,7 @@ def telling_errors(on: bool) -> Generator[None]:
     except (CommandFailed, ClientError, HaulierError, OSError) as error:
         event = {"event": "error", "code": code_of(error), "message": words_of(error)}
         if on and isinstance(error, CommandFailed) and error.exit_code == INTERRUPTED:
-            offer_json(event, within_s=signals.UNHEARD_S)
+            offer_json(event, within_s=LAST_WORDS_S)
         elif on:
             with suppress(OSError):  # it may be stdout that is wrong
                 print_json(event)

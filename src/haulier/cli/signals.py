@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from haulier.cli.failures import INTERRUPTED, CommandFailed
+from haulier.cli.failures import INTERRUPTED, CommandFailed, say_last
 
 T = TypeVar("T")
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -20,14 +20,22 @@ class Signalled(CommandFailed):
     """A signal has ended the command."""
 
     def __init__(self) -> None:
-        super().__init__("Interrupted.", exit_code=INTERRUPTED)
+        super().__init__(interrupted(), exit_code=INTERRUPTED)
+
+
+def interrupted() -> str:
+    """What a command says that has nothing to say about how to go on."""
+    return "Interrupted."
 
 
 @contextmanager
-def heard(acts: Mapping[signal.Signals, Callable[[], Any]]) -> Generator[None]:
+def heard(
+    acts: Mapping[signal.Signals, Callable[[], Any]], *, last_words: Callable[[], str] = interrupted
+) -> Generator[None]:
     """During the block each signal calls its act in the running loop. What is ignored (nohup) stays ignored.
 
-    A loop that has not heard it after `UNHEARD_S` hangs in a write that nobody reads: the process ends, with 130.
+    A loop that has not heard it after `UNHEARD_S` hangs in a write that nobody reads: the process says its
+    `last_words` and ends, with 130.
     """
     if threading.current_thread() is not threading.main_thread():  # there are no signals
         yield
@@ -36,7 +44,7 @@ def heard(acts: Mapping[signal.Signals, Callable[[], Any]]) -> Generator[None]:
 
     def handle(number: int, _frame: Any) -> None:
         was_heard = threading.Event()
-        threading.Thread(target=_end_unless, args=[was_heard], daemon=True).start()
+        threading.Thread(target=_end_unless, args=[was_heard, last_words], daemon=True).start()
 
         def act() -> None:
             was_heard.set()
@@ -53,12 +61,15 @@ def heard(acts: Mapping[signal.Signals, Callable[[], Any]]) -> Generator[None]:
             signal.signal(number, handler or signal.SIG_DFL)
 
 
-def _end_unless(was_heard: threading.Event) -> None:
+def _end_unless(was_heard: threading.Event, last_words: Callable[[], str]) -> None:
     """The last resort. A time in which the whole process stood still is one look, and not the end of its patience."""
     for _ in range(_LOOKS):
         if was_heard.wait(UNHEARD_S / _LOOKS):
             return
-    os._exit(INTERRUPTED)
+    try:
+        say_last(last_words())
+    finally:
+        os._exit(INTERRUPTED)
 
 
 async def until_signalled(work: Coroutine[Any, Any, T]) -> T:

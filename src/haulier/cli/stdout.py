@@ -1,24 +1,18 @@
 """stdout as a place for files and for JSON."""
 
-import os
 import sys
-import threading
-from contextlib import suppress
 from typing import Any
 
 import msgspec
+
+from haulier.cli.offering import offer, write_all
 
 STDOUT = "-"  # as the name of a file
 
 
 def send(chunk: bytes) -> None:
-    """Write all of it, past Python's buffers: a thread that hangs in them keeps the program from ending.
-
-    Raises OSError.
-    """
-    rest = memoryview(chunk)
-    while rest:
-        rest = rest[os.write(sys.stdout.fileno(), rest) :]
+    """Write all of it to stdout. Raises OSError."""
+    write_all(chunk, to=sys.stdout.fileno())
 
 
 def print_json(shape: Any) -> None:
@@ -30,14 +24,7 @@ def print_json(shape: Any) -> None:
 
 def offer_json(shape: Any, *, within_s: float) -> None:
     """As `print_json`, but what nobody has taken after `within_s` is given up, and so is what cannot be written."""
-
-    def offer() -> None:
-        with suppress(OSError):
-            send(msgspec.json.encode(shape) + b"\n")
-
-    offering = threading.Thread(target=offer, daemon=True)
-    offering.start()
-    offering.join(within_s)
+    offer(msgspec.json.encode(shape) + b"\n", to=sys.stdout.fileno(), within_s=within_s)
 
 
 def speak_any_locale() -> None:
