@@ -83,6 +83,18 @@ def test_no_two_servers_get_one_port(home, monkeypatch):
     assert sorted(chosen.values()) == list(few)
 
 
+def test_a_remembered_port_is_not_taken_from_who_is_going_to_listen_there(home):
+    with home.held():
+        before = home.ports("postgres")["postgres"]
+        assert home.ports("postgres", taken=[before])["postgres"] != before
+
+
+def test_what_the_system_offers_is_not_taken_twice_either(monkeypatch):
+    monkeypatch.setattr(ports, "is_free", lambda port: False)
+    first = ports.free_port()
+    assert ports.free_port(taken=[first]) != first
+
+
 def test_ports_stay_the_same_while_they_are_free(home):
     with home.held():
         first = home.ports("valkey", "postgres")

@@ -5,7 +5,7 @@ import fcntl
 import os
 import secrets
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -85,8 +85,11 @@ class Home:
             _write_private(path, msgspec.json.encode(found, enc_hook=_revealed))
         return found
 
-    def ports(self, *names: str) -> dict[str, int]:
-        """A free port for each server, the one of its last start if possible, so that clients find it again."""
+    def ports(self, *names: str, taken: Collection[int] = ()) -> dict[str, int]:
+        """A free port for each server, the one of its last start if possible, so that clients find it again.
+
+        None of `taken`: who is going to listen there does not yet.
+        """
         path = self.folder / PORTS
         try:
             known = msgspec.json.decode(path.read_bytes(), type=dict[str, int])
@@ -94,7 +97,7 @@ class Home:
             known = {}
         chosen: dict[str, int] = {}
         for name in names:
-            chosen[name] = free_port(preferred=known.get(name, 0), taken=chosen.values())
+            chosen[name] = free_port(preferred=known.get(name, 0), taken=[*taken, *chosen.values()])
         _write_private(path, msgspec.json.encode(known | chosen))
         return chosen
 

@@ -38,6 +38,9 @@ def free_port(*, preferred: int = 0, taken: Collection[int] = ()) -> int:
     for port in (preferred, *_random.sample(_QUIET, _DRAWS)):
         if port and port not in taken and is_free(port):
             return port
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port not in taken:
+            return port

@@ -113,7 +113,8 @@ async def _run(options: UpOptions, *, hurry: asyncio.Event, say: Say) -> None:
         environ = dict(options.environ) | own_settings(
             options.environ, home=home, secrets=secrets, host=options.host, port=port
         )
-        servers = await _embedded_servers(stack, environ, home=home, secrets=secrets, hurry=hurry)
+        ports = home.ports("postgres", "valkey", taken=[port])
+        servers = await _embedded_servers(stack, environ, home=home, ports=ports, secrets=secrets, hurry=hurry)
         environ |= servers
         if options.demo:
             from haulier.embedded.demo import demonstrating
@@ -153,10 +154,15 @@ def _port(options: UpOptions) -> int:
 
 
 async def _embedded_servers(
-    stack: AsyncExitStack, environ: Mapping[str, str], *, home: Home, secrets: Secrets, hurry: asyncio.Event
+    stack: AsyncExitStack,
+    environ: Mapping[str, str],
+    *,
+    home: Home,
+    ports: Mapping[str, int],
+    secrets: Secrets,
+    hurry: asyncio.Event,
 ) -> dict[str, str]:
     """Start PostgreSQL and Valkey unless the user has his own; answers their variables."""
-    ports = home.ports("postgres", "valkey")
     urls: dict[str, str] = {}
     if not is_set(environ, "database_url"):
         supervisor = await stack.enter_async_context(Supervisor(hurry=hurry))
