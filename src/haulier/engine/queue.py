@@ -18,7 +18,7 @@ from haulier.redis_client import redis_client
 from haulier.settings import Secret
 from haulier.silence import answered_within
 
-SOCKET_TIMEOUT_S = 1.5
+SOCKET_TIMEOUT_S = 5.0  # of one command; ANSWER_S ends it sooner, and knows a standstill of ours from silence
 ANSWER_S = 2.0
 BULK = 500
 AT_A_TIME = 16
