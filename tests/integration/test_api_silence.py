@@ -1,7 +1,9 @@
 """Dependencies that accept connections and never answer: the API still answers, soon, and never with a lie."""
 
 import asyncio
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -9,7 +11,6 @@ import pytest
 
 from haulier.api.patience import ANSWER_S
 from haulier.settings import Secret
-from haulier.tasks import background
 from tests.faults.proxy import proxy_before
 
 LONGEST_S = 2.0
@@ -66,19 +67,24 @@ async def job_id(api):
 
 
 @pytest.fixture
-async def passed():
-    """`passed()`: seconds that this process had, without those for which the machine stood still."""
-    passed_s = 0.0
+def passed():
+    """`passed()`: seconds that this process had, without those for which the machine stood still.
 
-    async def count():
+    Counted by a thread of its own: a loop that hangs has had its time.
+    """
+    passed_s, over = 0.0, threading.Event()
+
+    def count():
         nonlocal passed_s
-        while True:
+        while not over.is_set():
             began = time.monotonic()
-            await asyncio.sleep(TURN_S)
+            time.sleep(TURN_S)
             passed_s += min(time.monotonic() - began, 2 * TURN_S)
 
-    async with background(count()):
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(count)
         yield lambda: passed_s
+        over.set()
 
 
 @asynccontextmanager

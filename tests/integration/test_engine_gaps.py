@@ -19,16 +19,21 @@ from tests.waiting import until
 pytestmark = pytest.mark.timeout(60)
 
 
-async def test_gap_1_an_idle_runner_picks_up_at_once_after_idle_seconds(engine, run):
+async def test_gap_1_an_idle_runner_picks_up_at_once_after_idle_seconds(engine, run, monkeypatch):
+    monkeypatch.setattr(guarded, "BLOCK_S", 4)  # who only looks that often is told from who is woken
     book = Book()
+
+    async def picked_up() -> float:
+        job = handed()
+        await engine.hand_over([job])
+        return await until(lambda: job in book.started)
+
     async with run(book) as runner:
         await until(lambda: runner.healthy)
         well_since = runner.state.since
         # The fault came when an idle wait met redis-py's socket timeout of 5 s: be idle for longer than that.
         await asyncio.sleep(6.5)
-        job = handed()
-        await engine.hand_over([job])
-        assert await until(lambda: book.started == [job]) < guarded.BLOCK_S
+        assert min([await picked_up() for _ in range(3)]) < 1  # the machine stands still at most once
         assert runner.state.since == well_since
 
 

@@ -18,7 +18,7 @@ from haulier.notify.schedule import PAUSE_JITTER
 from haulier.sealing import channel_sealer
 from haulier.settings import Secret
 from tests.integration.api_steps import completed, failed
-from tests.loopback import Reply
+from tests.loopback import Reply, refusing
 from tests.receiver import log_of, message, over, receiver, webhook
 from tests.waiting import eventually
 
@@ -211,13 +211,12 @@ async def test_a_name_that_leads_inside_is_refused_at_delivery(api, services, mo
 
 
 async def test_nobody_there_is_tried_again(api, services):
-    async with receiver() as hook:
-        nowhere = hook.url
-    async with couriers(services):
-        channel = await webhook(api, nowhere)
-        await send_test(api, channel)
-        (attempt,) = (await first_attempt(api, channel))["attempts"]
-        assert (attempt["outcome"], attempt["reason"].startswith("no connection")) == ("again", True)
+    with refusing() as nowhere:
+        async with couriers(services):
+            channel = await webhook(api, nowhere)
+            await send_test(api, channel)
+            (attempt,) = (await first_attempt(api, channel))["attempts"]
+    assert (attempt["outcome"], attempt["reason"].startswith("no connection")) == ("again", True)
 
 
 async def test_an_answer_that_never_comes_is_tried_again(api, services, monkeypatch):
