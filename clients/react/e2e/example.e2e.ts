@@ -126,7 +126,7 @@ test('a start in one tab shows in the other, which hears of it over a WebSocket'
   expect(sockets).toEqual(['/ws'])
 })
 
-test('a server that goes away and comes back is shown, and the job goes on to its end', async () => {
+test('a server that goes away and comes back is shown, and the job goes on and can be cancelled', async () => {
   const button = await visit(71102)
   await button.press('Download')
   await button.passes(0)

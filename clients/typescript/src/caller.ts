@@ -30,6 +30,7 @@ const FIRST_WAIT_MS = 500
 const MOST_WAIT_MS = 5_000
 /** A longer Retry-After is left to the caller: nobody waits minutes for a click. */
 const LONGEST_WAIT_MS = 20_000
+const NO_HEADER = /[\0\r\n]|[^\0-\xff]/
 const PASSING = new Set([408, 429, 502, 503, 504])
 
 /** Sends requests: token, time limit, and repeating what may be repeated. */
@@ -102,13 +103,20 @@ export class Caller {
 
   /** What the token function raises is the application's own error; it goes along as the cause. */
   async #token(): Promise<string> {
+    let token: string
     try {
-      return await this.settings.token()
+      token = ((await this.settings.token()) ?? '').trim() // JavaScript has no token yet
     } catch (error) {
       throw error instanceof HaulierError
         ? error
         : new HaulierError({ code: 'no_token', status: 0, detail: 'No access token could be had.' }, { cause: error })
     }
+    // `fetch` would refuse it with a TypeError, which looks like a server that is away.
+    if (NO_HEADER.test(token)) {
+      const detail = 'The access token has characters that no header can carry.'
+      throw new HaulierError({ code: 'no_token', status: 0, detail })
+    }
+    return token
   }
 
   async #send(call: Call, token: string, signal: AbortSignal): Promise<Response> {

@@ -1,6 +1,6 @@
 import { Caller, parsed } from './caller.js'
 import type { Clock } from './clock.js'
-import { retryAfter } from './errors.js'
+import { HaulierError, retryAfter } from './errors.js'
 import { follow } from './follow.js'
 import type { FollowOptions } from './following.js'
 import { followAll, type FollowAllOptions, type Ready } from './followAll.js'
@@ -30,7 +30,10 @@ export interface CallOptions {
 export interface StartOptions extends CallOptions {
   /** Made anew for each call when absent; give one to repeat a call whose outcome is not known. */
   idempotencyKey?: string | undefined
-  /** Whether the user's living job for the same is joined; when absent, it is if no `idempotencyKey` is given. */
+  /**
+   * Whether the user's living job for the same, or its file within an hour, is joined rather than another job made.
+   * When absent, it is if no `idempotencyKey` is given. A key that has its job already answers that one.
+   */
   join?: boolean | undefined
 }
 
@@ -76,7 +79,7 @@ export class HaulierClient {
   /** Asks for a file (or for several as one ZIP); the job may be one that is there already. */
   initiate(request: BatchRequest, options?: StartOptions): Promise<BatchAccepted>
   initiate(request: number | InitiateRequest, options?: StartOptions): Promise<JobStatus>
-  initiate(
+  async initiate(
     request: number | InitiateRequest | BatchRequest,
     options: StartOptions = {},
   ): Promise<JobStatus | BatchAccepted> {
@@ -131,7 +134,7 @@ export class HaulierClient {
   }
 
   /** A new job for a failed or cancelled one. */
-  retry(jobId: string, options: StartOptions = {}): Promise<JobStatus> {
+  async retry(jobId: string, options: StartOptions = {}): Promise<JobStatus> {
     return this.#caller.json(starting(`/v1/download/retry/${encodeURIComponent(jobId)}`, options))
   }
 
@@ -199,8 +202,15 @@ export class HaulierClient {
   }
 }
 
+/** What a header can carry, and the server takes. */
+const KEY = /^[\x21-\x7e]{1,200}$/
+
 function starting(path: string, options: StartOptions) {
   const { idempotencyKey: own, join = own == null } = options // JavaScript hands null over
+  if (own != null && !KEY.test(own)) {
+    const detail = 'idempotencyKey must be 1 to 200 visible ASCII characters.'
+    throw new HaulierError({ code: 'invalid_request', status: 0, detail })
+  }
   const headers: Record<string, string> = { 'Idempotency-Key': own ?? newKey(), ...(join ? { Prefer: 'join' } : {}) }
   return { method: 'POST', path, headers, signal: options.signal, repeatable: true } as const
 }

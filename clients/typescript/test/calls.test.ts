@@ -61,6 +61,27 @@ it('joins, or does not, as it is told', async () => {
   expect(fresh).toEqual([expect.stringMatching(/./), null])
 })
 
+it.each(['日本', 'a b', '', 'k'.repeat(201), 'a\nb'])('says at once that %j is no key', async (idempotencyKey) => {
+  const { server, client } = setUp()
+  const refused = { code: 'invalid_request', detail: expect.stringContaining('visible ASCII') as string }
+  await expect(client.initiate(70000, { idempotencyKey })).rejects.toMatchObject(refused)
+  await expect(client.retry(JOB, { idempotencyKey })).rejects.toMatchObject(refused)
+  expect(server.asked).toHaveLength(0)
+})
+
+it('takes a token with the end of its line', async () => {
+  const { server, client } = setUp({ token: 'secret\n' })
+  server.on(INITIATE, () => answer(job()))
+  await client.initiate(70000)
+  expect(server.asked[0]?.headers.get('authorization')).toBe('Bearer secret')
+})
+
+it.each(['a\nb', 'ключ'])('says at once that %j is no token', async (token) => {
+  const { server, client } = setUp({ token })
+  await expect(client.jobs()).rejects.toMatchObject({ code: 'no_token' })
+  expect(server.asked).toHaveLength(0)
+})
+
 it('waits as long as Retry-After says, and no shorter', async () => {
   const { server, clock, client } = setUp()
   server.onEach(INITIATE, () => problem(429, 'rate_limited', { 'Retry-After': '7' }), () => answer(job()))

@@ -84,6 +84,15 @@ describe('a download', () => {
     expect(server.calls(INITIATE).map((asked) => asked.headers.get('prefer'))).toEqual(['join', null])
   })
 
+  it.each(['failed', 'cancelled'] as const)('joins after a job that %s, too', async (status) => {
+    const { server, tab } = browser()
+    server.onEach(INITIATE, () => answer(job({ status, version: 5 })), () => answer(DONE))
+    const store = tab()
+    await store.start()
+    await store.start()
+    expect(server.calls(INITIATE).map((asked) => asked.headers.get('prefer'))).toEqual(['join', 'join'])
+  })
+
   it('is cancelled, also when it was completed a moment before', async () => {
     const { server, tab } = browser()
     server.on(INITIATE, () => answer(job())).on(CANCEL, () => answer({ job_id: JOB, status: 'cancelled' }))

@@ -39,9 +39,9 @@ function tests(installation: Haulier): void {
     const free = await occupied(client)
     const { job_id } = await client.initiate(QUICK)
     const seen: JobStatus[] = []
-    await new Promise<void>((resolve) => {
+    await new Promise<void>((resolve, reject) => {
       socket.subscribe(job_id, (job) => {
-        if (seen.push(job) === 1) void free()
+        if (seen.push(job) === 1) free().catch(reject)
         if (job.status === 'completed') resolve()
       })
     })
