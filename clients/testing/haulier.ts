@@ -19,7 +19,7 @@ export interface HaulierOptions {
   role?: 'free' | 'premium'
 }
 
-/** Files for tests: quick ones, ones that nobody waits for, and ones that fail. */
+/** Files for tests: quick ones, ones that nobody waits for, ones that fail, and ones that outlast a start of the server. */
 const catalogueOf = ({ quickSeconds, quickBytes }: Required<HaulierOptions>) => `
 [[rule]]
 ids = "71000-71099"
@@ -34,6 +34,10 @@ params = { seconds = 120 }
 ids = "71200-71299"
 preparer = "simulate"
 params = { seconds = 0.4, permanent_failure = true }
+[[rule]]
+ids = "71300-71399"
+preparer = "simulate"
+params = { seconds = 12 }
 `
 
 /** A whole Haulier, which can be stopped and started again with its jobs, at the same address. */

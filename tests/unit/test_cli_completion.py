@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.loopback import JOB, Loopback, answer, completed, loopback, status
+from tests.loopback import JOB, Loopback, answer, completed, loopback, refusing, status
 
 OTHER = "0190a6c0-0000-7000-8000-000000000002"
 CHANNEL = "0190a6c0-0000-7000-8000-0000000000c1"
@@ -108,10 +108,9 @@ async def test_file_names_where_files_are_meant_and_nowhere_else(complete) -> No
 
 
 async def test_an_api_that_does_not_answer_offers_nothing(complete, api: Loopback) -> None:
-    async with loopback() as gone:
-        pass
-    api.url = gone.url
-    assert await complete("cancel", "0") == []
+    with refusing() as url:
+        api.url = url
+        assert await complete("cancel", "0") == []
 
 
 async def test_apostrophes_and_colons_survive(complete) -> None:

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from haulier.cli.failures import INTERRUPTED, CommandFailed, say_last
+from haulier.silence import LOOKS
 
 T = TypeVar("T")
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 UNHEARD_S = 1.0
-_LOOKS = 10
 
 
 class Signalled(CommandFailed):
@@ -63,8 +63,8 @@ def heard(
 
 def _end_unless(was_heard: threading.Event, last_words: Callable[[], str]) -> None:
     """The last resort. A time in which the whole process stood still is one look, and not the end of its patience."""
-    for _ in range(_LOOKS):
-        if was_heard.wait(UNHEARD_S / _LOOKS):
+    for _ in range(LOOKS):
+        if was_heard.wait(UNHEARD_S / LOOKS):
             return
     try:
         say_last(last_words())
